@@ -1,0 +1,104 @@
+/* Scenario and cluster files: Lua files that return one table, read into plain C structs.
+ *
+ *   return scenario "equivocate-half" {
+ *     summary  = "…",
+ *     protocol = "pbft",
+ *     cluster  = reference { n = 4, clients = 2, bug = nil },     -- or cluster { … }, or dofile-like load "file.lua"
+ *     attack   = "equivocate-half",
+ *     args     = { share = 1/2 },
+ *     phases   = { before = 2, during = 5, after = 2 },           -- seconds
+ *     traitors = 1,                                               -- at most; default f
+ *     expect   = { verdict = "holds", evidence = true },
+ *     thresholds = { ["decision_latency{phase:after}"] = { "p(99)<800ms" } },
+ *   }
+ */
+#ifndef TC_SCENARIO_H
+#define TC_SCENARIO_H
+
+#include "../proxy/error.h"
+#include "../proxy/types.h"
+#include "../reference/cluster.h"
+#include "script.h"
+
+#define TC_ADDRESS_MAX 128
+#define TC_PATH_MAX    512
+
+/* A node of a cluster that runs already, or that we start. */
+struct tc_cluster_node {
+    uint16_t id;
+    char address[TC_ADDRESS_MAX]; /* host:port where it really listens; "" = we choose */
+    char listen[TC_ADDRESS_MAX];  /* host:port where the proxy listens for it (per-destination mode); "" = we choose */
+    char key[TC_PATH_MAX];        /* file with its secret key; "" = not held */
+    char public_key[65];          /* hex; "" = not given */
+    char log[TC_PATH_MAX];        /* file or FIFO with its JSON lines; "" = none */
+    char rpc[TC_PATH_MAX];
+    char home[TC_PATH_MAX];
+};
+
+enum tc_listen_mode {
+    TC_LISTEN_PER_LINK = 0,   /* one listener per (dialler, destination): the address names the link */
+    TC_LISTEN_PER_DESTINATION /* one listener per destination; the protocol's hello names the dialler */
+};
+
+enum tc_load_mode { TC_LOAD_CLOSED = 0, TC_LOAD_OPEN };
+
+/* The client load of a cluster that we start. */
+struct tc_load {
+    enum tc_load_mode mode;
+    uint32_t clients;
+    double rate_per_s;    /* open loop: operations a second over all clients */
+    uint32_t value_bytes; /* size of written values */
+    uint32_t keys;        /* how many different keys */
+    uint64_t think_ns;    /* closed loop: pause between operations of one client */
+};
+
+struct tc_cluster_spec {
+    char path[TC_PATH_MAX]; /* file it was read from; "" inline */
+    char protocol[TC_NAME_MAX];
+    bool start; /* reference { … }: we start it; cluster { … }: it runs already */
+    struct tc_cluster cluster;
+    struct tc_cluster_node nodes[TC_REPLICAS_MAX];
+    enum tc_listen_mode listen_mode;
+    char listen_host[TC_ADDRESS_MAX]; /* "" = 127.0.0.1, or 127.(64+from).to.1 per link */
+    char bug[TC_NAME_MAX];            /* seeded bug, "" none */
+    char data_dir[TC_PATH_MAX];       /* for replica state; "" = tmpfs if there is one */
+};
+
+struct tc_threshold_spec {
+    char metric[128];    /* e.g. decision_latency{phase:after} */
+    char condition[128]; /* e.g. p(99)<800ms */
+};
+
+#define TC_THRESHOLDS_MAX 32
+
+struct tc_scenario {
+    char name[TC_NAME_MAX];
+    char path[TC_PATH_MAX];
+    char summary[512];
+    struct tc_cluster_spec cluster;
+    struct tc_load load;
+    char attack[TC_PATH_MAX];           /* name or path; "" none */
+    char args[TC_SCRIPT_ARGS_MAX][192]; /* name=value */
+    uint32_t arg_count;
+    uint64_t phase_ns[TC_RUN_PHASE_COUNT];
+    int32_t traitors_max;    /* -1 = f */
+    char expect_verdict[32]; /* holds, violated, expected; "" = holds */
+    enum tc_expect expect_evidence;
+    struct tc_threshold_spec thresholds[TC_THRESHOLDS_MAX];
+    uint32_t threshold_count;
+    uint64_t recovery_bound_ns; /* 0 = the protocol's */
+};
+
+/* Reads a scenario. `name` is a scenario's name or path, or an attack's name (then defaults). TC_EUSAGE: file, line,
+ * expected, found; TC_ESCRIPT, TC_ENOT_FOUND. */
+int tc_scenario_load(const char *lua_dir, const char *name, struct tc_scenario *out, struct tc_error *err);
+
+/* Reads a cluster file. Errors as tc_scenario_load. */
+int tc_cluster_load(const char *lua_dir, const char *path, struct tc_cluster_spec *out, struct tc_error *err);
+
+/* Name and summary of every attack (or scenario) of the library and of `extra_dir` (may be NULL), sorted by name;
+ * `each` is called for each. A file that does not load is reported with summary = its error. */
+typedef void tc_script_each_fn(void *self, const struct tc_script_info *info);
+int tc_script_each(const char *lua_dir, const char *kind, tc_script_each_fn *each, void *self);
+
+#endif

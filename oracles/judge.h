@@ -1,0 +1,59 @@
+/* The judge: feeds every oracle, applies the rules of blame (F_s, F_l, f), and gives the verdict. Pure. */
+#ifndef TC_JUDGE_H
+#define TC_JUDGE_H
+
+#include "oracle.h"
+
+struct tc_judge;
+
+struct tc_judge_config {
+    const struct tc_protocol *protocol;
+    struct tc_protocol_env env;
+    uint64_t recovery_bound_ns;
+    bool has_executions, has_client_history, has_messages, links_complete;
+    bool had_attack;             /* a run with an attack whose faults never bit is inconclusive */
+    enum tc_status expect;       /* HOLDS, VIOLATED or EXPECTED: what the scenario says should come */
+    int expect_evidence;         /* 1: a detector must have caught a traitor; 0 or -1: need not */
+    const char *const *disabled; /* names of oracles to leave out, ended by NULL; may be NULL */
+};
+
+/* One oracle's outcome. Owned by the judge. */
+struct tc_judgement {
+    const struct tc_oracle_class *oracle;
+    enum tc_status status;
+    struct tc_oracle_result result;
+    const struct tc_finding *findings; /* oldest first */
+    size_t finding_count;
+    uint64_t finding_total; /* with those that were not kept */
+};
+
+struct tc_verdict_summary {
+    enum tc_status status; /* of the run: HOLDS, VIOLATED, EXPECTED, THRESHOLD, INCONCLUSIVE */
+    int exit_code;         /* design: 0 iff the outcome equals `expect`; 1, 2, 3 */
+    bool as_expected;
+    const struct tc_finding *first; /* the first finding that decides, or NULL */
+    char sentence[512];             /* the verdict in one sentence */
+};
+
+/* NULL if out of memory. */
+struct tc_judge *tc_judge_new(const struct tc_judge_config *config);
+void tc_judge_free(struct tc_judge *judge);
+
+/* Feeds one observation to every oracle that wants it. TC_OBS_FAULTS updates env->faults first. */
+void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *observation);
+
+/* Ends all oracles; call once. Then the results may be read until free. */
+void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
+
+size_t tc_judge_count(const struct tc_judge *judge);
+const struct tc_judgement *tc_judge_get(const struct tc_judge *judge, size_t index);
+
+/* The verdict over all oracles; thresholds_missed comes from metrics. `error`: the run ended by an error. */
+void tc_judge_summary(const struct tc_judge *judge, uint32_t thresholds_missed, struct tc_verdict_summary *out);
+
+/* Number of findings so far that would make the run violated (for the progress line and for stopping early). */
+uint64_t tc_judge_violations(const struct tc_judge *judge);
+
+const char *tc_status_name(enum tc_status status); /* "holds", "caught", "not judged", … static */
+
+#endif

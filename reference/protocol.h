@@ -1,0 +1,173 @@
+/* What a protocol provides: framing, decoding, the meaning of its messages, signing, and the rules
+ * that oracles need. One `struct tc_protocol` per folder of reference/, listed in protocol.c.
+ *
+ * All functions are pure: no I/O, no clock, no randomness of their own, no global state. */
+#ifndef TC_PROTOCOL_H
+#define TC_PROTOCOL_H
+
+#include "../proxy/arena.h"
+#include "../proxy/error.h"
+#include "../proxy/types.h"
+#include "cluster.h"
+#include "crypto.h"
+
+#define TC_FRAME_PARTIAL   0
+#define TC_FRAME_MALFORMED (-1)
+
+/* What happens to a message that is lost on a link without the connection being cut. */
+enum tc_loss {
+    TC_LOSS_RETRANSMITTED,  /* the protocol says it again by itself */
+    TC_LOSS_RESYNCHRONISED, /* said again when the connection comes back */
+    TC_LOSS_FINAL           /* lost for good: an unsevered drop is an unhealed fault */
+};
+
+/* One type of message: its schema and which of its fields play which part. Field names are those of
+ * the .proto, of the body; NULL where the type has no such field. */
+struct tc_message_row {
+    uint32_t wire_type; /* the number the envelope carries */
+    const char *name;   /* the protocol's own name, e.g. "pre-prepare" */
+    enum tc_kind kind;
+    enum tc_phase phase;
+    const void *descriptor; /* const ProtobufCMessageDescriptor * of the body */
+    const char *view_field, *sequence_field, *value_field;
+    bool is_signed;
+};
+
+/* Everything a protocol function needs beside its arguments. Owned by the engine, the oracle
+ * environment or the replica; borrowed by the protocol. */
+struct tc_protocol_env {
+    const struct tc_cluster *cluster;
+    struct tc_keyring *keys;
+    /* Who leads a view; NULL = the protocol's own rotation. The simulation may dictate it. */
+    uint16_t (*leader)(const struct tc_cluster *cluster, uint64_t view);
+};
+
+/* The justification oracle's eyes: what a rule breach looks like. `message` is the offending
+ * statement, `rule` a short name ("commit-without-prepared"), `text` the sentence. */
+struct tc_breach {
+    uint16_t replica;
+    const char *rule;
+    const char *section; /* of the paper, e.g. "OSDI'99 §4.2" */
+    char text[512];
+    const struct tc_message *message; /* what was said; NULL for an execution */
+    const struct tc_statement *statement;
+    /* Frames that support the claim (e.g. the other pre-prepare): copies owned by the justifier, valid
+     * until its next call. */
+    const struct tc_slice *support;
+    size_t support_count;
+};
+
+typedef void tc_breach_fn(void *self, const struct tc_breach *breach);
+
+/* Judges whether each replica could, by the rules, say what it said, from all it said before and all
+ * it was ever offered (an over-approximation of what it knows, so never a false alarm). Written apart
+ * from the replica's code. Memory is bounded by the window; what leaves it is forgotten and what
+ * depends on it is not judged (counted in `unjudged`). */
+struct tc_justifier; /* opaque, per protocol */
+
+struct tc_justifier_ops {
+    /* NULL if out of memory. `sink` is called for each breach, with `self`. env is borrowed for life. */
+    struct tc_justifier *(*create)(const struct tc_protocol_env *env, tc_breach_fn *sink, void *self);
+    /* `replica` said m on its own link. Call before `heard` of the same message. Never fails. */
+    void (*said)(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
+    /* m was offered to `replica`. `trusted`: the bytes are those that m->from, a correct replica, said,
+     * so its signature need not be checked again. */
+    void (*heard)(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, bool trusted);
+    /* A log-line fact of a replica: execution, view, stable checkpoint, or process start. */
+    void (*observed)(struct tc_justifier *j, const struct tc_observation *observation);
+    /* How many statements were judged, and how many could not be. */
+    void (*counts)(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged);
+    void (*destroy)(struct tc_justifier *j);
+};
+
+struct tc_protocol {
+    const char *name;    /* "pbft" */
+    const char *summary; /* one line for `turncoat list` */
+    const struct tc_message_row *rows;
+    size_t row_count;
+    enum tc_loss loss;
+    bool hello_names_dialler; /* the first frame of a connection names its sender */
+    bool reliable_order;
+
+    /* The frame at the start of `in`: its length with delimiter (> 0), TC_FRAME_PARTIAL if more bytes are
+     * needed, TC_FRAME_MALFORMED if no frame can start so or it would pass TC_FRAME_MAX. Reads only `in`. */
+    int64_t (*frame)(struct tc_slice in);
+
+    /* Decodes one whole frame. On success fills envelope, sender, type, statements and `decoded`
+     * (frame is set, from/to/conn/key/occurrence are left alone); everything lives in `arena` or borrows
+     * from `frame`. TC_EMALFORMED if it does not decode (m then is an `other` without statements), TC_ELIMIT if it
+     * needs more than the arena or TC_STATEMENTS_MAX. Signatures are not checked. */
+    int (*decode)(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m);
+
+    /* Encodes m's envelope and the (possibly changed) body of its first statement into a new frame in
+     * `arena`. Signatures stay as they are. TC_ELIMIT if too large. */
+    int (*encode)(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *frame);
+
+    /* The node that a first frame names: 0, or TC_EMALFORMED if it is not a hello. */
+    int (*hello)(const struct tc_message *m, uint16_t *node);
+
+    /* Makes `node` the signer of m: sets sender and any field that names the signer, encodes, signs with its secret key
+     * (and MACs if configured), decodes the result into `out`. TC_EKEY without its key. `fields` may have been changed
+     * before. */
+    int (*sign)(const struct tc_protocol_env *env, const struct tc_message *m, uint16_t node, struct tc_arena *arena,
+                struct tc_message *out);
+
+    /* Is the statement's signature its signer's? 0, TC_ESIGNATURE, TC_EKEY; 0 for types that carry none. */
+    int (*verify)(const struct tc_protocol_env *env, const struct tc_statement *s);
+
+    /* A second proposal for the same slot that correct replicas accept: unsigned, decoded into `out`.
+     * `hash` chooses among the possibilities. `omit_requests`: leave the client requests out (an empty batch), so that
+     * a view change must follow where the second proposal wins. TC_EUNSUPPORTED with the reason in `err` if there is
+     * none. */
+    int (*perturb)(const struct tc_protocol_env *env, const struct tc_message *proposal, uint64_t hash,
+                   bool omit_requests, struct tc_arena *arena, struct tc_message *out, struct tc_error *err);
+
+    /* This vote, for that proposal's value (NIL votes come back unchanged); unsigned, into `out`. */
+    int (*vote_for)(const struct tc_message *vote, const struct tc_message *proposal, struct tc_arena *arena,
+                    struct tc_message *out);
+
+    /* A new unsigned message of the type with this name, all fields zero, into `out` (then change its fields and sign).
+     * TC_ENOT_FOUND if there is no such type. */
+    int (*build)(const char *type, struct tc_arena *arena, struct tc_message *out);
+
+    /* A certificate (as this protocol's bytes in `out`) from votes of distinct signers. TC_EUNSUPPORTED if it has none.
+     */
+    int (*certificate)(const struct tc_message *const *votes, size_t count, struct tc_arena *arena,
+                       struct tc_slice *out);
+
+    uint16_t (*leader)(const struct tc_cluster *cluster, uint64_t view);
+
+    /* Votes that make a certificate for any n and f. */
+    uint32_t (*quorum)(const struct tc_cluster *cluster);
+
+    /* Replica-to-replica messages that one failure-free decision costs with n replicas (theory: 2n(n-1) for PBFT),
+     * and by kind/phase in `by_kind` (may be NULL): counts in the order of `rows`, self-messages excluded. */
+    uint64_t (*cost)(uint32_t n, uint64_t *by_row);
+
+    /* The longest time in which a correct cluster must decide again after it healed, given its configuration: view
+     * timer now in force plus f+1 doubled timers plus protocol delays (theory, O12). */
+    uint64_t (*recovery_bound_ns)(const struct tc_cluster *cluster, uint64_t timeout_now_ns);
+
+    const struct tc_justifier_ops *justifier; /* NULL: justification is not judged */
+};
+
+/* All protocols, ended by NULL. */
+extern const struct tc_protocol *const tc_protocols[];
+
+/* The protocol of that name, or NULL. */
+const struct tc_protocol *tc_protocol_find(const char *name);
+
+/* env->leader if set, else the protocol's. */
+uint16_t tc_protocol_leader(const struct tc_protocol *protocol, const struct tc_protocol_env *env, uint64_t view);
+
+/* cluster->quorum if set, else the protocol's rule. */
+uint32_t tc_protocol_quorum(const struct tc_protocol *protocol, const struct tc_cluster *cluster);
+
+/* The largest f that n replicas tolerate: ⌊(n-1)/3⌋. */
+uint32_t tc_protocol_faults_max(uint32_t n);
+
+/* Fills m->key from the neutral fields of its first statement (or from its bytes if it has none),
+ * so that a retransmission has the same key. */
+void tc_message_set_key(struct tc_message *m);
+
+#endif

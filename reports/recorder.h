@@ -1,0 +1,74 @@
+/* Writes the run directory while a run goes on, and the report at its end.
+ *
+ *   OUT/NAME/TIME-SEED/  result.json junit.xml report.html decisions.jsonl observations.jsonl trace.pcap metrics.tsv
+ *                        evidence/0001.json… messages.tsv plots/… logs/ nodes/        OUT/NAME/latest → TIME-SEED
+ *
+ * A full disk never ends a run: the first failure is kept, said at the end, and the verdict still printed. */
+#ifndef TC_RECORDER_H
+#define TC_RECORDER_H
+
+#include "../oracles/judge.h"
+#include "../oracles/metrics.h"
+#include "../proxy/engine.h"
+
+struct tc_run_info {
+    const char *name;                                             /* scenario */
+    const char *protocol, *world, *attack, *attack_summary, *bug; /* "" none */
+    const char *scenario_path, *attack_path;
+    const char *repeat[4]; /* command lines that repeat it */
+    size_t repeat_count;
+    uint64_t seed;
+    const struct tc_cluster *cluster;
+    struct tc_nodeset traitors;
+    const char *command;     /* the command line as typed */
+    const char *const *args; /* name=value of the attack */
+    size_t arg_count;
+    const char *notes[8]; /* e.g. why a breach was expected */
+    size_t note_count;
+    const char *error; /* the run ended by this error; "" none */
+    int exit_code;
+    uint64_t duration_ns;
+    uint64_t phase_ns[TC_RUN_PHASE_COUNT];
+};
+
+struct tc_recorder;
+
+/* Makes OUT/NAME/TIME-SEED and `latest`, opens the logs. `path` receives the directory. TC_EIO with path and reason. */
+int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
+                     struct tc_recorder **out, struct tc_error *err);
+
+/* Log-line observations go to observations.jsonl; messages into a bounded window for the picture. */
+void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *observation);
+void tc_recorder_decide(struct tc_recorder *r, const struct tc_decision *decision);
+
+struct tc_report_input {
+    const struct tc_run_info *info;
+    const struct tc_judge *judge; /* finished */
+    const struct tc_verdict_summary *summary;
+    const struct tc_metrics *metrics; /* finished */
+    const struct tc_engine_stats *stats;
+    struct {
+        const char *metric, *condition;
+        bool met;
+        double value;
+    } thresholds[32];
+    size_t threshold_count;
+};
+
+/* Writes result.json, evidence, metrics.tsv, plots, junit.xml, report.html. 0, or the first failure in writing anything
+ * of the run (TC_EIO): say it and go on. */
+int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err);
+void tc_recorder_free(struct tc_recorder *r);
+
+/* Makes plots, report.html and junit.xml anew from a run directory's result.json and .tsv files. */
+int tc_report_render(const char *dir, struct tc_error *err);
+
+/* The verdict on the terminal: the block of lines under the progress (oracles, violations, repeat lines, path of the
+ * report). `color`: ANSI colours. Returned text is malloc'ed; the caller frees. */
+char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose);
+
+/* One progress line, without newline, into `buffer`. */
+const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc_engine_stats *stats,
+                               uint64_t violations, uint64_t now_ns, char *buffer, size_t size);
+
+#endif
