@@ -21,4 +21,8 @@ struct tc_cluster {
     enum tc_authentication request_authentication; /* signatures, or MAC vectors (Aardvark's big MAC weakness) */
 };
 
+/* Fills the fields that are zero: n 4, f ⌊(n-1)/3⌋, checkpoint_interval 128, window 256, batch_max 64, pipeline_max 16,
+ * view_timeout 500 ms, view_timeout_max 8 s (never below view_timeout), id "turncoat". quorum 0 keeps its meaning. */
+void tc_cluster_defaults(struct tc_cluster *cluster);
+
 #endif
