@@ -259,6 +259,7 @@ static void deliver(struct tc_loop *loop, int count)
 
 int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
 {
+    loop->stopped = false;
     int timeout_ms;
     int status = sleep_ms(loop, &timeout_ms);
     if (status)
@@ -281,12 +282,11 @@ int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
 
 int tc_loop_run(struct tc_loop *loop)
 {
-    loop->stopped = false;
-    while (!loop->stopped) {
+    do {
         int status = tc_loop_turn(loop, TC_NEVER_NS);
         if (status)
             return status;
-    }
+    } while (!loop->stopped);
     return 0;
 }
 
