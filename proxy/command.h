@@ -1,0 +1,23 @@
+/* One function per subcommand (command_NAME.c). Each returns the exit code, or a negative TC_E… with the sentence in
+ * `err`; main prints it and exits with tc_error_exit(). */
+#ifndef TC_COMMAND_H
+#define TC_COMMAND_H
+
+#include "option.h"
+
+typedef int tc_command_fn(const struct tc_arguments *arguments, struct tc_error *err);
+
+tc_command_fn tc_command_run, tc_command_demo, tc_command_proxy, tc_command_test, tc_command_list, tc_command_help,
+    tc_command_report, tc_command_replica, tc_command_client;
+
+/* The library of attacks and scenarios: --lua-dir, else $TURNCOAT_LUA, else where it is installed, else the source
+ * tree it was built from. Static or borrowed. */
+const char *tc_command_lua_dir(const struct tc_arguments *arguments);
+
+/* The path of this program, for spawning replicas. */
+int tc_command_program(char path[static 512], struct tc_error *err);
+
+/* --seed, or 64 bits from the system. */
+int tc_command_seed(const struct tc_arguments *arguments, uint64_t *seed, struct tc_error *err);
+
+#endif

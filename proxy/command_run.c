@@ -1,0 +1,232 @@
+/* turncoat run, demo, proxy: from the command line to a run. */
+#define _GNU_SOURCE
+#include "command.h"
+#include "run.h"
+
+#include "../reference/bugs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static bool wants_color(const struct tc_arguments *a)
+{
+    const char *when = tc_arguments_text(a, TC_OPTION_COLOR, "auto");
+    if (strcmp(when, "always") == 0)
+        return true;
+    return strcmp(when, "never") != 0 && isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+}
+
+/* Adds an argument, or replaces the scenario's one of that name. */
+static int set_arg(struct tc_scenario *scenario, const char *text, struct tc_error *err)
+{
+    size_t name_len = strcspn(text, "=") + 1;
+    uint32_t at = 0;
+    while (at < scenario->arg_count && strncmp(scenario->args[at], text, name_len) != 0)
+        at++;
+    if (at == TC_SCRIPT_ARGS_MAX || strlen(text) >= sizeof scenario->args[0])
+        return tc_error_set(err, TC_EUSAGE, "--arg %s: too many or too long", text);
+    snprintf(scenario->args[at], sizeof scenario->args[at], "%s", text);
+    if (at == scenario->arg_count)
+        scenario->arg_count++;
+    return 0;
+}
+
+static int apply_times(const struct tc_arguments *a, struct tc_scenario *scenario, struct tc_error *err)
+{
+    uint64_t *phase_ns = scenario->phase_ns;
+    int result = 0;
+    if (tc_arguments_has(a, TC_OPTION_DURATION))
+        result = tc_arguments_time_ns(a, TC_OPTION_DURATION, 0, &phase_ns[TC_RUN_DURING], err);
+    if (result == 0)
+        result = tc_arguments_time_ns(a, TC_OPTION_BEFORE, phase_ns[TC_RUN_BEFORE], &phase_ns[TC_RUN_BEFORE], err);
+    if (result == 0)
+        result = tc_arguments_time_ns(a, TC_OPTION_DURING, phase_ns[TC_RUN_DURING], &phase_ns[TC_RUN_DURING], err);
+    if (result == 0)
+        result = tc_arguments_time_ns(a, TC_OPTION_AFTER, phase_ns[TC_RUN_AFTER], &phase_ns[TC_RUN_AFTER], err);
+    return result;
+}
+
+static int apply_cluster(const struct tc_arguments *a, const char *lua_dir, struct tc_scenario *scenario,
+                         struct tc_error *err)
+{
+    uint64_t replicas, clients;
+    int result = 0;
+    if (tc_arguments_has(a, TC_OPTION_CLUSTER))
+        result = tc_cluster_load(lua_dir, a->values[TC_OPTION_CLUSTER], &scenario->cluster, err);
+    if (result < 0 ||
+        (result = tc_arguments_u64(a, TC_OPTION_REPLICAS, scenario->cluster.cluster.n, &replicas, err)) < 0 ||
+        (result = tc_arguments_u64(a, TC_OPTION_CLIENTS, scenario->load.clients, &clients, err)) < 0)
+        return result;
+    if (tc_arguments_has(a, TC_OPTION_REPLICAS)) {
+        if (!scenario->cluster.start || replicas < 1 || replicas > 100)
+            return tc_error_set(err, TC_EUSAGE, "--replicas expects 1 to 100, for a cluster that the scenario starts");
+        scenario->cluster.cluster.n = (uint32_t)replicas;
+        scenario->cluster.cluster.f = tc_protocol_faults_max((uint32_t)replicas);
+    }
+    if (clients > TC_NODES_MAX - TC_CLIENT_FIRST)
+        return tc_error_set(err, TC_EUSAGE, "--clients expects at most %d", TC_NODES_MAX - TC_CLIENT_FIRST);
+    scenario->load.clients = (uint32_t)clients;
+    const char *bug = tc_arguments_text(a, TC_OPTION_BUG, scenario->cluster.bug);
+    if (*bug && tc_bug_find(bug) < 0)
+        return tc_error_set(err, TC_EUSAGE, "no seeded bug '%s'; 'turncoat list bugs' names them", bug);
+    if (*bug && !scenario->cluster.start)
+        return tc_error_set(err, TC_EUSAGE, "--bug is for a cluster that the scenario starts; this one runs already");
+    snprintf(scenario->cluster.bug, sizeof scenario->cluster.bug, "%s", bug);
+    return 0;
+}
+
+/* What the command line says beats what the scenario says. */
+static int apply(const struct tc_arguments *a, const char *lua_dir, struct tc_scenario *scenario, struct tc_error *err)
+{
+    int result = apply_cluster(a, lua_dir, scenario, err);
+    if (result == 0)
+        result = apply_times(a, scenario, err);
+    const char *attack = a->values[TC_OPTION_ATTACK];
+    if (attack) {
+        snprintf(scenario->attack, sizeof scenario->attack, "%s", strcmp(attack, "none") == 0 ? "" : attack);
+        scenario->arg_count = 0;
+    }
+    for (size_t i = 0; result == 0 && i < a->arg_count; i++)
+        result = set_arg(scenario, a->args[i], err);
+    return result;
+}
+
+/* The options that a repetition must carry beside the seed. */
+static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
+{
+    static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK,  TC_OPTION_BUG,
+                                             TC_OPTION_REPLICAS, TC_OPTION_CLIENTS, TC_OPTION_BEFORE,
+                                             TC_OPTION_DURING,   TC_OPTION_AFTER,   TC_OPTION_DURATION};
+    size_t used = 0;
+    out[0] = 0;
+    for (size_t i = 0; i < sizeof kept / sizeof *kept && used < size; i++)
+        if (tc_arguments_has(a, kept[i]))
+            used += (size_t)snprintf(out + used, size - used, "%s--%s %s", used ? " " : "", tc_options[kept[i]].name,
+                                     a->values[kept[i]]);
+    for (size_t i = 0; i < a->arg_count && used < size; i++)
+        used += (size_t)snprintf(out + used, size - used, "%s--arg %s", used ? " " : "", a->args[i]);
+}
+
+/* A request with what all three commands have in common. The texts it points to live as long as `a`, or are static. */
+static int prepare(const struct tc_arguments *a, const struct tc_scenario *scenario, struct tc_run_request *request,
+                   struct tc_error *err)
+{
+    static char program[512], repeat_with[1024];
+    repeat_options(a, repeat_with, sizeof repeat_with);
+    *request = (struct tc_run_request){
+        .scenario = scenario,
+        .lua_dir = tc_command_lua_dir(a),
+        .program = program,
+        .out_dir = tc_arguments_text(a, TC_OPTION_OUT, "out"),
+        .command = a->line,
+        .junit_path = a->values[TC_OPTION_JUNIT],
+        .bug = scenario->cluster.bug,
+        .repeat_with = repeat_with,
+        .capture = !tc_arguments_has(a, TC_OPTION_NO_CAPTURE),
+        .verify_all = tc_arguments_has(a, TC_OPTION_VERIFY_ALL),
+        .quiet = tc_arguments_has(a, TC_OPTION_QUIET),
+        .verbose = tc_arguments_has(a, TC_OPTION_VERBOSE),
+        .color = wants_color(a),
+        .terminal = isatty(STDOUT_FILENO),
+        .judge = true,
+    };
+    int result = tc_command_program(program, err);
+    return result == 0 ? tc_command_seed(a, &request->seed, err) : result;
+}
+
+int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
+{
+    static struct tc_scenario scenario;
+    struct tc_run_request request;
+    struct tc_run_result outcome;
+    uint64_t times;
+    int result;
+    if (a->operand_count != 1)
+        return tc_error_set(err, TC_EUSAGE,
+                            "'turncoat run' needs one scenario: a file, or a name of 'turncoat list scenarios'");
+    const char *lua_dir = tc_command_lua_dir(a);
+    if ((result = tc_scenario_load(lua_dir, a->operands[0], &scenario, err)) < 0 ||
+        (result = apply(a, lua_dir, &scenario, err)) < 0 || (result = prepare(a, &scenario, &request, err)) < 0 ||
+        (result = tc_arguments_u64(a, TC_OPTION_TIMES, 1, &times, err)) < 0)
+        return result;
+    if (tc_arguments_has(a, TC_OPTION_DRY_RUN))
+        return tc_run_dry(&request, err);
+    int worst = 0;
+    for (uint64_t i = 0; i < times && worst != 130; i++, request.seed++) {
+        if ((result = tc_run(&request, &outcome, err)) < 0)
+            return result;
+        if (outcome.exit_code > worst || outcome.exit_code == 1)
+            worst = outcome.exit_code == 1 || worst != 1 ? outcome.exit_code : worst;
+    }
+    return worst;
+}
+
+/* A run of the demo, and whether it ended as it should. */
+static int demo_run(const struct tc_arguments *a, const char *scenario_name, int expected_exit, char report[static 600],
+                    struct tc_error *err)
+{
+    static struct tc_scenario scenario;
+    struct tc_run_request request;
+    struct tc_run_result outcome;
+    int result = tc_scenario_load(tc_command_lua_dir(a), scenario_name, &scenario, err);
+    if (result == 0)
+        result = prepare(a, &scenario, &request, err);
+    if (result == 0)
+        result = tc_run(&request, &outcome, err);
+    if (result < 0)
+        return result;
+    snprintf(report, 600, "%s/report.html", outcome.dir);
+    if (outcome.exit_code == 130)
+        return tc_error_set(err, TC_EINTERRUPTED, "interrupted");
+    if (outcome.exit_code != expected_exit)
+        return tc_error_set(err, TC_EINTERNAL, "the demo's run of %s was to exit %d, and exited %d; see %s",
+                            scenario_name, expected_exit, outcome.exit_code, report);
+    return 0;
+}
+
+int tc_command_demo(const struct tc_arguments *a, struct tc_error *err)
+{
+    static char holds[600], breaks[600];
+    printf("1. A correct PBFT cluster, whose primary tells half of the backups something else.\n\n");
+    int result = demo_run(a, "equivocate-half", 0, holds, err);
+    if (result < 0)
+        return result;
+    printf("\n2. The same attack, on replicas with a seeded bug: they count votes without looking at what is voted "
+           "for.\n\n");
+    result = demo_run(a, "bug-prepare-digest-ignored", 1, breaks, err);
+    if (result < 0)
+        return result;
+    printf("\nThe first cluster held, the second did not: that is what turncoat is for.\n  %s\n  %s\n", holds, breaks);
+    return 0;
+}
+
+int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
+{
+    static struct tc_scenario scenario;
+    struct tc_run_request request;
+    struct tc_run_result outcome;
+    int result;
+    if (!tc_arguments_has(a, TC_OPTION_CLUSTER))
+        return tc_error_set(err, TC_EUSAGE,
+                            "'turncoat proxy' needs --cluster FILE; clusters/ in the library has an example");
+    memset(&scenario, 0, sizeof scenario);
+    snprintf(scenario.name, sizeof scenario.name, "proxy");
+    scenario.traitors_max = -1;
+    const char *lua_dir = tc_command_lua_dir(a);
+    const char *observe = tc_arguments_text(a, TC_OPTION_OBSERVE, "oracles");
+    if ((result = apply(a, lua_dir, &scenario, err)) < 0 || (result = prepare(a, &scenario, &request, err)) < 0)
+        return result;
+    bool none = strcmp(observe, "none") == 0;
+    if (!none && strcmp(observe, "messages") != 0 && strcmp(observe, "oracles") != 0)
+        return tc_error_set(err, TC_EUSAGE, "--observe expects none, messages or oracles, found '%s'", observe);
+    request.pass_through = none;
+    request.judge = strcmp(observe, "oracles") == 0;
+    if (tc_arguments_has(a, TC_OPTION_DRY_RUN))
+        return tc_run_dry(&request, err);
+    if (!tc_arguments_has(a, TC_OPTION_DURATION))
+        scenario.phase_ns[TC_RUN_DURING] = TC_NEVER_NS; /* until interrupted */
+    result = tc_run(&request, &outcome, err);
+    return result < 0 ? result : outcome.exit_code;
+}

@@ -1,0 +1,399 @@
+/* One run from scenario to verdict. Opening is in the order of the data's way; closing is the reverse. */
+#define _GNU_SOURCE
+#include "run_internal.h"
+
+#include "../proxy/nodeset.h"
+#include "../reference/bugs.h"
+#include "../reference/lines.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define START_TIMEOUT_NS UINT64_C(15000000000)
+#define BUCKET_NS        UINT64_C(100000000)
+
+static int open_protocol(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    run->protocol = tc_protocol_find(spec->protocol);
+    if (!run->protocol)
+        return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", spec->protocol);
+    run->cluster = spec->cluster;
+    run->cluster.client_count = run->scenario->load.clients;
+    tc_cluster_defaults(&run->cluster);
+    run->keys = tc_keyring_new(TC_SCHEME_ED25519);
+    if (!run->keys)
+        return tc_error_set(err, TC_EMEMORY, "no memory for keys");
+    run->env = (struct tc_protocol_env){.cluster = &run->cluster, .keys = run->keys};
+    return 0;
+}
+
+static int open_cluster(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_run_request *request = run->request;
+    int result = tc_run_listeners(run, err);
+    if (result == 0 && run->scenario->cluster.start) {
+        result = tc_launch_prepare(run->scenario, request->program, run->dir, request->seed, &run->launch, err);
+    }
+    return result == 0 ? tc_run_keys(run, err) : result;
+}
+
+static int load_script(struct tc_run *run, struct tc_script **out, struct tc_error *err)
+{
+    const char *args[TC_SCRIPT_ARGS_MAX];
+    for (uint32_t i = 0; i < run->scenario->arg_count; i++)
+        args[i] = run->scenario->args[i];
+    struct tc_script_config config = {
+        .path = run->attack_path,
+        .lua_dir = run->request->lua_dir,
+        .protocol = run->protocol,
+        .env = run->env,
+        .ledger = &run->ledger,
+        .seed = run->request->seed,
+        .args = args,
+        .arg_count = run->scenario->arg_count,
+    };
+    return tc_script_load(&config, out, err);
+}
+
+static int open_script(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_scenario *scenario = run->scenario;
+    run->ledger.traitors_max = scenario->traitors_max >= 0 ? (uint32_t)scenario->traitors_max : run->cluster.f;
+    if (!scenario->attack[0])
+        return 0;
+    int result = tc_script_find(run->request->lua_dir, "attacks", scenario->attack, run->attack_path, err);
+    return result == 0 ? load_script(run, &run->script, err) : result;
+}
+
+/* SIGHUP: the new file takes the old one's place only if it loads. */
+static int reload(void *self, const struct tc_handler **handler, struct tc_error *err)
+{
+    struct tc_run *run = self;
+    struct tc_script *fresh = NULL;
+    if (!run->script)
+        return tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
+    int result = load_script(run, &fresh, err);
+    if (result < 0)
+        return result;
+    tc_script_free(run->reloaded); /* the engine has left it behind: only the newest handler is in use */
+    run->reloaded = run->script;
+    run->script = fresh;
+    *handler = tc_script_handler(fresh);
+    return 0;
+}
+
+static int open_engine(struct tc_run *run, struct tc_error *err)
+{
+    struct tc_engine_config config = {
+        .protocol = run->protocol,
+        .env = run->env,
+        .handler = run->script ? tc_script_handler(run->script) : NULL,
+        .ledger = &run->ledger,
+        .seed = run->request->seed,
+        .observe = !run->request->pass_through,
+        .verify_all = run->request->verify_all,
+    };
+    run->engine = tc_engine_new(&config);
+    return run->engine ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the engine");
+}
+
+static enum tc_status expected_status(const char *word)
+{
+    if (strcmp(word, "violated") == 0)
+        return TC_VIOLATED;
+    return strcmp(word, "expected") == 0 ? TC_EXPECTED : TC_HOLDS;
+}
+
+static bool has_logs(const struct tc_cluster_spec *spec)
+{
+    for (uint32_t i = 0; i < spec->cluster.n; i++)
+        if (spec->nodes[i].log[0])
+            return true;
+    return spec->start;
+}
+
+static int open_judges(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_scenario *scenario = run->scenario;
+    struct tc_judge_config config = {
+        .protocol = run->protocol,
+        .env = run->env,
+        .recovery_bound_ns = scenario->recovery_bound_ns,
+        .has_executions = has_logs(&scenario->cluster),
+        .has_client_history = scenario->cluster.start,
+        .has_messages = true,
+        .links_complete = true,
+        .had_attack = run->script != NULL,
+        .expect = expected_status(scenario->expect_verdict),
+        .expect_evidence = scenario->expect_evidence == TC_EXPECT_YES,
+    };
+    run->metrics = tc_metrics_new(run->protocol, &run->env, BUCKET_NS);
+    if (run->request->judge)
+        run->judge = tc_judge_new(&config);
+    if (!run->metrics || (run->request->judge && !run->judge))
+        return tc_error_set(err, TC_EMEMORY, "no memory for the oracles");
+    return 0;
+}
+
+/* The step that hung is in another thread and holds everything: say it, and leave with what is on disk. */
+static void hung(void *self)
+{
+    (void)self;
+    static const char text[] = "\nturncoat: one step of the engine took more than 10 s; giving up\n";
+    ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)ignored;
+    _exit(70);
+}
+
+static int open_live(struct tc_run *run, struct tc_error *err)
+{
+    static char capture_path[600], log_dir[600];
+    const struct tc_run_request *request = run->request;
+    snprintf(capture_path, sizeof capture_path, "%s/trace.pcap", run->dir);
+    snprintf(log_dir, sizeof log_dir, "%s/logs", run->dir);
+    struct tc_live_config config = {
+        .engine = run->engine,
+        .sink = tc_run_sink(run),
+        .listeners = run->listeners,
+        .listener_count = run->listener_count,
+        .node_address = tc_run_node_address,
+        .node_self = run,
+        .keeper = run->keeper,
+        .capture_path = request->capture ? capture_path : NULL,
+        .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = has_logs(&run->scenario->cluster)},
+        .reload = reload,
+        .reload_self = run,
+        .parse_line = tc_line_parse,
+        .log_dir = log_dir,
+        .protocol = run->protocol,
+        .protocol_env = &run->env,
+        .hung = hung,
+    };
+    memcpy(config.plan.phase_ns, run->scenario->phase_ns, sizeof config.plan.phase_ns);
+    for (uint32_t i = 0; i < run->cluster.n; i++)
+        if (run->scenario->cluster.nodes[i].log[0])
+            config.log_paths[i] = run->scenario->cluster.nodes[i].log;
+    int result = tc_live_open(&config, &run->live, err);
+    if (result == 0 && run->launch)
+        result = tc_launch_start(run->launch, run->keeper, tc_run_dialled, run, err);
+    return result;
+}
+
+static int run_open(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_run_request *request = run->request;
+    int result = open_protocol(run, err);
+    /* The keeper forks, so it comes before anything that makes a thread. */
+    if (result == 0 && run->scenario->cluster.start)
+        result = tc_keeper_start(&run->keeper, err);
+    if (result == 0)
+        result = tc_recorder_open(request->out_dir, run->scenario->name, request->seed, run->dir, &run->recorder, err);
+    if (result == 0)
+        result = open_cluster(run, err);
+    if (result == 0)
+        result = open_script(run, err);
+    if (result == 0)
+        result = open_engine(run, err);
+    if (result == 0)
+        result = open_judges(run, err);
+    if (result == 0) {
+        tc_run_show_head(run);
+        result = open_live(run, err);
+    }
+    return result;
+}
+
+static void run_close(struct tc_run *run)
+{
+    tc_live_free(run->live);
+    tc_keeper_stop(run->keeper);
+    tc_launch_free(run->launch);
+    tc_engine_free(run->engine);
+    tc_script_free(run->reloaded);
+    tc_script_free(run->script);
+    tc_judge_free(run->judge);
+    tc_metrics_free(run->metrics);
+    tc_recorder_free(run->recorder);
+    tc_keyring_free(run->keys);
+    free(run->listeners);
+}
+
+/* Thresholds of the scenario: how many were missed. A metric that does not exist is an error of the scenario. */
+static int judge_thresholds(struct tc_run *run, struct tc_report_input *input, uint32_t *missed, struct tc_error *err)
+{
+    const struct tc_scenario *scenario = run->scenario;
+    for (uint32_t i = 0; i < scenario->threshold_count; i++) {
+        input->thresholds[i].metric = scenario->thresholds[i].metric;
+        input->thresholds[i].condition = scenario->thresholds[i].condition;
+        int result =
+            tc_metrics_threshold(run->metrics, scenario->thresholds[i].metric, scenario->thresholds[i].condition,
+                                 &input->thresholds[i].met, &input->thresholds[i].value, err);
+        if (result < 0)
+            return result;
+        *missed += !input->thresholds[i].met;
+    }
+    input->threshold_count = scenario->threshold_count;
+    return 0;
+}
+
+/* The exit code when the run ended by an error; the verdict's own otherwise. A violation found before stands. */
+static int exit_code(int ended, const struct tc_verdict_summary *summary)
+{
+    if (ended == 0 || (summary->status == TC_VIOLATED && ended != TC_EINTERRUPTED))
+        return summary->exit_code;
+    return tc_error_exit(ended);
+}
+
+static void print_text(char *text)
+{
+    if (text)
+        fputs(text, stdout);
+    free(text);
+    fflush(stdout);
+}
+
+static void copy_junit(const struct tc_run *run)
+{
+    char from[600], buffer[8192];
+    snprintf(from, sizeof from, "%s/junit.xml", run->dir);
+    FILE *in = fopen(from, "r");
+    FILE *out = in ? fopen(run->request->junit_path, "w") : NULL;
+    bool failed = !out;
+    for (size_t n; out && (n = fread(buffer, 1, sizeof buffer, in)) > 0;)
+        failed |= fwrite(buffer, 1, n, out) != n;
+    if (out)
+        failed |= fclose(out) != 0;
+    if (in)
+        fclose(in);
+    if (failed)
+        fprintf(stderr, "turncoat: cannot write %s\n", run->request->junit_path);
+}
+
+/* Ends oracles and metrics, writes and prints the report. */
+static int report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
+{
+    const struct tc_run_request *request = run->request;
+    const struct tc_scenario *scenario = run->scenario;
+    static char repeat[1024], report_path[600];
+    static struct tc_report_input input;
+    static struct tc_verdict_summary summary;
+    static struct tc_run_info info;
+    struct tc_error err = {0};
+    uint32_t missed = 0;
+    memset(&input, 0, sizeof input);
+    memset(&summary, 0, sizeof summary);
+    uint64_t now_ns = run->live ? tc_live_now_ns(run->live) : 0;
+    tc_judge_finish(run->judge, now_ns);
+    tc_metrics_finish(run->metrics, now_ns);
+    int threshold_error = judge_thresholds(run, &input, &missed, &err);
+    if (threshold_error < 0 && ended == 0) {
+        ended = threshold_error;
+        why = &err;
+    }
+    tc_judge_summary(run->judge, missed, &summary);
+    result->exit_code = exit_code(ended, &summary);
+    const char *named = scenario->path[0] ? scenario->path : scenario->name;
+    snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, named, *request->repeat_with ? " " : "",
+             request->repeat_with, request->seed);
+    info = (struct tc_run_info){
+        .name = scenario->name,
+        .protocol = run->protocol->name,
+        .world = "live",
+        .attack = run->script ? tc_script_info(run->script)->name : "",
+        .attack_summary = run->script ? tc_script_info(run->script)->summary : "",
+        .bug = request->bug,
+        .scenario_path = scenario->path,
+        .attack_path = run->attack_path,
+        .repeat = {repeat},
+        .repeat_count = 1,
+        .seed = request->seed,
+        .cluster = &run->cluster,
+        .traitors = run->ledger.traitors,
+        .command = request->command,
+        .error = ended < 0 ? why->text : "",
+        .exit_code = result->exit_code,
+        .duration_ns = now_ns,
+    };
+    const char *args[TC_SCRIPT_ARGS_MAX];
+    for (uint32_t i = 0; i < scenario->arg_count; i++)
+        args[i] = scenario->args[i];
+    info.args = args;
+    info.arg_count = scenario->arg_count;
+    memcpy(info.phase_ns, scenario->phase_ns, sizeof info.phase_ns);
+    if (summary.status == TC_EXPECTED && scenario->summary[0])
+        info.notes[info.note_count++] = scenario->summary;
+    input.info = &info;
+    input.judge = run->judge;
+    input.summary = &summary;
+    input.metrics = run->metrics;
+    input.stats = tc_engine_stats(run->engine);
+    for (int verb = 0; verb < TC_VERB_COUNT; verb++)
+        result->bitten += input.stats->bitten[verb];
+    struct tc_error writing = {0};
+    int wrote = tc_recorder_finish(run->recorder, &input, &writing);
+    snprintf(report_path, sizeof report_path, "%s/report.html", run->dir);
+    print_text(tc_report_terminal(&input, report_path, request->color, request->verbose));
+    if (wrote < 0)
+        fprintf(stderr, "turncoat: the report is not complete: %s\n", writing.text);
+    if (request->junit_path)
+        copy_junit(run);
+    return 0;
+}
+
+int tc_run(const struct tc_run_request *request, struct tc_run_result *result, struct tc_error *err)
+{
+    static struct tc_run run; /* large; one run at a time */
+    memset(&run, 0, sizeof run);
+    memset(result, 0, sizeof *result);
+    run.request = request;
+    run.scenario = request->scenario;
+    run.phase_begin_ns = TC_NEVER_NS;
+    run.phase = TC_RUN_ENDED;
+    int outcome = run_open(&run, err);
+    if (outcome == 0) {
+        int ended = tc_live_run(run.live, err);
+        tc_run_show_end(&run);
+        if (ended < 0)
+            fprintf(stderr, "turncoat: %s\n", err->text);
+        /* Nodes end before the judges do, so that nothing they still say is lost in a pipe. */
+        tc_keeper_stop(run.keeper);
+        run.keeper = NULL;
+        snprintf(result->dir, sizeof result->dir, "%s", run.dir);
+        if (request->judge)
+            outcome = report(&run, ended, err, result);
+        else
+            result->exit_code = tc_error_exit(ended);
+    }
+    run_close(&run);
+    return outcome;
+}
+
+int tc_run_dry(const struct tc_run_request *request, struct tc_error *err)
+{
+    static struct tc_run run;
+    memset(&run, 0, sizeof run);
+    run.request = request;
+    run.scenario = request->scenario;
+    int result = open_protocol(&run, err);
+    if (result == 0)
+        result = tc_run_listeners(&run, err);
+    if (result == 0)
+        printf("from → to   tell the dialler to use   forwards to\n");
+    for (size_t i = 0; result == 0 && i < run.listener_count; i++) {
+        const struct tc_live_listener *listener = &run.listeners[i];
+        char from[8] = "any", to[8];
+        if (listener->from != TC_NODE_NONE)
+            snprintf(from, sizeof from, "%u", listener->from);
+        else if (request->scenario->cluster.listen_mode == TC_LISTEN_PER_LINK)
+            snprintf(from, sizeof from, "client");
+        snprintf(to, sizeof to, "%u", listener->to);
+        printf("%6s → %-3s %-25s %s\n", from, to, listener->address, tc_run_node_address(&run, listener->to));
+    }
+    tc_keyring_free(run.keys);
+    free(run.listeners);
+    return result;
+}

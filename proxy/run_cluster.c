@@ -1,0 +1,158 @@
+/* Which address is dialled by whom, where the nodes really are, and which keys we hold. */
+#include "run_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CLIENTS_OCTET 192u /* 127.192.TO.1 is dialled by clients; 127.(64+FROM).TO.1 by replica FROM */
+#define PORT_SHIFT                                                                                                     \
+    10000u /* a running cluster's listeners get the real port plus this, so that they can be written down */
+
+static unsigned port_of(const char *address)
+{
+    const char *colon = strrchr(address, ':');
+    return colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
+}
+
+/* The port for a listener that stands in for `address`: any free one for a cluster that we start (port 0), a
+ * predictable one for a cluster that others start. */
+static unsigned shifted_port(const struct tc_run *run, const char *address)
+{
+    if (run->scenario->cluster.start)
+        return 0;
+    unsigned port = port_of(address);
+    return port + PORT_SHIFT <= 65535 ? port + PORT_SHIFT : port - PORT_SHIFT;
+}
+
+static void add(struct tc_run *run, uint16_t from, uint16_t to, const char *host, unsigned port)
+{
+    struct tc_live_listener *listener = &run->listeners[run->listener_count++];
+    listener->from = from;
+    listener->to = to;
+    snprintf(listener->address, sizeof listener->address, "%s:%u", host, port);
+}
+
+static void add_destination(struct tc_run *run, uint16_t to)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    const struct tc_cluster_node *node = &spec->nodes[to];
+    unsigned port = shifted_port(run, node->address);
+    char host[TC_ADDRESS_MAX];
+    if (node->listen[0]) {
+        struct tc_live_listener *listener = &run->listeners[run->listener_count++];
+        listener->from = TC_NODE_NONE;
+        listener->to = to;
+        snprintf(listener->address, sizeof listener->address, "%s", node->listen);
+        return;
+    }
+    if (spec->listen_host[0])
+        snprintf(host, sizeof host, "%s", spec->listen_host);
+    else
+        snprintf(host, sizeof host, "127.%u.%u.1", CLIENTS_OCTET, to);
+    add(run, TC_NODE_NONE, to, host, port);
+}
+
+int tc_run_listeners(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    uint32_t n = run->cluster.n;
+    if (spec->listen_mode == TC_LISTEN_PER_DESTINATION && !run->protocol->hello_names_dialler)
+        return tc_error_set(
+            err, TC_EUSAGE,
+            "listen = \"per-destination\" needs a protocol whose first frame names the dialler; %s does not",
+            run->protocol->name);
+    run->listeners = calloc((size_t)n * n + n, sizeof *run->listeners);
+    if (!run->listeners)
+        return tc_error_set(err, TC_EMEMORY, "no memory for %u listeners", n * n);
+    for (uint32_t to = 0; to < n; to++) {
+        add_destination(run, (uint16_t)to);
+        for (uint32_t from = 0; from < n && spec->listen_mode == TC_LISTEN_PER_LINK; from++) {
+            char host[TC_ADDRESS_MAX];
+            snprintf(host, sizeof host, "127.%u.%u.1", 64 + from, to);
+            if (from != to)
+                add(run, (uint16_t)from, (uint16_t)to, host, shifted_port(run, spec->nodes[to].address));
+        }
+    }
+    return 0;
+}
+
+const char *tc_run_dialled(void *self, uint16_t from, uint16_t to)
+{
+    const struct tc_run *run = self;
+    const char *shared = "";
+    for (size_t i = 0; i < run->listener_count; i++) {
+        if (run->listeners[i].to != to)
+            continue;
+        if (run->listeners[i].from == from)
+            return run->listeners[i].address;
+        if (run->listeners[i].from == TC_NODE_NONE)
+            shared = run->listeners[i].address;
+    }
+    return shared;
+}
+
+const char *tc_run_node_address(void *self, uint16_t node)
+{
+    const struct tc_run *run = self;
+    if (node >= run->cluster.n)
+        return "";
+    return run->launch ? tc_launch_address(run->launch, node) : run->scenario->cluster.nodes[node].address;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return -1;
+}
+
+static int add_public_hex(struct tc_run *run, const struct tc_cluster_node *node, struct tc_error *err)
+{
+    uint8_t key[TC_PUBLIC_KEY_SIZE];
+    for (size_t i = 0; i < sizeof key; i++) {
+        int high = hex_digit(node->public_key[2 * i]);
+        int low = high < 0 ? -1 : hex_digit(node->public_key[2 * i + 1]);
+        if (low < 0)
+            return tc_error_set(err, TC_EUSAGE,
+                                "%s: public_key of node %u: expected 64 lower-case hex digits, found '%s'",
+                                run->scenario->cluster.path, node->id, node->public_key);
+        key[i] = (uint8_t)(high << 4 | low);
+    }
+    return tc_keyring_add_public(run->keys, node->id, key);
+}
+
+/* A path in a cluster file is relative to that file. */
+static void beside(const char *file, const char *path, char out[static TC_PATH_MAX])
+{
+    const char *slash = strrchr(file, '/');
+    if (path[0] == '/' || !slash)
+        snprintf(out, TC_PATH_MAX, "%s", path);
+    else
+        snprintf(out, TC_PATH_MAX, "%.*s/%s", (int)(slash - file), file, path);
+}
+
+int tc_run_keys(struct tc_run *run, struct tc_error *err)
+{
+    if (run->launch)
+        return tc_launch_keys(run->launch, run->keys, err);
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    for (uint32_t i = 0; i < run->cluster.n; i++) {
+        const struct tc_cluster_node *node = &spec->nodes[i];
+        int result = node->public_key[0] ? add_public_hex(run, node, err) : 0;
+        if (result == 0 && node->key[0]) {
+            char path[TC_PATH_MAX];
+            uint8_t seed[TC_SECRET_SEED_SIZE];
+            beside(spec->path, node->key, path);
+            result = tc_key_read(path, seed, err);
+            if (result == 0)
+                result = tc_keyring_add_secret(run->keys, node->id, seed);
+            memset(seed, 0, sizeof seed);
+        }
+        if (result < 0)
+            return result;
+    }
+    return 0;
+}

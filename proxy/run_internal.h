@@ -1,0 +1,62 @@
+/* What the files run*.c share. */
+#ifndef TC_RUN_INTERNAL_H
+#define TC_RUN_INTERNAL_H
+
+#include "../oracles/judge.h"
+#include "../oracles/metrics.h"
+#include "../reports/recorder.h"
+#include "launch.h"
+#include "live.h"
+#include "run.h"
+
+struct tc_run {
+    const struct tc_run_request *request;
+    const struct tc_scenario *scenario;
+    struct tc_cluster cluster; /* defaults applied */
+    const struct tc_protocol *protocol;
+    struct tc_protocol_env env;
+    struct tc_keyring *keys;
+    struct tc_ledger ledger;
+    struct tc_script *script; /* NULL: no attack */
+    char attack_path[TC_PATH_MAX];
+    struct tc_script *reloaded; /* took the place of `script` on SIGHUP */
+    struct tc_engine *engine;
+    struct tc_judge *judge;
+    struct tc_metrics *metrics;
+    struct tc_recorder *recorder;
+    struct tc_keeper *keeper;
+    struct tc_launch *launch;
+    struct tc_live *live;
+    struct tc_live_listener *listeners;
+    size_t listener_count;
+    char dir[512];
+    /* for the lines on the terminal */
+    enum tc_run_phase phase;
+    uint64_t phase_begin_ns, last_ns;
+    uint64_t decisions_at_phase;
+    bool live_line_shown;
+};
+
+/* Fills listeners: one per ordered pair of replicas and one per replica for clients, or one per destination.
+ * TC_EMEMORY, TC_EUSAGE. */
+int tc_run_listeners(struct tc_run *run, struct tc_error *err);
+
+/* The proxy's address that `from` must dial to reach `to`; "" if there is none. */
+const char *tc_run_dialled(void *run, uint16_t from, uint16_t to);
+
+/* Where `node` really listens. */
+const char *tc_run_node_address(void *run, uint16_t node);
+
+/* Public keys of all nodes, secret keys of those we hold. */
+int tc_run_keys(struct tc_run *run, struct tc_error *err);
+
+/* The head lines (cluster, attack, seed). */
+void tc_run_show_head(const struct tc_run *run);
+
+/* A sink that feeds oracles, metrics, recorder and the terminal. */
+struct tc_sink tc_run_sink(struct tc_run *run);
+
+/* Closes the last phase's line. */
+void tc_run_show_end(struct tc_run *run);
+
+#endif

@@ -1,0 +1,135 @@
+/* What a run says while it goes on, and the sink that feeds oracles, metrics and recorder. */
+#include "../proxy/names.h"
+#include "../proxy/nodeset.h"
+#include "run_internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void tc_run_show_head(const struct tc_run *run)
+{
+    const struct tc_run_request *request = run->request;
+    const struct tc_scenario *scenario = run->scenario;
+    if (request->quiet)
+        return;
+    printf("cluster   %s, %u replicas (f=%u), ", run->protocol->name, run->cluster.n, run->cluster.f);
+    if (scenario->cluster.start)
+        printf("%u client%s%s%s · proxy on %zu listeners\n", run->cluster.client_count,
+               run->cluster.client_count == 1 ? "" : "s", *request->bug ? " · seeded bug " : "", request->bug,
+               run->listener_count);
+    else
+        printf("already running, %s · proxy on %zu listeners\n", scenario->cluster.path, run->listener_count);
+    if (run->script)
+        printf("attack    %s: %s\n", tc_script_info(run->script)->name, tc_script_info(run->script)->summary);
+    else
+        printf("attack    none\n");
+    printf("seed      0x%08" PRIx64 "\n", request->seed);
+    fflush(stdout);
+}
+
+static void erase_live_line(struct tc_run *run)
+{
+    if (run->live_line_shown)
+        printf("\r\033[K");
+    run->live_line_shown = false;
+}
+
+/* One line for a phase that has ended: what it was like. */
+static void close_phase(struct tc_run *run, uint64_t now_ns)
+{
+    if (run->request->quiet || run->phase_begin_ns == TC_NEVER_NS || run->phase == TC_RUN_ENDED)
+        return;
+    struct tc_metrics_now now;
+    tc_metrics_now(run->metrics, now_ns, &now);
+    double seconds = (double)(now_ns - run->phase_begin_ns) / 1e9;
+    uint64_t decisions = now.decisions - run->decisions_at_phase;
+    const struct tc_histogram *latency = tc_metrics_latency(run->metrics, run->phase);
+    erase_live_line(run);
+    printf("%-7s   %4.1f s   %7.0f decisions/s", tc_run_phase_name(run->phase), seconds,
+           seconds > 0 ? (double)decisions / seconds : 0);
+    if (latency && latency->count)
+        printf("   p99 %.1f ms", (double)tc_histogram_quantile(latency, 0.99) / 1e6);
+    printf("   view %" PRIu64, now.view);
+    uint64_t bitten = 0;
+    for (int verb = 0; verb < TC_VERB_COUNT; verb++)
+        bitten += tc_engine_stats(run->engine)->bitten[verb];
+    if (run->phase != TC_RUN_BEFORE && bitten)
+        printf("   %" PRIu64 " fault%s bitten", bitten, bitten == 1 ? "" : "s");
+    printf("\n");
+    fflush(stdout);
+}
+
+static void enter_phase(struct tc_run *run, enum tc_run_phase phase, uint64_t now_ns)
+{
+    close_phase(run, now_ns);
+    struct tc_metrics_now now;
+    tc_metrics_now(run->metrics, now_ns, &now);
+    run->phase = phase;
+    run->phase_begin_ns = now_ns;
+    run->decisions_at_phase = now.decisions;
+}
+
+static void show_traitors(struct tc_run *run)
+{
+    if (run->request->quiet || run->phase != TC_RUN_DURING || !run->ledger.frozen)
+        return;
+    erase_live_line(run);
+    printf("traitors ");
+    for (uint32_t node = 0; node < TC_NODES_MAX; node++) {
+        char name[8];
+        if (tc_nodeset_has(&run->ledger.traitors, node))
+            printf(" %s", tc_node_name(node, name));
+    }
+    printf("%s\n", tc_nodeset_count(&run->ledger.traitors) ? "" : " none");
+    fflush(stdout);
+}
+
+static void observe(void *self, const struct tc_observation *observation)
+{
+    struct tc_run *run = self;
+    if (run->judge)
+        tc_judge_observe(run->judge, observation);
+    tc_metrics_observe(run->metrics, observation);
+    tc_recorder_observe(run->recorder, observation);
+    run->last_ns = observation->time_ns;
+    if (observation->kind == TC_OBS_PHASE) {
+        enter_phase(run, observation->phase.phase, observation->time_ns);
+        show_traitors(run);
+    }
+    if (observation->kind == TC_OBS_NOTE && run->request->verbose) {
+        erase_live_line(run);
+        printf("note      %s\n", observation->text);
+    }
+}
+
+static void decide(void *self, const struct tc_decision *decision)
+{
+    struct tc_run *run = self;
+    tc_recorder_decide(run->recorder, decision);
+}
+
+static void progress(void *self, uint64_t now_ns)
+{
+    struct tc_run *run = self;
+    if (!run->request->terminal || run->request->quiet)
+        return;
+    struct tc_metrics_now now;
+    char line[256];
+    tc_metrics_now(run->metrics, now_ns, &now);
+    tc_report_progress(&now, tc_engine_stats(run->engine), run->judge ? tc_judge_violations(run->judge) : 0, now_ns,
+                       line, sizeof line);
+    printf("\r\033[K%s", line);
+    run->live_line_shown = true;
+    fflush(stdout);
+}
+
+struct tc_sink tc_run_sink(struct tc_run *run)
+{
+    return (struct tc_sink){run, observe, decide, progress};
+}
+
+void tc_run_show_end(struct tc_run *run)
+{
+    close_phase(run, run->last_ns);
+    erase_live_line(run);
+}
