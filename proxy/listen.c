@@ -223,12 +223,19 @@ int tc_connect_finish(int fd, struct tc_error *err)
 {
     int reason = 0;
     socklen_t length = sizeof reason;
-    struct tc_endpoint peer;
+    struct tc_endpoint peer, local;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &length))
         reason = errno;
     if (reason)
         return tc_error_set(err, TC_EUNREACHABLE, "%s", strerror(reason));
-    return tc_socket_peer(fd, &peer) ? 1 : 0;
+    if (tc_socket_peer(fd, &peer))
+        return 1;
+    /* Dialling a port of the ephemeral range on which nobody listens may get that very port as our own: TCP then
+     * connects the socket to itself. */
+    if (tc_socket_local(fd, &local) == 0 && local.length == peer.length &&
+        memcmp(&local.address, &peer.address, peer.length) == 0)
+        return tc_error_set(err, TC_EUNREACHABLE, "%s", strerror(ECONNREFUSED));
+    return 0;
 }
 
 size_t tc_descriptors_raise(size_t wanted)
