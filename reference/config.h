@@ -26,6 +26,10 @@ struct tc_node_config {
 
 /* TC_EUSAGE: file, line, what was expected, what was found; TC_ENOT_FOUND. */
 int tc_node_config_read(const char *path, struct tc_node_config *out, struct tc_error *err);
+/* As tc_node_config_read, for text in memory; `name` stands for the file in sentences. */
+int tc_node_config_parse(const char *name, const char *text, struct tc_node_config *out, struct tc_error *err);
+
+/* Writes the file; everything that read needs is in it. TC_EIO, TC_EMEMORY. */
 int tc_node_config_write(const char *path, const struct tc_node_config *config, struct tc_error *err);
 
 /* Reads a key file: TC_EKEY if it is missing, readable by others (which mode was expected), or not 64 hex digits. Never

@@ -25,6 +25,17 @@ struct tc_wal;
 /* Called for every record, oldest first, while opening. A negative result ends the opening with that code. */
 typedef int tc_wal_record_fn(void *self, struct tc_slice record, struct tc_error *err);
 
+/* Where the records of a file end, and how many there are. */
+struct tc_wal_end {
+    uint64_t offset, records;
+    bool torn; /* bytes follow that are no record: cut them off */
+};
+
+/* Reads the bytes of file `number`, without touching a disk: what tc_wal_open does with each file. TC_EMALFORMED as
+ * there, or what `each` returned. */
+int tc_wal_scan(struct tc_slice file, uint64_t number, tc_wal_record_fn *each, void *self, struct tc_wal_end *end,
+                struct tc_error *err);
+
 /* Opens (or makes) the log in `dir` (made if missing), locks it against other processes, hands over its records, cuts
  * off a torn end. TC_EIO; TC_EREFUSED: another process holds it; TC_EMALFORMED: a record that was durable is corrupt
  * (file and offset): do not start; TC_EMEMORY; whatever `each` returned. */
