@@ -1,4 +1,6 @@
-/* Errors, arena, keyed randomness, names: what everything else stands on. */
+/* links: tc_base
+ *
+ * Errors, arena, keyed randomness, names: what everything else stands on. */
 #include "../../proxy/arena.h"
 #include "../../proxy/error.h"
 #include "../../proxy/names.h"
