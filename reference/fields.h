@@ -40,7 +40,8 @@ size_t tc_fields_length(struct tc_fields fields, const char *name);
 /* The value (element `index`, 0 for a single field). TC_ENOT_FOUND for no such field or element. Bytes are borrowed. */
 int tc_fields_get(struct tc_fields fields, const char *name, size_t index, struct tc_field_value *value);
 
-/* Stores a value; bytes are copied into `arena`. TC_ENOT_FOUND no such field or element, TC_EUSAGE wrong type or out of
+/* Stores a value; bytes are copied into `arena`. In a repeated field, an index equal to its length appends.
+ * TC_ENOT_FOUND no such field or element, TC_EUSAGE wrong type or out of
  * the field's range (e.g. 2^33 into uint32), TC_ELIMIT arena full. A nested message must have the field's descriptor.
  */
 int tc_fields_set(struct tc_fields fields, const char *name, size_t index, const struct tc_field_value *value,

@@ -1,0 +1,127 @@
+/* PBFT for the man in the middle: the table of its messages and what holds of the protocol as a whole.
+ *
+ * Castro, Liskov: Practical Byzantine Fault Tolerance, OSDI'99; … and Proactive Recovery, TOCS 20(4), 2002.
+ *
+ *    0                   4
+ *   +-------------------+----------------------------------------------+
+ *   | length, big-endian| Envelope {type, sender, body, signature, …}   |
+ *   +-------------------+----------------------------------------------+
+ */
+#include "protocol.h"
+#include "protocol_parts.h"
+
+#define ROW(number, text, the_kind, the_phase, prefix, view, sequence, value, is_it_signed)                            \
+    [number] = {.wire_type = (number),                                                                                 \
+                .name = (text),                                                                                        \
+                .kind = (the_kind),                                                                                    \
+                .phase = (the_phase),                                                                                  \
+                .descriptor = &pbft__##prefix##__descriptor,                                                           \
+                .view_field = (view),                                                                                  \
+                .sequence_field = (sequence),                                                                          \
+                .value_field = (value),                                                                                \
+                .is_signed = (is_it_signed)}
+
+const struct tc_message_row tc_pbft_rows[TC_PBFT_ROW_COUNT] = {
+    ROW(PBFT__TYPE__HELLO, "hello", TC_KIND_OTHER, TC_PHASE_NONE, hello, NULL, NULL, NULL, false),
+    ROW(PBFT__TYPE__REQUEST, "request", TC_KIND_REQUEST, TC_PHASE_NONE, request, NULL, NULL, NULL, true),
+    ROW(PBFT__TYPE__PRE_PREPARE, "pre-prepare", TC_KIND_PROPOSE, TC_PHASE_NONE, pre_prepare, "view", "sequence",
+        "digest", true),
+    ROW(PBFT__TYPE__PREPARE, "prepare", TC_KIND_VOTE, TC_PHASE_PREPARE, prepare, "view", "sequence", "digest", true),
+    ROW(PBFT__TYPE__COMMIT, "commit", TC_KIND_VOTE, TC_PHASE_COMMIT, commit, "view", "sequence", "digest", true),
+    ROW(PBFT__TYPE__REPLY, "reply", TC_KIND_REPLY, TC_PHASE_NONE, reply, "view", NULL, NULL, true),
+    ROW(PBFT__TYPE__CHECKPOINT, "checkpoint", TC_KIND_CHECKPOINT, TC_PHASE_NONE, checkpoint, NULL, "sequence", "digest",
+        true),
+    ROW(PBFT__TYPE__VIEW_CHANGE, "view-change", TC_KIND_VIEW_CHANGE, TC_PHASE_NONE, view_change, "view", NULL, NULL,
+        true),
+    ROW(PBFT__TYPE__NEW_VIEW, "new-view", TC_KIND_NEW_VIEW, TC_PHASE_NONE, new_view, "view", NULL, NULL, true),
+    ROW(PBFT__TYPE__STATE_REQUEST, "state-request", TC_KIND_SYNC, TC_PHASE_NONE, state_request, NULL, "sequence", NULL,
+        true),
+    ROW(PBFT__TYPE__STATE, "state", TC_KIND_SYNC, TC_PHASE_NONE, state, NULL, "sequence", NULL, true),
+    ROW(PBFT__TYPE__BATCH_REQUEST, "batch-request", TC_KIND_SYNC, TC_PHASE_NONE, batch_request, NULL, NULL, "digest",
+        true),
+    ROW(PBFT__TYPE__BATCH, "batch", TC_KIND_SYNC, TC_PHASE_NONE, batch, NULL, NULL, "digest", true),
+    ROW(TC_PBFT_ROW_PREPARED, "prepared", TC_KIND_CERTIFICATE, TC_PHASE_PREPARE, prepared, NULL, NULL, NULL, false),
+};
+
+static int hello(const struct tc_message *m, uint16_t *node)
+{
+    if (!m->decoded || m->statement_count == 0 || m->statements[0].type != PBFT__TYPE__HELLO ||
+        m->sender == TC_NODE_NONE)
+        return TC_EMALFORMED;
+    *node = m->sender;
+    return 0;
+}
+
+static int certificate(const struct tc_message *const *votes, size_t count, struct tc_arena *arena,
+                       struct tc_slice *out)
+{
+    (void)votes;
+    (void)count;
+    (void)arena;
+    (void)out;
+    return TC_EUNSUPPORTED; /* a prepared certificate exists only inside a view change */
+}
+
+static uint16_t leader(const struct tc_cluster *cluster, uint64_t view)
+{
+    return cluster->n > 0 ? (uint16_t)(view % cluster->n) : TC_NODE_NONE;
+}
+
+static uint32_t quorum(const struct tc_cluster *cluster)
+{
+    return (cluster->n + cluster->f + 2) / 2; /* ⌈(n+f+1)/2⌉ */
+}
+
+static uint64_t cost(uint32_t n, uint64_t *by_row)
+{
+    const uint64_t peers = n > 0 ? n - 1 : 0;
+    if (by_row) {
+        for (size_t i = 0; i < TC_PBFT_ROW_COUNT; i++)
+            by_row[i] = 0;
+        by_row[PBFT__TYPE__PRE_PREPARE] = peers;
+        by_row[PBFT__TYPE__PREPARE] = peers * peers;
+        by_row[PBFT__TYPE__COMMIT] = n * peers;
+    }
+    return 2 * (uint64_t)n * peers;
+}
+
+/* The timer that runs now, then one for each of f+1 leaders that may fail in turn, each doubled up to
+ * the cap; protocol delays are taken as one more initial timer. */
+static uint64_t recovery_bound_ns(const struct tc_cluster *cluster, uint64_t timeout_now_ns)
+{
+    uint64_t timer = timeout_now_ns ? timeout_now_ns : cluster->view_timeout_ns;
+    const uint64_t cap = cluster->view_timeout_max_ns > timer ? cluster->view_timeout_max_ns : timer;
+    uint64_t total = timer + cluster->view_timeout_ns;
+    for (uint32_t i = 0; i <= cluster->f; i++) {
+        timer = timer > cap / 2 ? cap : timer * 2;
+        if (total > UINT64_MAX - timer)
+            return UINT64_MAX - 1;
+        total += timer;
+    }
+    return total;
+}
+
+const struct tc_protocol tc_pbft = {
+    .name = "pbft",
+    .summary = "Practical Byzantine Fault Tolerance (Castro & Liskov, OSDI'99), with prepared certificates",
+    .rows = tc_pbft_rows,
+    .row_count = TC_PBFT_ROW_COUNT,
+    .loss = TC_LOSS_FINAL,
+    .hello_names_dialler = true,
+    .reliable_order = true,
+    .frame = tc_pbft_frame,
+    .decode = tc_pbft_message_decode,
+    .encode = tc_pbft_message_encode,
+    .hello = hello,
+    .sign = tc_pbft_message_sign,
+    .verify = tc_pbft_message_verify,
+    .perturb = tc_pbft_message_perturb,
+    .vote_for = tc_pbft_message_vote_for,
+    .build = tc_pbft_message_build,
+    .certificate = certificate,
+    .leader = leader,
+    .quorum = quorum,
+    .cost = cost,
+    .recovery_bound_ns = recovery_bound_ns,
+    .justifier = NULL,
+};

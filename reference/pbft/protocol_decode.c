@@ -1,0 +1,288 @@
+/* From one frame to statements: the message itself and everything signed that it carries.
+ *
+ *   pre-prepare, batch    → its requests
+ *   view-change           → its checkpoints; for each prepared certificate a statement of its own, with the
+ *                           pre-prepare and the prepares as children
+ *   new-view              → its view changes, each with what it carries; its pre-prepares
+ *   state                 → its checkpoints
+ *
+ * An embedded envelope whose body does not decode becomes a statement of kind other without fields: the
+ * receiver may well ignore it and use the rest. */
+#include "../../proxy/nodeset.h"
+#include "../../proxy/random.h"
+#include "protocol_parts.h"
+#include <string.h>
+
+struct builder {
+    struct tc_arena *arena;
+    struct tc_statement *items;
+    uint32_t count, room;
+};
+
+/* A fresh statement at the end, all fields as in an unsigned `other`. Its index, or TC_ELIMIT. Growth moves the list:
+ * hold indices, not pointers. */
+static int add_statement(struct builder *b, uint32_t parent)
+{
+    if (b->count == b->room) {
+        const uint32_t room = b->room * 2 + 2 < TC_STATEMENTS_MAX ? b->room * 2 + 2 : TC_STATEMENTS_MAX;
+        if (b->count == TC_STATEMENTS_MAX)
+            return TC_ELIMIT;
+        struct tc_statement *items = tc_arena_alloc(b->arena, room * sizeof *items);
+        if (!items)
+            return TC_ELIMIT;
+        if (b->count > 0)
+            memcpy(items, b->items, b->count * sizeof *items);
+        b->items = items;
+        b->room = room;
+    }
+    b->items[b->count] = (struct tc_statement){
+        .signer = TC_NODE_NONE,
+        .parent = (uint16_t)parent,
+        .origin = parent == TC_PBFT_PARENT_NONE ? TC_ORIGIN_DIRECT : TC_ORIGIN_EMBEDDED,
+    };
+    return (int)b->count++;
+}
+
+static void set_value(struct tc_statement *s, ProtobufCBinaryData digest)
+{
+    if (digest.len != TC_VALUE_SIZE)
+        return;
+    memcpy(s->value.bytes, digest.data, TC_VALUE_SIZE);
+    s->value.state = tc_pbft_is_null(s->value.bytes) ? TC_VALUE_NIL : TC_VALUE_BYTES;
+}
+
+/* Each type has conflict keys of its own. */
+static void set_slot(struct tc_statement *s, uint64_t major, uint64_t minor)
+{
+    if (s->value.state == TC_VALUE_ABSENT)
+        return;
+    const uint64_t slot = tc_random_mix(tc_random_mix(s->type + UINT64_C(1), major), minor);
+    s->slot = slot ? slot : 1;
+}
+
+static void set_view(struct tc_statement *s, uint64_t view)
+{
+    s->has_view = true;
+    s->view = view;
+}
+
+static void set_sequence(struct tc_statement *s, uint64_t sequence)
+{
+    s->has_sequence = true;
+    s->sequence = sequence;
+}
+
+/* PrePrepare, Prepare and Commit are laid out alike: view, sequence, digest. */
+_Static_assert(sizeof(Pbft__PrePrepare) == sizeof(Pbft__Prepare) && sizeof(Pbft__Prepare) == sizeof(Pbft__Commit) &&
+                   offsetof(Pbft__PrePrepare, digest) == offsetof(Pbft__Prepare, digest) &&
+                   offsetof(Pbft__Prepare, digest) == offsetof(Pbft__Commit, digest),
+               "votes and proposals share one reader");
+
+static void read_vote(struct tc_statement *s, const Pbft__Prepare *vote)
+{
+    set_view(s, vote->view);
+    set_sequence(s, vote->sequence);
+    set_value(s, vote->digest);
+    set_slot(s, vote->view, vote->sequence);
+}
+
+static void read_request(struct tc_statement *s, const Pbft__Request *request)
+{
+    s->value.state = TC_VALUE_BYTES;
+    tc_pbft_request_digest(s->signer, request->timestamp, tc_pbft_slice(request->operation), s->value.bytes);
+    set_slot(s, s->signer, request->timestamp);
+}
+
+/* The value of a view change is the digest of its body, so that two different ones for one view conflict. */
+static void read_view_change(struct tc_statement *s, const Pbft__ViewChange *change)
+{
+    set_view(s, change->view);
+    s->value.state = TC_VALUE_BYTES;
+    tc_digest(s->body, s->value.bytes);
+    set_slot(s, change->view, 0);
+}
+
+static void read_neutral(struct tc_statement *s, const void *body)
+{
+    switch ((Pbft__Type)s->type) {
+    case PBFT__TYPE__REQUEST:
+        read_request(s, body);
+        break;
+    case PBFT__TYPE__PRE_PREPARE:
+    case PBFT__TYPE__PREPARE:
+    case PBFT__TYPE__COMMIT:
+        read_vote(s, body);
+        break;
+    case PBFT__TYPE__REPLY:
+        set_view(s, ((const Pbft__Reply *)body)->view);
+        break;
+    case PBFT__TYPE__CHECKPOINT:
+        set_sequence(s, ((const Pbft__Checkpoint *)body)->sequence);
+        set_value(s, ((const Pbft__Checkpoint *)body)->digest);
+        set_slot(s, s->sequence, 0);
+        break;
+    case PBFT__TYPE__VIEW_CHANGE:
+        read_view_change(s, body);
+        break;
+    case PBFT__TYPE__NEW_VIEW:
+        set_view(s, ((const Pbft__NewView *)body)->view);
+        break;
+    case PBFT__TYPE__STATE_REQUEST:
+        set_sequence(s, ((const Pbft__StateRequest *)body)->sequence);
+        break;
+    case PBFT__TYPE__STATE:
+        set_sequence(s, ((const Pbft__State *)body)->sequence);
+        break;
+    case PBFT__TYPE__BATCH_REQUEST:
+        set_value(s, ((const Pbft__BatchRequest *)body)->digest);
+        break;
+    case PBFT__TYPE__BATCH:
+        set_value(s, ((const Pbft__Batch *)body)->digest);
+        break;
+    default:
+        break;
+    }
+}
+
+static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint32_t parent);
+
+static int add_envelopes(struct builder *b, Pbft__Envelope **envelopes, size_t count, uint32_t parent)
+{
+    for (size_t i = 0; i < count; i++) {
+        const int rc = add_envelope(b, envelopes[i], parent);
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* A prepared certificate: view, sequence and value are its pre-prepare's; the signers are those it names. */
+static int add_prepared(struct builder *b, const Pbft__Prepared *prepared, uint32_t parent)
+{
+    const int index = add_statement(b, parent);
+    int rc = index;
+    if (index < 0)
+        return index;
+    b->items[index].kind = TC_KIND_CERTIFICATE;
+    b->items[index].phase = TC_PHASE_PREPARE;
+    b->items[index].type = TC_PBFT_ROW_PREPARED;
+    b->items[index].fields = (struct tc_fields){&pbft__prepared__descriptor, (void *)(uintptr_t)prepared};
+    for (size_t i = 0; i < prepared->n_prepares; i++)
+        tc_nodeset_add(&b->items[index].signers, prepared->prepares[i]->sender);
+    if (prepared->pre_prepare) {
+        rc = add_envelope(b, prepared->pre_prepare, (uint32_t)index);
+        if (rc < 0)
+            return rc;
+        struct tc_statement *s = &b->items[index];
+        const struct tc_statement *proposal = &b->items[rc];
+        tc_nodeset_add(&s->signers, prepared->pre_prepare->sender);
+        s->has_view = proposal->has_view;
+        s->view = proposal->view;
+        s->has_sequence = proposal->has_sequence;
+        s->sequence = proposal->sequence;
+        s->value = proposal->value;
+    }
+    return add_envelopes(b, prepared->prepares, prepared->n_prepares, (uint32_t)index);
+}
+
+static int add_view_change(struct builder *b, const Pbft__ViewChange *change, uint32_t parent)
+{
+    int rc = add_envelopes(b, change->checkpoints, change->n_checkpoints, parent);
+    for (size_t i = 0; rc == 0 && i < change->n_prepared; i++)
+        rc = add_prepared(b, change->prepared[i], parent);
+    return rc;
+}
+
+static int add_children(struct builder *b, Pbft__Type type, const void *body, uint32_t parent)
+{
+    int rc;
+    switch (type) {
+    case PBFT__TYPE__VIEW_CHANGE:
+        return add_view_change(b, body, parent);
+    case PBFT__TYPE__NEW_VIEW:
+        rc = add_envelopes(b, ((const Pbft__NewView *)body)->view_changes,
+                           ((const Pbft__NewView *)body)->n_view_changes, parent);
+        if (rc != 0)
+            return rc;
+        return add_envelopes(b, ((const Pbft__NewView *)body)->pre_prepares,
+                             ((const Pbft__NewView *)body)->n_pre_prepares, parent);
+    case PBFT__TYPE__STATE:
+        return add_envelopes(b, ((const Pbft__State *)body)->checkpoints, ((const Pbft__State *)body)->n_checkpoints,
+                             parent);
+    default:
+        return 0;
+    }
+}
+
+/* How deep envelopes may lie in one another: a new view's view changes' certificates' pre-prepares' requests. */
+#define ENVELOPES_DEEP 5
+
+static bool too_deep(const struct builder *b, uint32_t index)
+{
+    unsigned depth = 0;
+    for (uint32_t at = index; at != TC_PBFT_PARENT_NONE; at = b->items[at].parent)
+        if (++depth > ENVELOPES_DEEP + 1)
+            return true;
+    return false;
+}
+
+/* Adds the envelope's statement and its children; the statement's index, or TC_ELIMIT. A first statement (no parent)
+ * that does not decode gives TC_EMALFORMED. */
+static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint32_t parent)
+{
+    ProtobufCMessage *body = NULL;
+    const int index = add_statement(b, parent);
+    if (index < 0)
+        return index;
+    struct tc_statement *s = &b->items[index];
+    s->signer = envelope->sender < TC_NODES_MAX ? (uint16_t)envelope->sender : TC_NODE_NONE;
+    s->body = tc_pbft_slice(envelope->body);
+    s->signature = tc_pbft_slice(envelope->signature.len > 0 ? envelope->signature : envelope->macs);
+    int rc = TC_EMALFORMED;
+    if (envelope->type >= 0 && envelope->type <= PBFT__TYPE__BATCH && !too_deep(b, (uint32_t)index))
+        rc = tc_fields_unpack(tc_pbft_rows[envelope->type].descriptor, s->body, b->arena, &body);
+    if (rc == TC_EMALFORMED && parent != TC_PBFT_PARENT_NONE)
+        return index;
+    if (rc != 0)
+        return rc;
+    s->type = (uint8_t)envelope->type;
+    s->kind = tc_pbft_rows[s->type].kind;
+    s->phase = tc_pbft_rows[s->type].phase;
+    s->fields = (struct tc_fields){tc_pbft_rows[s->type].descriptor, body};
+    read_neutral(s, body);
+    rc = add_envelopes(b, envelope->requests, envelope->n_requests, (uint32_t)index);
+    if (rc == 0)
+        rc = add_children(b, envelope->type, body, (uint32_t)index);
+    return rc < 0 ? rc : index;
+}
+
+int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
+{
+    struct builder b = {.arena = arena};
+    Pbft__Envelope *envelope;
+    m->frame = frame;
+    m->decoded = false;
+    m->sender = TC_NODE_NONE;
+    m->type = "other";
+    m->envelope = (struct tc_fields){&pbft__envelope__descriptor, NULL};
+    m->statements = NULL;
+    m->statement_count = 0;
+    int rc = tc_pbft_unpack(frame, arena, &envelope);
+    if (rc != 0)
+        return rc;
+    /* Most messages are one statement; a batch is counted ahead. */
+    b.room = envelope->n_requests < TC_STATEMENTS_MAX ? (uint32_t)envelope->n_requests + 1 : TC_STATEMENTS_MAX;
+    b.items = tc_arena_alloc(arena, b.room * sizeof *b.items);
+    if (!b.items)
+        return TC_ELIMIT;
+    rc = add_envelope(&b, envelope, TC_PBFT_PARENT_NONE);
+    if (rc < 0)
+        return rc;
+    m->decoded = true;
+    m->envelope.base = envelope;
+    m->sender = b.items[0].signer;
+    m->type = tc_pbft_rows[b.items[0].type].name;
+    m->statements = b.items;
+    m->statement_count = b.count;
+    return 0;
+}

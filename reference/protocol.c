@@ -1,0 +1,56 @@
+/* The table of protocols, and what holds for all of them. */
+#include "protocol.h"
+#include "../proxy/random.h"
+#include "pbft/protocol.h"
+#include <string.h>
+
+#define KEY_BODY_MAX 512 /* bytes of a body that tell valueless messages apart; snapshots are megabytes */
+
+const struct tc_protocol *const tc_protocols[] = {&tc_pbft, NULL};
+
+const struct tc_protocol *tc_protocol_find(const char *name)
+{
+    for (size_t i = 0; tc_protocols[i]; i++)
+        if (strcmp(tc_protocols[i]->name, name) == 0)
+            return tc_protocols[i];
+    return NULL;
+}
+
+uint16_t tc_protocol_leader(const struct tc_protocol *protocol, const struct tc_protocol_env *env, uint64_t view)
+{
+    return env->leader ? env->leader(env->cluster, view) : protocol->leader(env->cluster, view);
+}
+
+uint32_t tc_protocol_quorum(const struct tc_protocol *protocol, const struct tc_cluster *cluster)
+{
+    return cluster->quorum ? cluster->quorum : protocol->quorum(cluster);
+}
+
+uint32_t tc_protocol_faults_max(uint32_t n)
+{
+    return n > 0 ? (n - 1) / 3 : 0;
+}
+
+/* Neither the sender of the link nor a signature or MAC is part of the key: a message said again,
+ * or signed again, draws the same lot. */
+void tc_message_set_key(struct tc_message *m)
+{
+    if (m->statement_count == 0) {
+        m->key = tc_random_mix_bytes(TC_KIND_OTHER, m->frame);
+        return;
+    }
+    const struct tc_statement *s = &m->statements[0];
+    const uint64_t what = (uint64_t)s->kind << 32 | (uint64_t)s->phase << 24 | (uint64_t)s->type << 16 | s->signer;
+    uint64_t h = tc_random_mix(s->has_view ? s->view + 1 : 0, what);
+    h = tc_random_mix(h, s->has_sequence ? s->sequence + 1 : 0);
+    if (s->value.state == TC_VALUE_BYTES) {
+        const struct tc_slice value = {s->value.bytes, sizeof s->value.bytes};
+        h = tc_random_mix_bytes(h, value);
+    } else if (s->value.state == TC_VALUE_ABSENT) {
+        const size_t shown = s->body.len < KEY_BODY_MAX ? s->body.len : KEY_BODY_MAX;
+        h = tc_random_mix_bytes(tc_random_mix(h, s->body.len), (struct tc_slice){s->body.data, shown});
+    } else {
+        h = tc_random_mix(h, s->value.state);
+    }
+    m->key = s->kind == TC_KIND_REQUEST ? tc_random_mix(h, s->slot) : h;
+}
