@@ -225,8 +225,9 @@ int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
     request.judge = strcmp(observe, "oracles") == 0;
     if (tc_arguments_has(a, TC_OPTION_DRY_RUN))
         return tc_run_dry(&request, err);
-    if (!tc_arguments_has(a, TC_OPTION_DURATION))
-        scenario.phase_ns[TC_RUN_DURING] = TC_NEVER_NS; /* until interrupted */
+    request.interrupt_ends = !tc_arguments_has(a, TC_OPTION_DURATION);
+    if (request.interrupt_ends)
+        scenario.phase_ns[TC_RUN_DURING] = TC_NEVER_NS;
     result = tc_run(&request, &outcome, err);
     return result < 0 ? result : outcome.exit_code;
 }

@@ -169,7 +169,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .reload_self = run,
         .parse_line = tc_line_parse,
         .log_dir = log_dir,
-        .protocol = run->protocol,
+        .protocol = request->verify_all ? run->protocol : NULL,
         .protocol_env = &run->env,
         .hung = hung,
     };
@@ -273,33 +273,20 @@ static void copy_junit(const struct tc_run *run)
         fprintf(stderr, "turncoat: cannot write %s\n", run->request->junit_path);
 }
 
-/* Ends oracles and metrics, writes and prints the report. */
-static int report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
+/* What the report says of the run as such. The texts live in `info`'s owner, `run`, or are static. */
+static void describe(const struct tc_run *run, int ended, const struct tc_error *why, uint64_t now_ns,
+                     struct tc_run_info *info)
 {
+    static char repeat[1024];
+    static const char *args[TC_SCRIPT_ARGS_MAX];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
-    static char repeat[1024], report_path[600];
-    static struct tc_report_input input;
-    static struct tc_verdict_summary summary;
-    static struct tc_run_info info;
-    struct tc_error err = {0};
-    uint32_t missed = 0;
-    memset(&input, 0, sizeof input);
-    memset(&summary, 0, sizeof summary);
-    uint64_t now_ns = run->live ? tc_live_now_ns(run->live) : 0;
-    tc_judge_finish(run->judge, now_ns);
-    tc_metrics_finish(run->metrics, now_ns);
-    int threshold_error = judge_thresholds(run, &input, &missed, &err);
-    if (threshold_error < 0 && ended == 0) {
-        ended = threshold_error;
-        why = &err;
-    }
-    tc_judge_summary(run->judge, missed, &summary);
-    result->exit_code = exit_code(ended, &summary);
     const char *named = scenario->path[0] ? scenario->path : scenario->name;
     snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, named, *request->repeat_with ? " " : "",
              request->repeat_with, request->seed);
-    info = (struct tc_run_info){
+    for (uint32_t i = 0; i < scenario->arg_count; i++)
+        args[i] = scenario->args[i];
+    *info = (struct tc_run_info){
         .name = scenario->name,
         .protocol = run->protocol->name,
         .world = "live",
@@ -314,18 +301,39 @@ static int report(struct tc_run *run, int ended, const struct tc_error *why, str
         .cluster = &run->cluster,
         .traitors = run->ledger.traitors,
         .command = request->command,
+        .args = args,
+        .arg_count = scenario->arg_count,
         .error = ended < 0 ? why->text : "",
-        .exit_code = result->exit_code,
         .duration_ns = now_ns,
     };
-    const char *args[TC_SCRIPT_ARGS_MAX];
-    for (uint32_t i = 0; i < scenario->arg_count; i++)
-        args[i] = scenario->args[i];
-    info.args = args;
-    info.arg_count = scenario->arg_count;
-    memcpy(info.phase_ns, scenario->phase_ns, sizeof info.phase_ns);
-    if (summary.status == TC_EXPECTED && scenario->summary[0])
-        info.notes[info.note_count++] = scenario->summary;
+    memcpy(info->phase_ns, scenario->phase_ns, sizeof info->phase_ns);
+}
+
+/* Ends oracles and metrics, writes and prints the report. */
+static void report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
+{
+    static char report_path[600];
+    static struct tc_report_input input;
+    static struct tc_verdict_summary summary;
+    static struct tc_run_info info;
+    struct tc_error err = {0}, writing = {0};
+    uint32_t missed = 0;
+    memset(&input, 0, sizeof input);
+    memset(&summary, 0, sizeof summary);
+    uint64_t now_ns = tc_live_now_ns(run->live);
+    tc_judge_finish(run->judge, now_ns);
+    tc_metrics_finish(run->metrics, now_ns);
+    int threshold_error = judge_thresholds(run, &input, &missed, &err);
+    if (threshold_error < 0 && ended == 0) {
+        ended = threshold_error;
+        why = &err;
+        fprintf(stderr, "turncoat: %s\n", err.text);
+    }
+    tc_judge_summary(run->judge, missed, &summary);
+    describe(run, ended, why, now_ns, &info);
+    info.exit_code = result->exit_code = exit_code(ended, &summary);
+    if (summary.status == TC_EXPECTED && run->scenario->summary[0])
+        info.notes[info.note_count++] = run->scenario->summary;
     input.info = &info;
     input.judge = run->judge;
     input.summary = &summary;
@@ -333,15 +341,13 @@ static int report(struct tc_run *run, int ended, const struct tc_error *why, str
     input.stats = tc_engine_stats(run->engine);
     for (int verb = 0; verb < TC_VERB_COUNT; verb++)
         result->bitten += input.stats->bitten[verb];
-    struct tc_error writing = {0};
     int wrote = tc_recorder_finish(run->recorder, &input, &writing);
     snprintf(report_path, sizeof report_path, "%s/report.html", run->dir);
-    print_text(tc_report_terminal(&input, report_path, request->color, request->verbose));
+    print_text(tc_report_terminal(&input, report_path, run->request->color, run->request->verbose));
     if (wrote < 0)
         fprintf(stderr, "turncoat: the report is not complete: %s\n", writing.text);
-    if (request->junit_path)
+    if (run->request->junit_path)
         copy_junit(run);
-    return 0;
 }
 
 int tc_run(const struct tc_run_request *request, struct tc_run_result *result, struct tc_error *err)
@@ -357,6 +363,8 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
     if (outcome == 0) {
         int ended = tc_live_run(run.live, err);
         tc_run_show_end(&run);
+        if (ended == TC_EINTERRUPTED && request->interrupt_ends)
+            ended = 0;
         if (ended < 0)
             fprintf(stderr, "turncoat: %s\n", err->text);
         /* Nodes end before the judges do, so that nothing they still say is lost in a pipe. */
@@ -364,7 +372,7 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
         run.keeper = NULL;
         snprintf(result->dir, sizeof result->dir, "%s", run.dir);
         if (request->judge)
-            outcome = report(&run, ended, err, result);
+            report(&run, ended, err, result);
         else
             result->exit_code = tc_error_exit(ended);
     }

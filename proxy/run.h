@@ -15,9 +15,10 @@ struct tc_run_request {
     const char *repeat_with; /* options other than the seed that a repetition needs, e.g. "--bug X"; "" none */
     uint64_t seed;
     bool capture, verify_all, quiet, verbose, color;
-    bool terminal;     /* standard output is a terminal: show a live line */
-    bool judge;        /* false: decode and count only (proxy --observe messages) */
-    bool pass_through; /* bytes only: no decoding, no judging (proxy --observe none) */
+    bool terminal;       /* standard output is a terminal: show a live line */
+    bool judge;          /* false: decode and count only (proxy --observe messages) */
+    bool pass_through;   /* bytes only: no decoding, no judging (proxy --observe none) */
+    bool interrupt_ends; /* an interrupt is how this run is meant to end (proxy without --duration) */
 };
 
 struct tc_run_result {
