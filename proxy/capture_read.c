@@ -335,21 +335,32 @@ static void free_streams(struct reader *r)
     free(r->buckets);
 }
 
-int tc_capture_read(const char *path, tc_capture_segment_fn *each, void *self, struct tc_capture_counts *counts,
-                    struct tc_error *err)
+int tc_capture_read_file(FILE *file, const char *name, tc_capture_segment_fn *each, void *self,
+                         struct tc_capture_counts *counts, struct tc_error *err)
 {
     char reason[PCAP_ERRBUF_SIZE];
     memset(counts, 0, sizeof *counts);
-    pcap_t *pcap = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, reason);
-    if (!pcap)
-        return tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : TC_EMALFORMED,
-                            "%s: expected a pcap or pcapng capture: %s", path, reason);
+    pcap_t *pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, reason);
+    if (!pcap) {
+        fclose(file);
+        return tc_error_set(err, TC_EMALFORMED, "%s: expected a pcap or pcapng capture: %s", name, reason);
+    }
     struct reader reader = {.each = each, .self = self, .counts = counts};
     int result = read_all(&reader, pcap, pcap_datalink(pcap));
     counts->streams = reader.stream_count;
     if (result == TC_ELIMIT)
-        tc_error_set(err, result, "%s: more than %u TCP streams", path, STREAMS_MAX);
+        tc_error_set(err, result, "%s: more than %u TCP streams", name, STREAMS_MAX);
     free_streams(&reader);
     pcap_close(pcap);
     return result;
+}
+
+int tc_capture_read(const char *path, tc_capture_segment_fn *each, void *self, struct tc_capture_counts *counts,
+                    struct tc_error *err)
+{
+    FILE *file = fopen(path, "rb");
+    memset(counts, 0, sizeof *counts);
+    if (!file)
+        return tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : TC_EIO, "%s: %s", path, strerror(errno));
+    return tc_capture_read_file(file, path, each, self, counts, err);
 }

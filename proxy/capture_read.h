@@ -6,6 +6,8 @@
 #include "error.h"
 #include "types.h"
 
+#include <stdio.h>
+
 /* Some bytes of one direction of one stream, in stream order. Addresses and ports in host order. */
 struct tc_capture_segment {
     uint64_t time_ns; /* since the capture's first packet */
@@ -30,5 +32,9 @@ typedef int tc_capture_segment_fn(void *self, const struct tc_capture_segment *s
  * TC_ELIMIT for more than 65,536 streams; else 0 or what `each` returned. */
 int tc_capture_read(const char *path, tc_capture_segment_fn *each, void *self, struct tc_capture_counts *counts,
                     struct tc_error *err);
+
+/* The same from an open file, which is closed; `name` is for the error's sentence. */
+int tc_capture_read_file(FILE *file, const char *name, tc_capture_segment_fn *each, void *self,
+                         struct tc_capture_counts *counts, struct tc_error *err);
 
 #endif
