@@ -39,7 +39,7 @@ struct reader {
     struct stream **streams;
     uint32_t stream_count, bucket_count;
     uint32_t *buckets; /* stream number + 1, by hash of the four-tuple */
-    uint64_t first_ns;
+    uint64_t first_ns, last_ns;
     int result;
 };
 
@@ -228,10 +228,10 @@ static bool take_held(struct direction *d, bool skip, struct held *out)
 }
 
 /* Delivers what of [sequence, sequence+len) is new. */
-static void deliver_new(struct reader *r, const struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
+static void deliver_new(struct reader *r, struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
                         uint32_t sequence, struct tc_slice bytes)
 {
-    struct direction *d = (struct direction *)&s->sides[from_client ? 0 : 1];
+    struct direction *d = &s->sides[from_client ? 0 : 1];
     int32_t ahead = (int32_t)(sequence - d->next);
     if (ahead < 0) {
         size_t old = (size_t) - (int64_t)ahead;
@@ -247,10 +247,10 @@ static void deliver_new(struct reader *r, const struct stream *s, uint32_t numbe
     deliver(r, s, number, from_client, time_ns, bytes, gap, false);
 }
 
-static void release_held(struct reader *r, const struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
+static void release_held(struct reader *r, struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
                          bool skip)
 {
-    struct direction *d = (struct direction *)&s->sides[from_client ? 0 : 1];
+    struct direction *d = &s->sides[from_client ? 0 : 1];
     struct held held;
     while (take_held(d, skip, &held)) {
         deliver_new(r, s, number, from_client, time_ns, held.sequence, (struct tc_slice){held.bytes, held.len});
@@ -312,6 +312,7 @@ static int read_all(struct reader *r, pcap_t *pcap, int link_type)
         if (r->counts->packets++ == 0)
             r->first_ns = p.time_ns;
         p.time_ns = p.time_ns > r->first_ns ? p.time_ns - r->first_ns : 0;
+        r->last_ns = p.time_ns;
         int skip = link_header(link_type, bytes, header->caplen);
         if (skip < 0 || !parse_ipv4(bytes + skip, header->caplen - (size_t)skip, r->counts, &p))
             r->counts->not_tcp++;
@@ -320,6 +321,10 @@ static int read_all(struct reader *r, pcap_t *pcap, int link_type)
     }
     if (r->result == 0 && status == PCAP_ERROR)
         r->counts->cut++; /* a file that ends in the middle of a packet: judged as far as it goes */
+    for (uint32_t i = 0; i < r->stream_count; i++) {
+        release_held(r, r->streams[i], i, true, r->last_ns, true);
+        release_held(r, r->streams[i], i, false, r->last_ns, true);
+    }
     return r->result;
 }
 

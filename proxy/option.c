@@ -2,7 +2,6 @@
 #include "option.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,7 +203,7 @@ int tc_arguments_time_ns(const struct tc_arguments *a, enum tc_option_id option,
     for (size_t i = 0; end != text && number >= 0 && i < sizeof units / sizeof *units; i++) {
         double ns = number * units[i].unit_ns;
         if (strcmp(end, units[i].suffix) == 0 && ns < 1e18) {
-            *value_ns = (uint64_t)llround(ns);
+            *value_ns = (uint64_t)(ns + 0.5);
             return 0;
         }
     }
