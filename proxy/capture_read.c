@@ -306,7 +306,7 @@ static int read_all(struct reader *r, pcap_t *pcap, int link_type)
 {
     struct pcap_pkthdr *header;
     const u_char *bytes;
-    int status;
+    int status = 0;
     while (r->result == 0 && (status = pcap_next_ex(pcap, &header, &bytes)) == 1) {
         struct packet p = {.time_ns = (uint64_t)header->ts.tv_sec * 1000000000u + (uint64_t)header->ts.tv_usec};
         if (r->counts->packets++ == 0)
