@@ -1,0 +1,32 @@
+/* Which links are cut, which lose messages, and what that means for liveness: the pure part. Links are undirected
+ * here, because cutting a TCP connection cuts both directions. */
+#ifndef TC_NETWORK_H
+#define TC_NETWORK_H
+
+#include "../proxy/nodeset.h"
+#include "../proxy/types.h"
+
+/* A set of undirected links: rows[a] has b exactly when rows[b] has a. Zeroed: empty. */
+struct tc_links {
+    struct tc_nodeset rows[TC_NODES_MAX];
+};
+
+/* Adds or removes a – b. Ignores a == b and numbers that are no node. True if it changed anything. */
+bool tc_links_add(struct tc_links *links, uint32_t a, uint32_t b);
+bool tc_links_remove(struct tc_links *links, uint32_t a, uint32_t b);
+
+bool tc_links_has(const struct tc_links *links, uint32_t a, uint32_t b);
+bool tc_links_empty(const struct tc_links *links);
+
+/* Adds every link between different blocks. Replicas 0 … n-1 that no block names form one more block; clients that
+ * no block names are in none and keep all their links. A node named twice belongs to the first. Returns the number of
+ * links that were not cut before. */
+uint32_t tc_links_partition(struct tc_links *links, const struct tc_nodeset *blocks, uint32_t block_count, uint32_t n);
+
+/* Adds to `cover` a smallest set of nodes that, together with those already in it, touches every link between
+ * replicas 0 … n-1 of `a` and `b` (either may be NULL). Exact within a bounded search; past the bound (dense graphs of
+ * dozens of nodes) a cover at most twice the smallest, so that liveness is judged less often and never wrongly. Links
+ * to clients do not count. Among covers of one size the choice depends on nothing but the links. */
+void tc_links_cover(const struct tc_links *a, const struct tc_links *b, uint32_t n, struct tc_nodeset *cover);
+
+#endif

@@ -1,0 +1,71 @@
+/* Who may be blamed: F_s and F_l, as design.md defines them, and when the last fault ended. */
+#include "engine_internal.h"
+
+/* A verdict on a message of (or to) a traitor is the traitors' doing. On a message between correct nodes it is a fault
+ * of their link, until the attack ends, or for good where the protocol never says a lost message again. */
+void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
+{
+    if (tc_nodeset_has(&e->traitors, m->from) || tc_nodeset_has(&e->traitors, m->to)) {
+        e->faults_dirty |= !e->traitors_acted;
+        e->traitors_acted = true;
+        return;
+    }
+    if (verb == TC_DUPLICATE || verb == TC_SEND || verb == TC_FORWARD)
+        return;
+    bool loses = verb == TC_DROP || verb == TC_HOLD || verb == TC_REPLACE;
+    if (loses && e->protocol->loss != TC_LOSS_RETRANSMITTED)
+        tc_links_add(&e->lost, m->from, m->to);
+    if (tc_links_add(&e->lossy, m->from, m->to)) {
+        e->lossy_any = true;
+        e->faults_dirty = true;
+    }
+}
+
+static bool deliveries_pend(const struct tc_engine *e)
+{
+    return e->pending_live > e->pending_waiting;
+}
+
+static void recompute(struct tc_engine *e)
+{
+    /* What the attack did to links ends with it, once its last delayed message is out. */
+    if (!e->attacking && !tc_engine_script_active(e) && e->lossy_any && !deliveries_pend(e)) {
+        e->lossy = e->lost;
+        e->lossy_any = !tc_links_empty(&e->lost);
+    }
+    struct tc_faults *f = &e->faults;
+    f->signed_for = e->wiped;
+    if (e->config.ledger)
+        tc_nodeset_union(&f->signed_for, &e->config.ledger->signed_for);
+    f->down = e->exited;
+    tc_nodeset_union(&f->down, &e->paused);
+    f->liveness = f->signed_for;
+    tc_nodeset_union(&f->liveness, &f->down);
+    if (e->traitors_acted)
+        tc_nodeset_union(&f->liveness, &e->traitors);
+    uint32_t n = e->config.env.cluster ? e->config.env.cluster->n : 0;
+    if (e->cut_any || e->lossy_any)
+        tc_links_cover(&e->cut, &e->lossy, n, &f->liveness);
+    if (e->cut_any || e->lossy_any || tc_nodeset_count(&f->down) > 0) {
+        f->healed_ns = TC_NEVER_NS;
+    } else if (f->healed_ns == TC_NEVER_NS) {
+        f->healed_ns = e->now_ns;
+    }
+    f->active = tc_engine_script_active(e) || (!e->ended && deliveries_pend(e));
+}
+
+void tc_engine_faults_update(struct tc_engine *e)
+{
+    /* Within F_s only the ledger can grow without our knowing. */
+    bool signed_more = e->config.ledger && !tc_nodeset_subset(&e->config.ledger->signed_for, &e->faults.signed_for);
+    if (!e->faults_dirty && !signed_more)
+        return;
+    e->faults_dirty = false;
+    recompute(e);
+    const struct tc_faults *f = &e->faults, *told = &e->told;
+    if (tc_nodeset_equal(&f->signed_for, &told->signed_for) && tc_nodeset_equal(&f->liveness, &told->liveness) &&
+        tc_nodeset_equal(&f->down, &told->down) && f->healed_ns == told->healed_ns && f->active == told->active)
+        return;
+    e->told = *f;
+    tc_engine_observe(e, TC_OBS_FAULTS, TC_NODE_NONE, TC_NODE_NONE)->faults = *f;
+}

@@ -1,0 +1,285 @@
+/* What the files of the engine share. Nobody else includes this. */
+#ifndef TC_ENGINE_INTERNAL_H
+#define TC_ENGINE_INTERNAL_H
+
+#include "../injectors/network.h"
+#include "../injectors/schedule.h"
+#include "arena.h"
+#include "engine.h"
+#include "nodeset.h"
+
+#define TC_LANE_BUDGET_DEFAULT    ((size_t)4 << 20)
+#define TC_SCHEDULE_ITEMS_DEFAULT ((size_t)1 << 20)
+#define TC_SCHEDULE_BYTES_DEFAULT ((size_t)256 << 20)
+#define TC_STEP_ARENA_MAX         ((size_t)64 << 20) /* everything decoded in one step */
+#define TC_WAITING_OPS_MAX        4096               /* decisions on nodes and links that wait for their effect */
+#define TC_RULES_MAX              64                 /* names of attacks seen by one engine (reloads) */
+#define TC_TIMER_LANE             0u                 /* of the schedule; the lane fed by `conn` is conn + 1 */
+
+/* Flags of scheduled items; the occurrence is in the upper 32 bits. */
+#define TC_ITEM_RAW     1u /* bytes of a spliced lane: not decoded, not observed */
+#define TC_ITEM_TOUCHED 2u
+
+/* ---- growing memory that keeps its addresses: what actions point to ---- */
+
+struct tc_pool {
+    uint8_t **chunks;
+    size_t chunk_count, used, item_size;
+};
+
+/* ---- connections ---- */
+
+/* One direction of a pair. Index 0 carries near→far, 1 far→near: lanes[conn & 1] is what arrives on `conn`. */
+struct tc_lane {
+    uint16_t from, to; /* TC_NODE_NONE until the hello */
+    bool raw;          /* not framed any more */
+    bool first_seen;   /* a first frame has passed */
+    bool stopped;      /* TC_ACT_STOP_READ is in force on its source */
+    bool eof;          /* its source sent FIN */
+    bool closed;       /* its destination's sending side is shut */
+    uint8_t *in;       /* bytes that wait: for the dial, or for the rest of their frame */
+    size_t in_len, in_size;
+    size_t queued; /* in the world's queue, as last reported */
+    size_t held;   /* bytes of messages on hold */
+    uint64_t messages;
+    uint64_t write_step; /* step and index of the last write to its destination, for coalescing */
+    size_t write_action;
+};
+
+struct tc_pair {
+    bool open, dialled, up; /* up: TC_OBS_LINK_UP was said */
+    uint32_t generation;
+    uint16_t from, to;
+    struct tc_lane lanes[2];
+};
+
+/* ---- decisions that wait for their effect ---- */
+
+enum tc_wait { TC_WAIT_DELIVERY = 0, TC_WAIT_EXIT, TC_WAIT_UP, TC_WAIT_CUT };
+
+struct tc_pending {
+    struct tc_decision decision; /* why and bytes are `why` and `bytes` below */
+    uint32_t outstanding;        /* deliveries still to come; 0 = free entry */
+    enum tc_wait wait;
+    uint32_t next_free;
+    char *why;
+    uint8_t *bytes;
+};
+
+/* A message on hold. */
+struct tc_held {
+    uint32_t conn; /* it arrived on */
+    uint32_t occurrence;
+    uint32_t pending;
+    uint32_t name; /* index into hold_names */
+    uint8_t *bytes;
+    size_t len;
+};
+
+/* How often a key was seen on a link: four entries of one cache line each, the oldest gives way. */
+struct tc_occurrence {
+    uint64_t tag; /* 0 = free */
+    uint32_t count, stamp;
+};
+
+#define TC_OCCURRENCE_WAYS 4
+#define TC_OCCURRENCE_SETS 16384
+
+struct tc_action_list {
+    struct tc_action *items;
+    size_t count, size;
+};
+
+struct tc_engine {
+    struct tc_engine_config config;
+    const struct tc_protocol *protocol;
+    const struct tc_handler *handler; /* NULL: none, or it failed */
+    uint64_t now_ns;
+    uint64_t step;
+    struct tc_slice event_bytes; /* of the step in hand: what may be coalesced */
+
+    /* what a step gives */
+    struct tc_action_list acts;  /* on the world */
+    struct tc_action_list later; /* observations and decisions: appended to acts at the end of the step */
+    struct tc_pool observations, decisions;
+    struct tc_arena arena;
+    struct tc_scheduled *popped; /* released when the next step begins */
+    size_t popped_count, popped_size;
+    void **retired; /* freed when the next step begins */
+    size_t retired_count, retired_size;
+    struct tc_action scratch_action; /* stand in when memory is out */
+    struct tc_observation scratch_observation;
+    bool out_of_memory;
+
+    /* connections */
+    struct tc_pair **pairs;
+    uint32_t pair_count;
+    uint32_t *link_conn; /* [from * TC_NODES_MAX + to]: 1 + conn of a lane that serves the link; 0 none */
+
+    /* what waits */
+    struct tc_schedule *schedule;
+    struct tc_pending *pending;
+    uint32_t pending_size, pending_free, pending_live, pending_waiting;
+    struct tc_held *held;
+    size_t held_count, held_size, held_bytes;
+    char hold_names[TC_HOLD_NAMES_MAX][TC_NAME_MAX];
+    uint32_t hold_name_count;
+
+    /* the script */
+    struct tc_plan *plan;
+    struct tc_nodeset traitors;
+    bool begun;       /* BEGIN was answered */
+    bool attacking;   /* between DURING and AFTER */
+    bool ended;       /* STOP */
+    uint64_t view;    /* tc_call.view */
+    uint64_t decided; /* 1 + largest sequence executed */
+    char *rules[TC_RULES_MAX];
+    uint32_t rule_count;
+    const char *rule;
+    uint64_t next_decision;
+    struct tc_occurrence *occurrences;
+    uint32_t occurrence_stamp;
+    bool occurrence_evicted;
+    struct tc_error error;
+
+    /* the world as known */
+    enum tc_run_phase phase;
+    uint32_t incarnation[TC_NODES_MAX];
+    struct tc_nodeset paused, exited, killed; /* killed: by us, not running since */
+    struct tc_nodeset exit_asked;
+    struct tc_nodeset wiped;
+    struct tc_links cut;   /* partitions and severs in force */
+    struct tc_links lossy; /* messages of correct nodes are dropped or late */
+    struct tc_links lost;  /* lost for good: stays when the attack ends */
+    bool traitors_acted;   /* a fault on behalf of the traitors was decided */
+    bool lossy_any, cut_any;
+    struct tc_faults faults, told;
+    bool faults_dirty;
+
+    uint64_t next_observation, next_token;
+    struct tc_engine_stats stats;
+};
+
+/* ---- engine_output.c: actions, observations ---- */
+
+void *tc_pool_take(struct tc_pool *pool); /* not zeroed; NULL: out of memory */
+void tc_pool_free(struct tc_pool *pool);
+
+/* A zeroed action of this kind at the end of the step's list. Never NULL: out of memory sets e->out_of_memory. */
+struct tc_action *tc_engine_act(struct tc_engine *e, enum tc_action_kind kind);
+
+/* A zeroed observation with time, id and incarnation, to be filled. Never NULL, as above. */
+struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
+                                         uint16_t peer);
+void tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text);
+
+/* Writes to `conn`; joins the step's previous write there when both are neighbours in the event's bytes. */
+void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
+
+/* Emits a decision that is complete. */
+void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision);
+
+/* Memory that lives until the next step begins. */
+void tc_engine_retire(struct tc_engine *e, void *memory);
+
+/* Begins and ends the output of a step. */
+void tc_engine_output_begin(struct tc_engine *e);
+int tc_engine_output_end(struct tc_engine *e, struct tc_actions *out);
+
+/* ---- engine_pending.c: decisions, from taking to resolving ---- */
+
+/* A decision taken now: next id, rule, and the message's name if there is one. Counts it as asked. */
+struct tc_decision tc_engine_decide(struct tc_engine *e, enum tc_verb verb, const struct tc_message *m);
+
+/* Stores it until `outstanding` deliveries (or the awaited event) came. 1 + its index, or 0 if no room. */
+uint32_t tc_engine_pend(struct tc_engine *e, const struct tc_decision *decision, enum tc_wait wait,
+                        uint32_t outstanding);
+
+/* One delivery came (or was dropped). Resolves it with the last one. */
+void tc_engine_delivered(struct tc_engine *e, uint32_t pending, bool delivered);
+void tc_engine_settle(struct tc_engine *e, uint32_t pending, bool bitten); /* resolves it at once */
+/* Resolves, as bitten, all that wait for this of this node. */
+void tc_engine_node_happened(struct tc_engine *e, enum tc_wait wait, uint16_t node);
+/* Resolves cuts that waited for a first refusal. */
+void tc_engine_cut_happened(struct tc_engine *e, bool bitten);
+void tc_engine_settle_all(struct tc_engine *e); /* the run ended */
+
+/* ---- engine_pair.c: connections ---- */
+
+struct tc_pair *tc_engine_pair(struct tc_engine *e, uint32_t conn); /* open, or NULL */
+struct tc_lane *tc_engine_lane(struct tc_engine *e, uint32_t conn); /* fed by conn, of an open pair, or NULL */
+void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event);
+void tc_engine_dialled(struct tc_engine *e, uint32_t conn);
+void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn);
+void tc_engine_closed(struct tc_engine *e, uint32_t conn, bool reset);
+void tc_engine_queue(struct tc_engine *e, uint32_t conn, size_t queued_bytes);
+/* The hello named the dialler. False if it may not talk to the other end: the pair was closed. */
+bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from);
+/* Ends a pair: drops what waits on it, closes the sides asked for with a reset, tells of it. */
+void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bool close_far);
+void tc_engine_lane_settle(struct tc_engine *e, uint32_t conn); /* FIN and pressure, after its queue changed */
+uint32_t tc_engine_link_conn(struct tc_engine *e, uint16_t from, uint16_t to); /* UINT32_MAX: none */
+
+/* ---- engine_lane.c: bytes → frames ---- */
+
+void tc_engine_bytes(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
+void tc_engine_lane_drain(struct tc_engine *e, uint32_t conn); /* handles what waits in lane->in */
+void tc_engine_lane_flush(struct tc_engine *e, uint32_t conn); /* the same, half a frame included: FIN came */
+
+/* ---- engine_message.c: frame → message → verdict ---- */
+
+void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame);
+/* Decodes into the step's arena; NULL if there is no room. Never fails on wire data. */
+struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
+                                    struct tc_slice frame);
+void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard);
+/* Puts bytes on a lane: at once, or behind what is scheduled there. False: dropped, overflow said. */
+bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending);
+
+/* ---- engine_verdict.c ---- */
+
+void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m, const struct tc_verdict *verdict);
+void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m); /* untouched */
+
+/* ---- engine_hold.c ---- */
+
+bool tc_engine_hold(struct tc_engine *e, uint32_t conn, const struct tc_message *m, const struct tc_verdict *verdict,
+                    const struct tc_decision *decision);           /* false: no room, overflow said */
+uint32_t tc_engine_release(struct tc_engine *e, const char *name); /* how many went out; NULL = all names */
+void tc_engine_hold_drop(struct tc_engine *e, uint32_t conn);      /* UINT32_MAX: all */
+
+/* ---- engine_delivery.c ---- */
+
+void tc_engine_deliver_due(struct tc_engine *e);
+
+/* ---- engine_call.c: the script ---- */
+
+bool tc_engine_script_active(const struct tc_engine *e);
+bool tc_engine_wants(const struct tc_engine *e, enum tc_call_kind call);
+/* Calls the handler, then does the plan's notes, timers and ops. False: not called or it failed; else e->plan->verdict
+ * is the answer. */
+bool tc_engine_call(struct tc_engine *e, enum tc_call_kind kind, const struct tc_message *m,
+                    const struct tc_observation *observation, uint64_t token);
+void tc_engine_phase(struct tc_engine *e, enum tc_run_phase phase);
+void tc_engine_reload(struct tc_engine *e, const struct tc_handler *handler);
+void tc_engine_script_failed(struct tc_engine *e);
+bool tc_engine_set_rule(struct tc_engine *e, const char *name);
+
+/* ---- engine_op.c ---- */
+
+void tc_engine_ops(struct tc_engine *e);
+void tc_engine_heal_all(struct tc_engine *e); /* cuts, pauses, kills: what the end of the attack undoes */
+
+/* ---- engine_node.c: processes and facts ---- */
+
+void tc_engine_node_up(struct tc_engine *e, uint16_t node, uint32_t incarnation);
+void tc_engine_node_exit(struct tc_engine *e, uint16_t node, uint32_t incarnation, int status);
+void tc_engine_observed(struct tc_engine *e, const struct tc_observation *observation);
+void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
+
+/* ---- engine_faults.c ---- */
+
+void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb); /* a verdict was taken */
+void tc_engine_faults_update(struct tc_engine *e); /* recomputes if needed and tells of a change */
+
+#endif

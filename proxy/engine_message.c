@@ -1,0 +1,183 @@
+/* Frame → message → what the script says to it. Everything here is on the hot path. */
+#include "engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "random.h"
+
+struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
+                                    struct tc_slice frame)
+{
+    struct tc_message *m = tc_arena_alloc(&e->arena, sizeof *m);
+    if (!m)
+        return NULL;
+    memset(m, 0, sizeof *m);
+    int rc = e->protocol->decode(frame, &e->arena, m);
+    if (rc) {
+        memset(m, 0, sizeof *m);
+        m->sender = TC_NODE_NONE;
+        m->type = "other";
+        if (rc == TC_ELIMIT)
+            tc_engine_overflow(e, lane->from, lane->to, "a message is too large to decode");
+    }
+    m->frame = frame;
+    m->from = lane->from;
+    m->to = lane->to;
+    m->conn = conn & ~1u;
+    tc_message_set_key(m);
+    return m;
+}
+
+static enum tc_kind message_kind(const struct tc_message *m)
+{
+    return m->statement_count > 0 ? m->statements[0].kind : TC_KIND_OTHER;
+}
+
+void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard)
+{
+    if (!e->config.observe || m->from == TC_NODE_NONE || m->to == TC_NODE_NONE)
+        return;
+    struct tc_observation *o = tc_engine_observe(e, TC_OBS_MESSAGE, said ? m->from : m->to, said ? m->to : m->from);
+    o->message.message = m;
+    o->message.said = said;
+    o->message.heard = heard;
+    if (!said || !e->config.verify_all || m->statement_count == 0 || m->statements[0].signature.len == 0)
+        return;
+    struct tc_action *verify = tc_engine_act(e, TC_ACT_VERIFY);
+    verify->token = ++e->next_token << 16 | m->statements[0].signer;
+    verify->observation = o;
+}
+
+/* The k-th message with this key on this link. Old entries give way: a retransmission follows its first by little. */
+static uint32_t occurrence_of(struct tc_engine *e, const struct tc_message *m)
+{
+    if (!e->occurrences) {
+        e->occurrences = calloc((size_t)TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS, sizeof *e->occurrences);
+        if (!e->occurrences) {
+            e->out_of_memory = true;
+            return 0;
+        }
+    }
+    uint64_t tag = tc_random_mix(m->key, (uint64_t)m->from << 16 | m->to) | 1;
+    struct tc_occurrence *set = &e->occurrences[(tag >> 32) % TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS];
+    struct tc_occurrence *oldest = set;
+    uint32_t stamp = ++e->occurrence_stamp;
+    for (size_t i = 0; i < TC_OCCURRENCE_WAYS; i++) {
+        if (set[i].tag == tag) {
+            set[i].stamp = stamp;
+            return ++set[i].count;
+        }
+        if (set[i].tag == 0 || stamp - set[i].stamp > stamp - oldest->stamp)
+            oldest = &set[i];
+        if (set[i].tag == 0)
+            break;
+    }
+    if (oldest->tag != 0 && !e->occurrence_evicted) {
+        e->occurrence_evicted = true;
+        e->stats.overflows++;
+    }
+    *oldest = (struct tc_occurrence){.tag = tag, .stamp = stamp};
+    return 0;
+}
+
+/* A view counts once its own leader was heard to lead it: a lone view change does not move the script's view. */
+static void follow_view(struct tc_engine *e, const struct tc_message *m)
+{
+    const struct tc_statement *s = &m->statements[0];
+    if ((s->kind == TC_KIND_PROPOSE || s->kind == TC_KIND_NEW_VIEW) && s->has_view && s->view > e->view &&
+        s->signer == tc_protocol_leader(e->protocol, &e->config.env, s->view))
+        e->view = s->view;
+}
+
+/* The first frame of a lane may name who speaks. It passes exactly as it came, whatever the script wants: the
+ * connection is not the message. True: it was one, or the pair is gone, and nothing is left to do. */
+static bool first_frame(struct tc_engine *e, uint32_t conn, struct tc_lane *lane, struct tc_message *m)
+{
+    uint16_t node = TC_NODE_NONE;
+    lane->first_seen = true;
+    bool hello = e->protocol->hello && m->decoded && e->protocol->hello(m, &node) == 0 && node < TC_NODES_MAX;
+    if ((conn & 1) == 0 && lane->from == TC_NODE_NONE) {
+        if (hello) {
+            if (!tc_engine_name_pair(e, conn, node))
+                return true;
+            m->from = node;
+        } else {
+            struct tc_pair *pair = tc_engine_pair(e, conn);
+            pair->lanes[0].raw = true;
+            pair->lanes[1].raw = true;
+            e->stats.spliced++;
+            tc_engine_observe(e, TC_OBS_SPLICED, TC_NODE_NONE, lane->to)->text =
+                "the first frame does not name the dialler: passed raw";
+        }
+    }
+    if (hello)
+        tc_engine_pass(e, conn, m);
+    return hello;
+}
+
+static bool script_takes(const struct tc_engine *e, enum tc_call_kind call, const struct tc_message *m)
+{
+    return tc_engine_wants(e, call) && (e->handler->kinds >> message_kind(m) & 1u);
+}
+
+void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame)
+{
+    struct tc_lane *lane = tc_engine_lane(e, conn);
+    lane->messages++;
+    e->stats.messages++;
+    struct tc_message *m = tc_engine_decode(e, lane, conn, frame);
+    if (!m) {
+        tc_engine_overflow(e, lane->from, lane->to, "one step decodes too much");
+        tc_engine_offer(e, conn, frame, TC_ITEM_RAW, 0);
+        return;
+    }
+    e->stats.undecodable += !m->decoded;
+    if (!lane->first_seen && first_frame(e, conn, lane, m))
+        return;
+    if (m->statement_count > 0)
+        follow_view(e, m);
+    if (!e->handler || lane->from == TC_NODE_NONE || lane->to == TC_NODE_NONE) {
+        tc_engine_pass(e, conn, m);
+        return;
+    }
+    m->occurrence = occurrence_of(e, m);
+    const struct tc_verdict forward = {.verb = TC_FORWARD};
+    const struct tc_verdict *verdict = &forward;
+    if (script_takes(e, TC_CALL_MESSAGE, m) && tc_engine_call(e, TC_CALL_MESSAGE, m, NULL, 0))
+        verdict = &e->plan->verdict;
+    if (verdict->verb == TC_FORWARD && tc_nodeset_has(&e->traitors, m->to) && e->handler &&
+        script_takes(e, TC_CALL_HEAR, m) && tc_engine_call(e, TC_CALL_HEAR, m, NULL, 0))
+        verdict = &e->plan->verdict;
+    if (verdict->verb <= TC_FORWARD || verdict->verb > TC_HOLD)
+        tc_engine_pass(e, conn, m);
+    else
+        tc_engine_verdict(e, conn, m, verdict);
+}
+
+bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending)
+{
+    if (!tc_schedule_lane_busy(e->schedule, conn + 1)) {
+        tc_engine_write(e, TC_CONN_PEER(conn), bytes);
+        return true;
+    }
+    int rc = tc_schedule_put(e->schedule, conn + 1, e->now_ns, e->now_ns, false, bytes, pending, flags);
+    if (rc == 0)
+        return true;
+    e->out_of_memory |= rc == TC_EMEMORY;
+    const struct tc_lane *lane = tc_engine_lane(e, conn);
+    tc_engine_overflow(e, lane->from, lane->to, "the schedule is full: bytes behind a delay were dropped");
+    return false;
+}
+
+void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m)
+{
+    const struct tc_lane *lane = tc_engine_lane(e, conn);
+    if (!lane || lane->closed) { /* a script cut the connection under its message */
+        tc_engine_observe_message(e, m, true, false);
+        return;
+    }
+    bool waits = tc_schedule_lane_busy(e->schedule, conn + 1);
+    tc_engine_observe_message(e, m, true, !waits);
+    tc_engine_offer(e, conn, m->frame, (uint64_t)m->occurrence << 32, 0);
+}

@@ -1,0 +1,178 @@
+/* What a step gives: actions on the world first, observations and decisions after them, so that no observation comes
+ * before the write it speaks of. */
+#include "engine_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define CHUNK_ITEMS 64
+
+void *tc_pool_take(struct tc_pool *pool)
+{
+    size_t chunk = pool->used / CHUNK_ITEMS;
+    if (chunk == pool->chunk_count) {
+        uint8_t **chunks = realloc(pool->chunks, (chunk + 1) * sizeof *chunks);
+        if (!chunks)
+            return NULL;
+        pool->chunks = chunks;
+        chunks[chunk] = malloc(CHUNK_ITEMS * pool->item_size);
+        if (!chunks[chunk])
+            return NULL;
+        pool->chunk_count++;
+    }
+    size_t at = pool->used++ % CHUNK_ITEMS;
+    return pool->chunks[chunk] + at * pool->item_size;
+}
+
+void tc_pool_free(struct tc_pool *pool)
+{
+    for (size_t i = 0; i < pool->chunk_count; i++)
+        free(pool->chunks[i]);
+    free(pool->chunks);
+    *pool = (struct tc_pool){0};
+}
+
+static int list_reserve(struct tc_action_list *list, size_t count)
+{
+    if (count <= list->size)
+        return 0;
+    size_t size = list->size ? list->size : 64;
+    while (size < count)
+        size *= 2;
+    struct tc_action *items = realloc(list->items, size * sizeof *items);
+    if (!items)
+        return TC_EMEMORY;
+    list->items = items;
+    list->size = size;
+    return 0;
+}
+
+static struct tc_action *list_add(struct tc_engine *e, struct tc_action_list *list, enum tc_action_kind kind)
+{
+    struct tc_action *action = &e->scratch_action;
+    if (list_reserve(list, list->count + 1))
+        e->out_of_memory = true;
+    else
+        action = &list->items[list->count++];
+    *action = (struct tc_action){.kind = kind};
+    return action;
+}
+
+struct tc_action *tc_engine_act(struct tc_engine *e, enum tc_action_kind kind)
+{
+    return list_add(e, &e->acts, kind);
+}
+
+struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
+                                         uint16_t peer)
+{
+    struct tc_observation *o = tc_pool_take(&e->observations);
+    if (!o) {
+        e->out_of_memory = true;
+        o = &e->scratch_observation;
+    }
+    memset(o, 0, sizeof *o);
+    o->kind = kind;
+    o->time_ns = e->now_ns;
+    o->id = ++e->next_observation;
+    o->node = node;
+    o->peer = peer;
+    o->incarnation = node < TC_NODES_MAX ? e->incarnation[node] : 0;
+    o->text = "";
+    list_add(e, &e->later, TC_ACT_OBSERVE)->observation = o;
+    return o;
+}
+
+void tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text)
+{
+    e->stats.overflows++;
+    tc_engine_observe(e, TC_OBS_OVERFLOW, node, peer)->text = text;
+}
+
+static bool within(struct tc_slice part, struct tc_slice whole)
+{
+    return (uintptr_t)part.data >= (uintptr_t)whole.data &&
+           (uintptr_t)part.data + part.len <= (uintptr_t)whole.data + whole.len;
+}
+
+void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
+{
+    struct tc_lane *lane = tc_engine_lane(e, TC_CONN_PEER(conn));
+    if (!lane || bytes.len == 0)
+        return;
+    e->stats.bytes += bytes.len;
+    if (lane->write_step == e->step && lane->write_action < e->acts.count) {
+        struct tc_slice *last = &e->acts.items[lane->write_action].bytes;
+        if (last->data + last->len == bytes.data && within(*last, e->event_bytes) && within(bytes, e->event_bytes)) {
+            last->len += bytes.len;
+            return;
+        }
+    }
+    lane->write_step = e->step;
+    lane->write_action = e->acts.count;
+    struct tc_action *action = tc_engine_act(e, TC_ACT_WRITE);
+    action->conn = conn;
+    action->bytes = bytes;
+}
+
+void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision)
+{
+    struct tc_decision *copy = tc_pool_take(&e->decisions);
+    if (!copy) {
+        e->out_of_memory = true;
+        return;
+    }
+    *copy = *decision;
+    if (decision->bitten) {
+        e->stats.bitten[decision->verb]++;
+        e->faults.bitten++;
+    }
+    list_add(e, &e->later, TC_ACT_DECISION)->decision = copy;
+}
+
+void tc_engine_retire(struct tc_engine *e, void *memory)
+{
+    if (!memory)
+        return;
+    if (e->retired_count == e->retired_size) {
+        size_t size = e->retired_size ? e->retired_size * 2 : 16;
+        void **retired = realloc(e->retired, size * sizeof *retired);
+        if (!retired) { /* kept for ever rather than freed under an action's feet: the run ends anyway */
+            e->out_of_memory = true;
+            return;
+        }
+        e->retired = retired;
+        e->retired_size = size;
+    }
+    e->retired[e->retired_count++] = memory;
+}
+
+void tc_engine_output_begin(struct tc_engine *e)
+{
+    e->step++;
+    e->acts.count = 0;
+    e->later.count = 0;
+    e->observations.used = 0;
+    e->decisions.used = 0;
+    for (size_t i = 0; i < e->popped_count; i++)
+        tc_schedule_release(e->schedule, &e->popped[i]);
+    e->popped_count = 0;
+    for (size_t i = 0; i < e->retired_count; i++)
+        free(e->retired[i]);
+    e->retired_count = 0;
+    tc_arena_reset(&e->arena);
+}
+
+int tc_engine_output_end(struct tc_engine *e, struct tc_actions *out)
+{
+    if (list_reserve(&e->acts, e->acts.count + e->later.count))
+        e->out_of_memory = true;
+    else if (e->later.count > 0)
+        memcpy(e->acts.items + e->acts.count, e->later.items, e->later.count * sizeof *e->later.items);
+    if (e->out_of_memory) {
+        *out = (struct tc_actions){NULL, 0};
+        return TC_EMEMORY;
+    }
+    *out = (struct tc_actions){e->acts.items, e->acts.count + e->later.count};
+    return 0;
+}
