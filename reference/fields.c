@@ -167,8 +167,9 @@ int tc_fields_get(struct tc_fields fields, const char *name, size_t index, struc
     if (field->label == PROTOBUF_C_LABEL_REPEATED) {
         if (index >= tc_fields_length(fields, name))
             return TC_ENOT_FOUND;
-        memcpy(&at, at, sizeof at);
-        at += index * tc_fields_element_size(field);
+        const uint8_t *items;
+        memcpy(&items, at, sizeof items);
+        at = items + index * tc_fields_element_size(field);
     } else if (index > 0 || (field->type != PROTOBUF_C_TYPE_MESSAGE && !is_present(fields, field))) {
         return TC_ENOT_FOUND;
     } else if (field->type == PROTOBUF_C_TYPE_MESSAGE && !is_present(fields, field)) {
