@@ -41,6 +41,10 @@ int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char 
 void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *observation);
 void tc_recorder_decide(struct tc_recorder *r, const struct tc_decision *decision);
 
+/* A finding arrived at time_ns (call it when tc_judge_violations grows, or a detector caught somebody): the window of
+ * messages around this moment is kept for the picture. Only the first call counts. */
+void tc_recorder_mark(struct tc_recorder *r, uint64_t time_ns);
+
 struct tc_report_input {
     const struct tc_run_info *info;
     const struct tc_judge *judge; /* finished */

@@ -1,0 +1,277 @@
+/* report.html: one file, no network, no dependence on the run directory but for links to evidence and tables. The order
+ * is that of the reader's questions: what came out, why, how to see it again, what was done, when, by whom, and how
+ * well each rule was checked. */
+#include "html.h"
+
+#include "../proxy/names.h"
+#include "out.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PLOT_MAX ((size_t)8 << 20)
+
+void tc_html_text(struct tc_html *h, const char *text)
+{
+    tc_buf_escape(h->out, TC_ESCAPE_MARKUP, text);
+}
+
+void tc_html_section(struct tc_html *h, const char *id, const char *title, const char *lead)
+{
+    tc_buf_format(h->out, "<section id=\"%s\"><h2>%s</h2>\n", id, title);
+    if (lead && *lead)
+        tc_buf_format(h->out, "<p class=\"lead\">%s</p>\n", lead);
+}
+
+const char *tc_html_class(const char *status)
+{
+    if (strcmp(status, "holds") == 0)
+        return "good";
+    if (strcmp(status, "violated") == 0 || strcmp(status, "error") == 0)
+        return "bad";
+    if (strcmp(status, "caught") == 0 || strcmp(status, "expected") == 0)
+        return "info";
+    return strcmp(status, "not judged") == 0 ? "mute" : "warn";
+}
+
+static void head(struct tc_html *h)
+{
+    tc_buf_add(h->out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
+    tc_buf_format(h->out,
+                  "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src "
+                  "'unsafe-inline'; script-src 'sha256-%s'; base-uri 'none'; form-action 'none'\">\n",
+                  tc_html_script_hash);
+    tc_buf_add(h->out, "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+                       "<meta name=\"color-scheme\" content=\"light dark\">\n"
+                       "<link rel=\"icon\" href=\"data:,\">\n<title>");
+    tc_html_text(h, tc_json_string(h->result, "name"));
+    tc_buf_add(h->out, ": ");
+    tc_html_text(h, tc_json_string(h->result, "verdict"));
+    tc_buf_format(h->out, " · turncoat</title>\n<style>%s</style></head>\n<body>\n", tc_html_style);
+}
+
+static void masthead(struct tc_html *h)
+{
+    const json_t *cluster = json_object_get(h->result, "cluster");
+    const char *bug = tc_json_string(h->result, "bug");
+    tc_buf_add(h->out, "<header><div class=\"mast\"><span class=\"brand\">turncoat</span><span>");
+    tc_html_text(h, tc_json_string(h->result, "name"));
+    tc_buf_add(h->out, "</span><span>");
+    tc_html_text(h, tc_json_string(h->result, "protocol"));
+    if (json_is_object(cluster))
+        tc_buf_format(h->out, ", %lld replicas, f = %lld", (long long)tc_json_integer(cluster, "replicas"),
+                      (long long)tc_json_integer(cluster, "faults_max"));
+    tc_buf_add(h->out, "</span>");
+    if (*bug) {
+        tc_buf_add(h->out, "<span>seeded bug ");
+        tc_html_text(h, bug);
+        tc_buf_add(h->out, "</span>");
+    }
+    tc_buf_add(h->out, "<span>seed ");
+    tc_html_text(h, tc_json_string(h->result, "seed"));
+    tc_buf_add(h->out, "</span><time>");
+    tc_html_text(h, tc_json_string(json_object_get(h->result, "environment"), "started"));
+    tc_buf_add(h->out, "</time></div>\n");
+}
+
+static void evidence_item(struct tc_html *h, const json_t *item)
+{
+    tc_buf_add(h->out, "<li>");
+    tc_html_text(h, tc_json_string(item, "text"));
+    tc_buf_add(h->out, " <small>");
+    uint64_t time_ns = tc_json_ns(item, "time_ns");
+    if (time_ns != TC_NEVER_NS)
+        tc_buf_format(h->out, "at %.4f s", (double)time_ns / 1e9);
+    if (tc_json_has(item, "from") && tc_json_has(item, "to")) {
+        char from[8], to[8];
+        tc_node_name((uint32_t)tc_json_integer(item, "from"), from);
+        tc_node_name((uint32_t)tc_json_integer(item, "to"), to);
+        tc_buf_format(h->out, " · %s → %s", from, to);
+    }
+    if (tc_json_integer(item, "frame_bytes") > 0) {
+        tc_buf_format(h->out, " · %lld bytes", (long long)tc_json_integer(item, "frame_bytes"));
+        tc_buf_add(h->out, tc_json_true(item, "signature_valid") ? " · signature valid"
+                                                                 : " · signature not valid or not there");
+    }
+    tc_buf_add(h->out, "</small></li>\n");
+}
+
+static void because(struct tc_html *h)
+{
+    const json_t *first = json_object_get(h->result, "first"), *item;
+    const char *why = tc_json_string(first, "because"),
+               *bad = tc_json_string(json_object_get(h->result, "first_bad_decision"), "text");
+    size_t i;
+    if (!json_is_object(first))
+        return;
+    tc_buf_add(h->out, "<dl class=\"why\"><dt>What differs</dt><dd>");
+    tc_html_text(h, tc_json_string(first, "text"));
+    tc_buf_add(h->out, "</dd>");
+    if (*why) {
+        tc_buf_add(h->out, "<dt>Because</dt><dd>");
+        tc_html_text(h, why);
+        tc_buf_add(h->out, "</dd>");
+    }
+    if (*bad) {
+        tc_buf_add(h->out, "<dt>First bad decision</dt><dd>");
+        tc_html_text(h, bad);
+        tc_buf_add(h->out, "</dd>");
+    }
+    tc_buf_add(h->out, "<dt>Found by</dt><dd>");
+    tc_html_text(h, tc_json_string(first, "oracle"));
+    tc_buf_add(h->out, ", in <a href=\"");
+    tc_html_text(h, tc_json_string(first, "file"));
+    tc_buf_add(h->out, "\">");
+    tc_html_text(h, tc_json_string(first, "file"));
+    tc_buf_add(h->out, "</a></dd>");
+    if (json_array_size(json_object_get(first, "evidence")) > 0) {
+        tc_buf_add(h->out, "<dt>Evidence</dt><dd><ol class=\"evidence\">\n");
+        json_array_foreach(json_object_get(first, "evidence"), i, item) evidence_item(h, item);
+        tc_buf_add(h->out, "</ol></dd>");
+    }
+    tc_buf_add(h->out, "</dl>\n");
+}
+
+static void repeat_lines(struct tc_html *h)
+{
+    const json_t *line;
+    size_t i;
+    if (json_array_size(json_object_get(h->result, "repeat")) == 0)
+        return;
+    tc_buf_add(h->out, "<div class=\"repeat\"><h3>See it again</h3>\n");
+    json_array_foreach(json_object_get(h->result, "repeat"), i, line)
+    {
+        const char *text = json_string_value(line);
+        tc_buf_add(h->out, "<div class=\"cmd\"><code>");
+        tc_html_text(h, text ? text : "");
+        tc_buf_add(h->out, "</code><button type=\"button\">Copy</button></div>\n");
+    }
+    tc_buf_add(h->out, "</div>\n");
+}
+
+/* "PASS", or what stopped it. */
+static const char *outcome(const json_t *result)
+{
+    switch (tc_json_integer(result, "exit")) {
+    case 0:
+        return "pass";
+    case 3:
+        return "inconclusive";
+    case 130:
+        return "interrupted";
+    default:
+        return "fail";
+    }
+}
+
+static void verdict(struct tc_html *h)
+{
+    const json_t *r = h->result, *note;
+    const char *status = tc_json_string(r, "verdict"), *sentence = tc_json_string(r, "sentence");
+    uint64_t duration = tc_json_ns(r, "duration_ns");
+    size_t i;
+    tc_buf_format(h->out, "<div class=\"verdict %s\"><p class=\"status\"><b>", tc_html_class(status));
+    tc_html_text(h, status);
+    tc_buf_format(h->out, "</b><span>%s, exit %lld", outcome(r), (long long)tc_json_integer(r, "exit"));
+    if (duration != TC_NEVER_NS) {
+        tc_buf_add(h->out, ", after ");
+        tc_buf_duration(h->out, duration);
+    }
+    tc_buf_add(h->out, "</span></p>\n<h1>");
+    tc_html_text(h, *sentence ? sentence : status);
+    tc_buf_add(h->out, "</h1>\n");
+    because(h);
+    json_array_foreach(json_object_get(r, "notes"), i, note)
+    {
+        const char *text = json_string_value(note);
+        tc_buf_add(h->out, "<p class=\"note\">");
+        tc_html_text(h, text ? text : "");
+        tc_buf_add(h->out, "</p>\n");
+    }
+    repeat_lines(h);
+    if (*tc_json_string(r, "write_error")) {
+        tc_buf_add(h->out, "<p class=\"note\">This report is not complete: ");
+        tc_html_text(h, tc_json_string(r, "write_error"));
+        tc_buf_add(h->out, "</p>\n");
+    }
+    tc_buf_add(h->out, "</div></header>\n<main>\n");
+}
+
+static void plot(struct tc_html *h, const json_t *made)
+{
+    struct tc_buf svg = {0};
+    struct tc_error err = {0};
+    const char *file = tc_json_string(made, "svg"), *error = tc_json_string(made, "error");
+    if (*file && tc_out_read(h->dir, file, PLOT_MAX, &svg, &err) < 0)
+        error = err.text;
+    tc_buf_add(h->out, "<figure><figcaption><b>");
+    tc_html_text(h, tc_json_string(made, "title"));
+    tc_buf_add(h->out, "</b> ");
+    tc_html_text(h, tc_json_string(made, "about"));
+    tc_buf_add(h->out, "</figcaption>");
+    if (*error) {
+        tc_buf_add(h->out, "<p class=\"note\">No picture: ");
+        tc_html_text(h, error);
+        tc_buf_add(h->out, ". The table is in plots/.</p>");
+    } else {
+        tc_buf_add(h->out, "<div class=\"card\"><img alt=\"");
+        tc_html_text(h, tc_json_string(made, "title"));
+        tc_buf_add(h->out, "\" src=\"data:image/svg+xml;base64,");
+        tc_buf_base64(h->out, (struct tc_slice){(const uint8_t *)tc_buf_get(&svg), svg.len});
+        tc_buf_add(h->out, "\"></div>");
+    }
+    tc_buf_add(h->out, "</figure>\n");
+    tc_buf_free(&svg);
+}
+
+static void timelines(struct tc_html *h, const json_t *plots)
+{
+    const json_t *made;
+    size_t i;
+    tc_html_section(h, "timeline", "What happened, over time",
+                    "Measured by the proxy from what passed and from the replicas' own logs. The attack is shaded.");
+    tc_html_phases(h);
+    tc_buf_add(h->out, "<div class=\"plots\">\n");
+    json_array_foreach(plots, i, made) plot(h, made);
+    tc_buf_add(h->out, "</div></section>\n");
+}
+
+static void sequence_section(struct tc_html *h, const char *sequence, const char *caption)
+{
+    if (!*sequence)
+        return;
+    tc_html_section(h, "messages", "Who told whom what", "");
+    tc_buf_add(h->out, "<figure class=\"wide\"><figcaption>");
+    tc_html_text(h, caption);
+    tc_buf_format(h->out, "</figcaption><div class=\"scroll\">%s</div></figure></section>\n", sequence);
+}
+
+static void foot(struct tc_html *h)
+{
+    tc_buf_add(h->out, "</main>\n<footer>Made by turncoat ");
+    tc_html_text(h, tc_json_string(h->result, "version"));
+    tc_buf_add(h->out,
+               ". Beside this page: <a href=\"result.json\">result.json</a>, "
+               "<a href=\"decisions.jsonl\">decisions.jsonl</a>, "
+               "<a href=\"observations.jsonl\">observations.jsonl</a>, <a href=\"trace.pcap\">trace.pcap</a>, "
+               "<a href=\"metrics.tsv\">metrics.tsv</a>, <a href=\"messages.tsv\">messages.tsv</a>.</footer>\n");
+    tc_buf_format(h->out, "<script>%s</script>\n</body></html>\n", tc_html_script);
+}
+
+void tc_html_write(const char *dir, const json_t *result, const json_t *plots, const char *sequence,
+                   const char *sequence_caption, struct tc_buf *out)
+{
+    struct tc_html h = {dir, result, out};
+    head(&h);
+    masthead(&h);
+    verdict(&h);
+    tc_html_faults(&h);
+    timelines(&h, plots);
+    sequence_section(&h, sequence, sequence_caption);
+    tc_html_oracles(&h);
+    tc_html_thresholds(&h);
+    tc_html_cost(&h);
+    tc_html_metrics(&h);
+    tc_html_setup(&h);
+    foot(&h);
+}

@@ -1,0 +1,32 @@
+/* The parts of report.html: html.c holds the order of the page, html_sections.c its tables, html_style.c its looks. */
+#ifndef TC_HTML_H
+#define TC_HTML_H
+
+#include "render.h"
+
+extern const char tc_html_style[];
+/* The only script of the page: the copy buttons. Its SHA-256 stands in the page's policy, so nothing else runs. */
+extern const char tc_html_script[];
+extern const char tc_html_script_hash[]; /* base64; a unit test compares it with the script */
+
+struct tc_html {
+    const char *dir;
+    const json_t *result;
+    struct tc_buf *out;
+};
+
+/* Untrusted text, escaped. */
+void tc_html_text(struct tc_html *h, const char *text);
+void tc_html_section(struct tc_html *h, const char *id, const char *title, const char *lead);
+/* CSS class of a status: "good", "bad", "warn", "info" or "mute". */
+const char *tc_html_class(const char *status);
+
+void tc_html_faults(struct tc_html *h);
+void tc_html_oracles(struct tc_html *h);
+void tc_html_phases(struct tc_html *h);
+void tc_html_cost(struct tc_html *h);
+void tc_html_metrics(struct tc_html *h);
+void tc_html_thresholds(struct tc_html *h);
+void tc_html_setup(struct tc_html *h);
+
+#endif

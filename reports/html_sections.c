@@ -1,0 +1,422 @@
+/* The tables of the page. Every cell carries the name of its column, so that a narrow screen can stack them. */
+#include "html.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void cell(struct tc_html *h, const char *label, const char *class)
+{
+    tc_buf_format(h->out, "<td data-l=\"%s\"%s%s%s>", label, *class ? " class=\"" : "", class, *class ? "\"" : "");
+}
+
+static void duration_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
+{
+    uint64_t ns = tc_json_ns(o, name);
+    cell(h, label, "num");
+    if (ns == TC_NEVER_NS)
+        tc_buf_add(h->out, "–");
+    else
+        tc_buf_duration(h->out, ns);
+    tc_buf_add(h->out, "</td>");
+}
+
+static void count_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
+{
+    cell(h, label, "num");
+    if (tc_json_has(o, name))
+        tc_buf_count(h->out, (uint64_t)tc_json_number(o, name));
+    else
+        tc_buf_add(h->out, "–");
+    tc_buf_add(h->out, "</td>");
+}
+
+static void text_cell(struct tc_html *h, const char *label, const char *text)
+{
+    cell(h, label, "");
+    tc_html_text(h, text);
+    tc_buf_add(h->out, "</td>");
+}
+
+static void header_row(struct tc_html *h, const char *const *names, size_t count, size_t first_number)
+{
+    tc_buf_add(h->out, "<table><thead><tr>");
+    for (size_t i = 0; i < count; i++)
+        tc_buf_format(h->out, "<th%s>%s</th>", i >= first_number ? " class=\"num\"" : "", names[i]);
+    tc_buf_add(h->out, "</tr></thead><tbody>\n");
+}
+
+static void attack_sentence(struct tc_html *h)
+{
+    const json_t *r = h->result;
+    char traitors[512];
+    tc_buf_add(h->out, "<p class=\"lead\">");
+    if (*tc_json_string(r, "attack")) {
+        tc_buf_add(h->out, "<b>");
+        tc_html_text(h, tc_json_string(r, "attack"));
+        tc_buf_add(h->out, "</b>");
+        if (*tc_json_string(r, "attack_summary")) {
+            tc_buf_add(h->out, ": ");
+            tc_html_text(h, tc_json_string(r, "attack_summary"));
+        }
+        tc_buf_format(h->out, " Traitors: %s.",
+                      tc_json_node_list(json_object_get(r, "traitors"), traitors, sizeof traitors));
+    } else {
+        tc_buf_add(h->out, "No attack: the cluster was only watched.");
+    }
+    tc_buf_add(h->out, "</p>\n");
+}
+
+static void fault_row(struct tc_html *h, const char *verb, const json_t *fault)
+{
+    const json_t *delay = json_object_get(fault, "delay");
+    tc_buf_add(h->out, "<tr>");
+    text_cell(h, "fault", verb);
+    count_cell(h, "asked", fault, "asked");
+    count_cell(h, "bitten", fault, "bitten");
+    duration_cell(h, "delay asked p50", delay, "asked_p50_ns");
+    duration_cell(h, "measured p50", delay, "measured_p50_ns");
+    duration_cell(h, "asked p99", delay, "asked_p99_ns");
+    duration_cell(h, "measured p99", delay, "measured_p99_ns");
+    duration_cell(h, "late by p99", delay, "late_p99_ns");
+    tc_buf_add(h->out, "</tr>\n");
+}
+
+void tc_html_faults(struct tc_html *h)
+{
+    static const char *const names[] = {"Fault",        "Asked",     "Bitten",       "Delay asked p50",
+                                        "Measured p50", "Asked p99", "Measured p99", "Late by p99"};
+    const json_t *faults = json_object_get(h->result, "faults"), *fault;
+    const char *verb;
+    tc_html_section(h, "faults", "What was done", "");
+    attack_sentence(h);
+    if (json_object_size(json_object_get(faults, "by_verb")) == 0) {
+        tc_buf_add(h->out, "<p>No fault was asked for.</p></section>\n");
+        return;
+    }
+    tc_buf_add(h->out, "<p class=\"figures\"><span><b>");
+    tc_buf_count(h->out, (uint64_t)tc_json_integer(faults, "asked"));
+    tc_buf_add(h->out, "</b> faults asked for</span><span><b>");
+    tc_buf_count(h->out, (uint64_t)tc_json_integer(faults, "bitten"));
+    tc_buf_add(h->out, "</b> bitten</span><span><b>");
+    tc_buf_count(h->out, (uint64_t)tc_json_integer(json_object_get(h->result, "traffic"), "messages"));
+    tc_buf_add(h->out, "</b> messages passed</span></p>\n");
+    header_row(h, names, 8, 1);
+    json_object_foreach((json_t *)json_object_get(faults, "by_verb"), verb, fault) fault_row(h, verb, fault);
+    tc_buf_add(h->out, "</tbody></table>\n<p class=\"fine\">A fault has bitten when it changed what was offered to "
+                       "somebody, or what a process did.</p></section>\n");
+}
+
+static void findings_of(struct tc_html *h, const json_t *oracle)
+{
+    const json_t *finding;
+    size_t i;
+    int64_t total = tc_json_integer(oracle, "findings_total");
+    json_array_foreach(json_object_get(oracle, "findings"), i, finding)
+    {
+        if (i == 3)
+            break;
+        tc_buf_add(h->out, "<p>");
+        tc_html_text(h, tc_json_string(finding, "text"));
+        tc_buf_add(h->out, " <a href=\"");
+        tc_html_text(h, tc_json_string(finding, "file"));
+        tc_buf_add(h->out, "\">evidence</a></p>");
+    }
+    if (total > 3)
+        tc_buf_format(h->out, "<p>and %lld more</p>", (long long)(total - 3));
+}
+
+static void oracle_row(struct tc_html *h, const json_t *oracle)
+{
+    const char *status = tc_json_string(oracle, "status");
+    tc_buf_add(h->out, "<tr>");
+    cell(h, "verdict", "");
+    tc_buf_format(h->out, "<span class=\"pill %s\">", tc_html_class(status));
+    tc_html_text(h, status);
+    tc_buf_add(h->out, "</span></td>");
+    cell(h, "oracle", "");
+    tc_buf_add(h->out, "<div><b>");
+    tc_html_text(h, tc_json_string(oracle, "name"));
+    tc_buf_add(h->out, "</b><small>");
+    tc_html_text(h, tc_json_string(oracle, "summary"));
+    tc_buf_add(h->out, "</small></div></td>");
+    cell(h, "compared", "num");
+    tc_buf_add(h->out, "<div>");
+    tc_buf_count(h->out, (uint64_t)tc_json_integer(oracle, "compared"));
+    tc_buf_add(h->out, "<small>");
+    tc_html_text(h, tc_json_string(oracle, "unit"));
+    tc_buf_add(h->out, "</small></div></td>");
+    cell(h, "in words", "words");
+    tc_buf_add(h->out, "<div>");
+    tc_html_text(h, tc_json_string(oracle, "reason"));
+    findings_of(h, oracle);
+    tc_buf_add(h->out, "</div></td></tr>\n");
+}
+
+void tc_html_oracles(struct tc_html *h)
+{
+    static const char *const order[] = {"violated", "expected", "threshold", "inconclusive",
+                                        "caught",   "holds",    "not judged"};
+    const json_t *list = json_object_get(h->result, "oracles"), *oracle;
+    size_t i;
+    tc_html_section(
+        h, "oracles", "What was checked",
+        "Each oracle judges the replicas that turncoat did not sign for. What was not judged is said, never "
+        "passed over.");
+    tc_buf_add(h->out,
+               "<table class=\"oracles\"><thead><tr><th>Verdict</th><th>Oracle</th><th class=\"num\">Compared</th>"
+               "<th>In words</th></tr></thead><tbody>\n");
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+        json_array_foreach(list, i, oracle)
+        {
+            if (strcmp(tc_json_string(oracle, "status"), order[k]) == 0)
+                oracle_row(h, oracle);
+        }
+    tc_buf_add(h->out, "</tbody></table></section>\n");
+}
+
+void tc_html_phases(struct tc_html *h)
+{
+    static const char *const names[] = {"Phase", "Lasted", "Decisions", "Per second", "p50", "p95", "p99"};
+    const json_t *phase;
+    size_t i;
+    header_row(h, names, 7, 1);
+    json_array_foreach(json_object_get(h->result, "phases"), i, phase)
+    {
+        uint64_t begin = tc_json_ns(phase, "begin_ns"), end = tc_json_ns(phase, "end_ns");
+        if (begin == TC_NEVER_NS || end == TC_NEVER_NS)
+            continue;
+        tc_buf_add(h->out, "<tr>");
+        text_cell(h, "phase", tc_json_string(phase, "name"));
+        cell(h, "lasted", "num");
+        tc_buf_duration(h->out, end > begin ? end - begin : 0);
+        tc_buf_add(h->out, "</td>");
+        count_cell(h, "decisions", phase, "decisions");
+        count_cell(h, "per second", phase, "decisions_per_s");
+        duration_cell(h, "p50", phase, "latency_p50_ns");
+        duration_cell(h, "p95", phase, "latency_p95_ns");
+        duration_cell(h, "p99", phase, "latency_p99_ns");
+        tc_buf_add(h->out, "</tr>\n");
+    }
+    tc_buf_add(h->out, "</tbody></table>\n");
+    uint64_t recovered = tc_json_ns(h->result, "recovered_ns");
+    if (recovered != TC_NEVER_NS)
+        tc_buf_format(h->out,
+                      "<p>Decisions paused for longer than the view timer; the first one after the pause came "
+                      "%.3f s into the run.</p>\n",
+                      (double)recovered / 1e9);
+}
+
+void tc_html_thresholds(struct tc_html *h)
+{
+    static const char *const names[] = {"Threshold", "Condition", "Met", "Measured"};
+    const json_t *list = json_object_get(h->result, "thresholds"), *threshold;
+    size_t i;
+    if (json_array_size(list) == 0)
+        return;
+    tc_html_section(h, "thresholds", "Thresholds of the scenario", "");
+    header_row(h, names, 4, 3);
+    json_array_foreach(list, i, threshold)
+    {
+        bool met = tc_json_true(threshold, "met");
+        tc_buf_add(h->out, "<tr>");
+        text_cell(h, "threshold", tc_json_string(threshold, "metric"));
+        text_cell(h, "condition", tc_json_string(threshold, "condition"));
+        cell(h, "met", "");
+        tc_buf_format(h->out, "<span class=\"pill %s\">%s</span></td>", met ? "good" : "bad", met ? "met" : "missed");
+        cell(h, "measured", "num");
+        const char *metric = tc_json_string(threshold, "metric");
+        bool time = strstr(metric, "latency") || strstr(metric, "time");
+        tc_buf_value(h->out, tc_json_number(threshold, "value"), time ? "ns" : "");
+        tc_buf_add(h->out, "</td></tr>\n");
+    }
+    tc_buf_add(h->out, "</tbody></table></section>\n");
+}
+
+/* One measured value by metric name and a piece of its tags; NULL if it was not measured. */
+static const json_t *find_metric(const json_t *result, const char *name, const char *tag, const char *phase)
+{
+    const json_t *metric;
+    size_t i;
+    json_array_foreach(json_object_get(result, "metrics"), i, metric)
+    {
+        const char *tags = tc_json_string(metric, "tags");
+        if (strcmp(tc_json_string(metric, "name"), name) == 0 && tc_json_has(metric, "value") &&
+            (*tag ? strstr(tags, tag) != NULL : strchr(tags, ':') == NULL || *phase) &&
+            (*phase ? strstr(tags, phase) != NULL : strstr(tags, "phase:before") == NULL))
+            return metric;
+    }
+    return NULL;
+}
+
+static void cost_row(struct tc_html *h, const char *what, double expected, const json_t *measured)
+{
+    tc_buf_add(h->out, "<tr>");
+    text_cell(h, "message", what);
+    cell(h, "formula", "num");
+    tc_buf_value(h->out, expected, "");
+    tc_buf_add(h->out, "</td>");
+    cell(h, "measured", "num");
+    double value = tc_json_number(measured, "value");
+    if (measured)
+        tc_buf_value(h->out, value, "");
+    else
+        tc_buf_add(h->out, "–");
+    tc_buf_add(h->out, "</td>");
+    cell(h, "ratio", "num");
+    if (measured && expected > 0)
+        tc_buf_format(h->out, "%.2f×", value / expected);
+    else
+        tc_buf_add(h->out, "–");
+    tc_buf_add(h->out, "</td></tr>\n");
+}
+
+void tc_html_cost(struct tc_html *h)
+{
+    static const char *const names[] = {"Messages per decision", "Formula", "Measured", "Ratio"};
+    const json_t *cost = json_object_get(h->result, "cost"), *row;
+    size_t i;
+    if (!json_is_object(cost))
+        return;
+    tc_html_section(h, "cost", "Cost against the formula",
+                    "Messages between replicas for one decision. The formula counts a failure-free decision without "
+                    "batching effects, checkpoints or retransmissions.");
+    header_row(h, names, 4, 1);
+    json_array_foreach(json_object_get(cost, "by_type"), i, row)
+    {
+        char tag[96];
+        snprintf(tag, sizeof tag, "type:%s", tc_json_string(row, "type"));
+        cost_row(h, tc_json_string(row, "type"), tc_json_number(row, "messages"),
+                 find_metric(h->result, "messages_per_decision", tag, ""));
+    }
+    cost_row(h, "all together", tc_json_number(cost, "messages_per_decision"),
+             find_metric(h->result, "messages_per_decision", "", ""));
+    tc_buf_add(h->out, "</tbody></table></section>\n");
+}
+
+void tc_html_metrics(struct tc_html *h)
+{
+    static const char *const names[] = {"Metric", "Of", "Statistic", "Measured"};
+    const json_t *list = json_object_get(h->result, "metrics"), *metric;
+    size_t i;
+    if (json_array_size(list) == 0)
+        return;
+    tc_html_section(h, "metrics", "All that was measured", "");
+    tc_buf_format(h->out, "<details><summary>%zu values</summary>\n", json_array_size(list));
+    header_row(h, names, 4, 3);
+    json_array_foreach(list, i, metric)
+    {
+        tc_buf_add(h->out, "<tr>");
+        text_cell(h, "metric", tc_json_string(metric, "name"));
+        text_cell(h, "of", tc_json_string(metric, "tags"));
+        text_cell(h, "statistic", tc_json_string(metric, "statistic"));
+        cell(h, "measured", "num");
+        struct tc_buf value = {0};
+        tc_buf_value(&value, tc_json_number(metric, "value"), tc_json_string(metric, "unit"));
+        tc_html_text(h, tc_json_has(metric, "value") ? tc_buf_get(&value) : "–");
+        tc_buf_free(&value);
+        tc_buf_add(h->out, "</td></tr>\n");
+    }
+    tc_buf_add(h->out, "</tbody></table></details></section>\n");
+}
+
+static void pair(struct tc_html *h, const char *name, const char *value)
+{
+    if (!*value)
+        return;
+    tc_buf_format(h->out, "<dt>%s</dt><dd>", name);
+    tc_html_text(h, value);
+    tc_buf_add(h->out, "</dd>\n");
+}
+
+static void pair_count(struct tc_html *h, const char *name, const json_t *o, const char *key)
+{
+    struct tc_buf t = {0};
+    if (tc_json_has(o, key))
+        tc_buf_count(&t, (uint64_t)tc_json_integer(o, key));
+    pair(h, name, tc_buf_get(&t));
+    tc_buf_free(&t);
+}
+
+static void pair_duration(struct tc_html *h, const char *name, const json_t *o, const char *key)
+{
+    struct tc_buf t = {0};
+    if (tc_json_has(o, key))
+        tc_buf_duration(&t, tc_json_ns(o, key));
+    pair(h, name, tc_buf_get(&t));
+    tc_buf_free(&t);
+}
+
+static void pair_list(struct tc_html *h, const char *name, const json_t *list)
+{
+    struct tc_buf t = {0};
+    const json_t *item;
+    size_t i;
+    json_array_foreach(list, i, item)
+    {
+        const char *text = json_string_value(item);
+        tc_buf_format(&t, "%s%s", i ? ", " : "", text ? text : "");
+    }
+    pair(h, name, tc_buf_get(&t));
+    tc_buf_free(&t);
+}
+
+static void run_box(struct tc_html *h)
+{
+    const json_t *r = h->result, *traffic = json_object_get(r, "traffic");
+    tc_buf_add(h->out, "<div><h3>Run</h3><dl>\n");
+    pair(h, "command", tc_json_string(r, "command"));
+    pair(h, "scenario", tc_json_string(r, "scenario_path"));
+    pair(h, "attack", tc_json_string(r, "attack_path"));
+    pair_list(h, "arguments", json_object_get(r, "args"));
+    pair(h, "world", tc_json_string(r, "world"));
+    pair(h, "seed", tc_json_string(r, "seed"));
+    pair_count(h, "messages", traffic, "messages");
+    pair_count(h, "bytes", traffic, "bytes");
+    pair_count(h, "undecodable", traffic, "undecodable");
+    pair_count(h, "spliced connections", traffic, "spliced");
+    pair_count(h, "bounds reached", traffic, "overflows");
+    pair_count(h, "complaints of replicas", traffic, "complaints");
+    tc_buf_add(h->out, "</dl></div>\n");
+}
+
+static void cluster_box(struct tc_html *h)
+{
+    const json_t *c = json_object_get(h->result, "cluster");
+    if (!json_is_object(c))
+        return;
+    tc_buf_add(h->out, "<div><h3>Cluster</h3><dl>\n");
+    pair(h, "id", tc_json_string(c, "id"));
+    pair(h, "protocol", tc_json_string(h->result, "protocol"));
+    pair(h, "seeded bug", tc_json_string(h->result, "bug"));
+    pair_count(h, "replicas n", c, "replicas");
+    pair_count(h, "faulty at most f", c, "faults_max");
+    pair_count(h, "quorum", c, "quorum");
+    pair_count(h, "clients", c, "clients");
+    pair_count(h, "checkpoint every", c, "checkpoint_interval");
+    pair_count(h, "window", c, "window");
+    pair_count(h, "batch at most", c, "batch_max");
+    pair_count(h, "in flight at most", c, "pipeline_max");
+    pair_duration(h, "view timer", c, "view_timeout_ns");
+    pair_duration(h, "view timer at most", c, "view_timeout_max_ns");
+    pair(h, "requests by", tc_json_string(c, "request_authentication"));
+    tc_buf_add(h->out, "</dl></div>\n");
+}
+
+void tc_html_setup(struct tc_html *h)
+{
+    const json_t *e = json_object_get(h->result, "environment");
+    tc_html_section(h, "setup", "Configuration and environment", "");
+    tc_buf_add(h->out, "<div class=\"boxes\">\n");
+    run_box(h);
+    cluster_box(h);
+    tc_buf_add(h->out, "<div><h3>Machine</h3><dl>\n");
+    pair(h, "system", tc_json_string(e, "system"));
+    pair(h, "release", tc_json_string(e, "release"));
+    pair(h, "machine", tc_json_string(e, "machine"));
+    pair_count(h, "cores", e, "cores");
+    pair_count(h, "memory bytes", e, "memory_bytes");
+    pair(h, "compiled by", tc_json_string(e, "compiler"));
+    pair(h, "turncoat", tc_json_string(h->result, "version"));
+    pair(h, "started", tc_json_string(e, "started"));
+    tc_buf_add(h->out, "</dl></div></div></section>\n");
+}

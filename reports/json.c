@@ -1,0 +1,89 @@
+#include "json.h"
+
+#include "../proxy/names.h"
+#include "../proxy/nodeset.h"
+#include "buf.h"
+
+#include <stdio.h>
+#include <string.h>
+
+json_t *tc_json_bytes_text(const char *text, size_t len)
+{
+    struct tc_buf clean = {0};
+    tc_buf_escape_bytes(&clean, TC_ESCAPE_UTF8, text, len);
+    json_t *string = clean.failed ? NULL : json_stringn(tc_buf_get(&clean), clean.len);
+    tc_buf_free(&clean);
+    return string;
+}
+
+json_t *tc_json_text(const char *text)
+{
+    return tc_json_bytes_text(text ? text : "", text ? strlen(text) : 0);
+}
+
+json_t *tc_json_time(uint64_t time_ns)
+{
+    return time_ns > INT64_MAX ? json_null() : json_integer((json_int_t)time_ns);
+}
+
+json_t *tc_json_nodes(const struct tc_nodeset *set)
+{
+    json_t *list = json_array();
+    for (uint32_t node = 0; node < TC_NODES_MAX; node++)
+        if (tc_nodeset_has(set, node))
+            json_array_append_new(list, json_integer(node));
+    return list;
+}
+
+const char *tc_json_string(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text ? text : "";
+}
+
+int64_t tc_json_integer(const json_t *object, const char *name)
+{
+    return json_integer_value(json_object_get(object, name));
+}
+
+uint64_t tc_json_ns(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    json_int_t number = json_integer_value(value);
+    return !json_is_integer(value) || number < 0 ? TC_NEVER_NS : (uint64_t)number;
+}
+
+double tc_json_number(const json_t *object, const char *name)
+{
+    return json_number_value(json_object_get(object, name));
+}
+
+bool tc_json_true(const json_t *object, const char *name)
+{
+    return json_is_true(json_object_get(object, name));
+}
+
+bool tc_json_has(const json_t *object, const char *name)
+{
+    const json_t *value = json_object_get(object, name);
+    return value && !json_is_null(value);
+}
+
+const char *tc_json_node_list(const json_t *nodes, char *buffer, size_t size)
+{
+    struct tc_buf list = {0};
+    size_t count = json_array_size(nodes);
+    for (size_t i = 0; i < count; i++) {
+        char name[8];
+        json_int_t node = json_integer_value(json_array_get(nodes, i));
+        tc_node_name(node < 0 || node >= TC_NODES_MAX ? TC_NODE_NONE : (uint32_t)node, name);
+        if (i == 0)
+            tc_buf_add(&list, node >= TC_CLIENT_FIRST ? "client " : count > 1 ? "replicas " : "replica ");
+        else
+            tc_buf_add(&list, i + 1 == count ? " and " : ", ");
+        tc_buf_add(&list, name);
+    }
+    snprintf(buffer, size, "%s", count ? tc_buf_get(&list) : "nobody");
+    tc_buf_free(&list);
+    return buffer;
+}

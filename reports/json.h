@@ -1,0 +1,28 @@
+/* Small helpers over jansson: result.json is the model from which every report is made, and it may have been edited or
+ * cut by anybody, so reading is total: what is missing or of another type is "" or 0. */
+#ifndef TC_JSON_H
+#define TC_JSON_H
+
+#include "../proxy/types.h"
+
+#include <jansson.h>
+
+/* A JSON string of untrusted text (invalid UTF-8 becomes U+FFFD). NULL counts as "". NULL if out of memory. */
+json_t *tc_json_text(const char *text);
+json_t *tc_json_bytes_text(const char *text, size_t len);
+/* A number, or null for TC_NEVER_NS and what a signed 64-bit integer does not hold. */
+json_t *tc_json_time(uint64_t time_ns);
+json_t *tc_json_nodes(const struct tc_nodeset *set);
+
+const char *tc_json_string(const json_t *object, const char *name);
+int64_t tc_json_integer(const json_t *object, const char *name);
+/* The integer, or TC_NEVER_NS if it is missing, null or negative. */
+uint64_t tc_json_ns(const json_t *object, const char *name);
+double tc_json_number(const json_t *object, const char *name);
+bool tc_json_true(const json_t *object, const char *name);
+/* Is it there, and not null? */
+bool tc_json_has(const json_t *object, const char *name);
+/* "replica 0", "replicas 0, 2 and c1", "nobody" of an array of node numbers. Returns `buffer`. */
+const char *tc_json_node_list(const json_t *nodes, char *buffer, size_t size);
+
+#endif

@@ -1,0 +1,126 @@
+#include "out.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int tc_out_open(struct tc_out *out, const char *path, struct tc_error *err)
+{
+    *out = (struct tc_out){.fd = -1};
+    snprintf(out->path, sizeof out->path, "%s", path);
+    out->_buffer = malloc(TC_OUT_BUFFER);
+    if (!out->_buffer)
+        return tc_error_set(err, TC_EMEMORY, "%s: no memory for its buffer", path);
+    out->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (out->fd >= 0)
+        return 0;
+    free(out->_buffer);
+    out->_buffer = NULL;
+    return tc_error_set(err, TC_EIO, "%s: cannot be written: %s", path, strerror(errno));
+}
+
+static int write_all(int fd, const char *bytes, size_t len)
+{
+    while (len > 0) {
+        ssize_t done = write(fd, bytes, len);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return errno;
+        bytes += done;
+        len -= (size_t)done;
+    }
+    return 0;
+}
+
+static void flush_out(struct tc_out *out)
+{
+    if (out->error == 0 && out->_used > 0)
+        out->error = write_all(out->fd, out->_buffer, out->_used);
+    out->_used = 0;
+}
+
+void tc_out_write(struct tc_out *out, const char *bytes, size_t len)
+{
+    if (!out->_buffer || out->error != 0 || out->written + len > TC_OUT_BYTES_MAX) {
+        out->lost++;
+        return;
+    }
+    out->written += len;
+    if (out->_used + len > TC_OUT_BUFFER)
+        flush_out(out);
+    if (len > TC_OUT_BUFFER && out->error == 0) {
+        out->error = write_all(out->fd, bytes, len);
+    } else if (out->error == 0) {
+        memcpy(out->_buffer + out->_used, bytes, len);
+        out->_used += len;
+    }
+}
+
+int tc_out_close(struct tc_out *out, struct tc_error *err)
+{
+    if (!out->_buffer)
+        return 0;
+    flush_out(out);
+    if (close(out->fd) != 0 && out->error == 0)
+        out->error = errno;
+    out->fd = -1;
+    free(out->_buffer);
+    out->_buffer = NULL;
+    if (out->error == 0)
+        return 0;
+    return tc_error_set(err, TC_EIO, "%s: %s; %llu later entries are missing", out->path, strerror(out->error),
+                        (unsigned long long)out->lost);
+}
+
+int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err)
+{
+    char path[640];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (text->failed)
+        return tc_error_set(err, TC_EMEMORY, "%s: too large to be made", path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return tc_error_set(err, TC_EIO, "%s: cannot be written: %s", path, strerror(errno));
+    int failed = write_all(fd, tc_buf_get(text), text->len);
+    if (close(fd) != 0 && failed == 0)
+        failed = errno;
+    return failed == 0 ? 0 : tc_error_set(err, TC_EIO, "%s: %s", path, strerror(failed));
+}
+
+int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_buf *text, struct tc_error *err)
+{
+    char path[640], piece[16384];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : TC_EIO, "%s: %s", path, strerror(errno));
+    int rc = 0;
+    for (;;) {
+        ssize_t got = read(fd, piece, sizeof piece);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            rc = tc_error_set(err, TC_EIO, "%s: %s", path, strerror(errno));
+        else if (text->len + (size_t)got > bytes_max)
+            rc = tc_error_set(err, TC_ELIMIT, "%s: larger than %zu bytes", path, bytes_max);
+        if (got <= 0 || rc != 0)
+            break;
+        tc_buf_bytes(text, piece, (size_t)got);
+    }
+    close(fd);
+    if (rc == 0 && text->failed)
+        rc = tc_error_set(err, TC_EMEMORY, "%s: no memory to read it", path);
+    return rc;
+}
+
+int tc_out_directory(const char *path, struct tc_error *err)
+{
+    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+        return 0;
+    return tc_error_set(err, TC_EIO, "%s: cannot make this directory: %s", path, strerror(errno));
+}

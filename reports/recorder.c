@@ -1,0 +1,264 @@
+#define _GNU_SOURCE
+#include "recorder_parts.h"
+
+#include "record_line.h"
+#include "render.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+void tc_recorder_note_error(struct tc_recorder *r, const struct tc_error *err)
+{
+    if (r->first_error.code == 0 && err->code != 0)
+        r->first_error = *err;
+}
+
+/* A scenario's name as the name of a directory: nothing that could leave OUT. */
+static void safe_name(const char *name, char safe[static TC_NAME_MAX])
+{
+    size_t len = 0;
+    for (; name[len] && len + 1 < TC_NAME_MAX; len++) {
+        char c = name[len];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                     c == '-' || (c == '.' && len > 0);
+        safe[len] = plain ? c : '-';
+    }
+    safe[len] = '\0';
+    if (len == 0)
+        snprintf(safe, TC_NAME_MAX, "run");
+}
+
+static int make_parents(const char *path, struct tc_error *err)
+{
+    char part[512];
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        int rc = tc_out_directory(part, err);
+        if (rc < 0)
+            return rc;
+        *slash = '/';
+    }
+    return tc_out_directory(part, err);
+}
+
+/* OUT/NAME/TIME-SEED, or TIME-SEED-2 … when two runs begin within one second. */
+static int make_run_dir(struct tc_recorder *r, const char *parent, uint64_t seed, struct tc_error *err)
+{
+    struct timespec now;
+    struct tm utc;
+    char stamp[32];
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
+    strftime(r->started, sizeof r->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    for (int attempt = 1; attempt < 1000; attempt++) {
+        char suffix[16] = "";
+        if (attempt > 1)
+            snprintf(suffix, sizeof suffix, "-%d", attempt);
+        int len = snprintf(r->dir, sizeof r->dir, "%s/%s-%08llx%s", parent, stamp, (unsigned long long)seed, suffix);
+        if (len < 0 || (size_t)len >= sizeof r->dir - 64)
+            return tc_error_set(err, TC_EUSAGE, "%s: the path is too long", parent);
+        if (mkdir(r->dir, 0755) == 0)
+            return 0;
+        if (errno != EEXIST)
+            break;
+    }
+    return tc_error_set(err, TC_EIO, "%s: cannot make this directory: %s", r->dir, strerror(errno));
+}
+
+/* A new link is renamed over the old one, so that `latest` always exists and always leads somewhere. */
+static void point_latest(struct tc_recorder *r, const char *parent)
+{
+    char fresh[600], latest[600];
+    struct tc_error err = {0};
+    snprintf(fresh, sizeof fresh, "%s/.latest-%ld", parent, (long)getpid());
+    snprintf(latest, sizeof latest, "%s/latest", parent);
+    unlink(fresh);
+    const char *target = strrchr(r->dir, '/');
+    if (symlink(target ? target + 1 : r->dir, fresh) == 0 && rename(fresh, latest) == 0)
+        return;
+    tc_error_set(&err, TC_EIO, "%s: %s", latest, strerror(errno));
+    unlink(fresh);
+    tc_recorder_note_error(r, &err);
+}
+
+static int open_logs(struct tc_recorder *r, struct tc_error *err)
+{
+    static const char *const folders[] = {"plots", "evidence", "logs", "nodes"};
+    char path[600];
+    int rc = 0;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && rc == 0; i++) {
+        snprintf(path, sizeof path, "%s/%s", r->dir, folders[i]);
+        rc = tc_out_directory(path, err);
+    }
+    if (rc == 0) {
+        snprintf(path, sizeof path, "%s/decisions.jsonl", r->dir);
+        rc = tc_out_open(&r->decisions, path, err);
+    }
+    if (rc == 0) {
+        snprintf(path, sizeof path, "%s/observations.jsonl", r->dir);
+        rc = tc_out_open(&r->observations, path, err);
+    }
+    return rc;
+}
+
+int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
+                     struct tc_recorder **out, struct tc_error *err)
+{
+    char safe[TC_NAME_MAX], parent[512];
+    *out = NULL;
+    struct tc_recorder *r = calloc(1, sizeof *r);
+    if (!r)
+        return tc_error_set(err, TC_EMEMORY, "no memory for the recorder");
+    r->window = tc_window_new();
+    safe_name(name, safe);
+    int rc = r->window ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the window of messages");
+    int len = snprintf(parent, sizeof parent, "%s/%s", out_dir, safe);
+    if (rc == 0 && (len < 0 || (size_t)len >= sizeof parent))
+        rc = tc_error_set(err, TC_EUSAGE, "%s: the path is too long", out_dir);
+    if (rc == 0)
+        rc = make_parents(parent, err);
+    if (rc == 0)
+        rc = make_run_dir(r, parent, seed, err);
+    if (rc == 0)
+        rc = open_logs(r, err);
+    if (rc < 0) {
+        tc_recorder_free(r);
+        return rc;
+    }
+    point_latest(r, parent);
+    snprintf(path, 512, "%s", r->dir);
+    *out = r;
+    return 0;
+}
+
+/* One buffer serves all lines; a line that found no memory is counted as lost and the next one tries again. */
+static void begin_line(struct tc_recorder *r)
+{
+    r->line.len = 0;
+    r->line.failed = false;
+}
+
+static void end_line(struct tc_recorder *r, struct tc_out *out)
+{
+    if (r->line.failed)
+        out->lost++;
+    else
+        tc_out_write(out, tc_buf_get(&r->line), r->line.len);
+}
+
+void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *o)
+{
+    tc_window_observe(r->window, o);
+    if (o->kind == TC_OBS_MESSAGE)
+        return;
+    r->observation_count++;
+    r->overflow_count += o->kind == TC_OBS_OVERFLOW;
+    r->spliced_count += o->kind == TC_OBS_SPLICED;
+    r->complaint_count += o->kind == TC_OBS_COMPLAINT;
+    begin_line(r);
+    tc_record_observation(&r->line, o);
+    end_line(r, &r->observations);
+}
+
+static void measure_delay(struct tc_recorder *r, const struct tc_decision *d)
+{
+    if (d->measured_ns == 0 || d->asked_ns == 0 || d->verb >= TC_VERB_COUNT)
+        return;
+    struct tc_recorder_delays **delays = &r->delays[d->verb];
+    if (!*delays)
+        *delays = calloc(1, sizeof **delays);
+    if (!*delays)
+        return;
+    tc_histogram_add(&(*delays)->asked, d->asked_ns);
+    tc_histogram_add(&(*delays)->measured, d->measured_ns);
+    tc_histogram_add(&(*delays)->late, d->measured_ns > d->asked_ns ? d->measured_ns - d->asked_ns : 0);
+}
+
+void tc_recorder_decide(struct tc_recorder *r, const struct tc_decision *d)
+{
+    r->decision_count++;
+    tc_window_decide(r->window, d);
+    measure_delay(r, d);
+    begin_line(r);
+    tc_record_decision(&r->line, d);
+    end_line(r, &r->decisions);
+}
+
+void tc_recorder_mark(struct tc_recorder *r, uint64_t time_ns)
+{
+    (void)time_ns; /* the window is counted in records: the call itself is the moment */
+    tc_window_mark(r->window);
+}
+
+static void write_messages(struct tc_recorder *r)
+{
+    struct tc_buf table = {0};
+    struct tc_error err = {0};
+    if (tc_window_table(r->window, &table) < 0)
+        tc_error_set(&err, TC_EMEMORY, "messages.tsv: no memory for it");
+    else
+        tc_out_file(r->dir, "messages.tsv", &table, &err);
+    tc_recorder_note_error(r, &err);
+    tc_buf_free(&table);
+}
+
+int tc_result_write(const char *dir, json_t *result, struct tc_error *err)
+{
+    struct tc_buf text = {0};
+    char *dump = json_dumps(result, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    if (!dump)
+        return tc_error_set(err, TC_EMEMORY, "%s/result.json: no memory for it", dir);
+    tc_buf_add(&text, dump);
+    tc_buf_add(&text, "\n");
+    free(dump);
+    int rc = tc_out_file(dir, "result.json", &text, err);
+    tc_buf_free(&text);
+    return rc;
+}
+
+int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err)
+{
+    struct tc_error late = {0};
+    tc_out_close(&r->decisions, &late);
+    tc_recorder_note_error(r, &late);
+    late.code = 0;
+    tc_out_close(&r->observations, &late);
+    tc_recorder_note_error(r, &late);
+    write_messages(r);
+    tc_tables_write(r, input);
+    json_t *result = tc_result_build(r, input);
+    late.code = 0;
+    if (!result) {
+        tc_error_set(&late, TC_EMEMORY, "%s/result.json: no memory for it", r->dir);
+    } else {
+        tc_result_write(r->dir, result, &late);
+        tc_recorder_note_error(r, &late);
+        late.code = 0;
+        tc_render(r->dir, result, &late);
+    }
+    tc_recorder_note_error(r, &late);
+    json_decref(result);
+    if (r->first_error.code != 0 && err)
+        *err = r->first_error;
+    return r->first_error.code != 0 ? TC_EIO : 0;
+}
+
+void tc_recorder_free(struct tc_recorder *r)
+{
+    if (!r)
+        return;
+    tc_out_close(&r->decisions, NULL);
+    tc_out_close(&r->observations, NULL);
+    tc_buf_free(&r->line);
+    tc_window_free(r->window);
+    for (size_t i = 0; i < TC_VERB_COUNT; i++)
+        free(r->delays[i]);
+    free(r);
+}

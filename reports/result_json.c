@@ -1,0 +1,335 @@
+/* result.json: the whole outcome in one model. Everything that a person sees is made from it and the tables beside it.
+ */
+#include "../proxy/names.h"
+#include "../proxy/nodeset.h"
+#include "json.h"
+#include "recorder_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+static void set(json_t *o, const char *name, json_t *value)
+{
+    json_object_set_new(o, name, value ? value : json_null());
+}
+
+static json_t *count(uint64_t value)
+{
+    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *texts(const char *const *list, size_t many)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < many; i++)
+        if (list[i])
+            json_array_append_new(array, tc_json_text(list[i]));
+    return array;
+}
+
+static json_t *delays(const struct tc_recorder_delays *d)
+{
+    json_t *o = json_object();
+    set(o, "count", count(d->asked.count));
+    set(o, "asked_p50_ns", tc_json_time(tc_histogram_quantile(&d->asked, 0.5)));
+    set(o, "asked_p99_ns", tc_json_time(tc_histogram_quantile(&d->asked, 0.99)));
+    set(o, "measured_p50_ns", tc_json_time(tc_histogram_quantile(&d->measured, 0.5)));
+    set(o, "measured_p99_ns", tc_json_time(tc_histogram_quantile(&d->measured, 0.99)));
+    set(o, "late_p50_ns", tc_json_time(tc_histogram_quantile(&d->late, 0.5)));
+    set(o, "late_p99_ns", tc_json_time(tc_histogram_quantile(&d->late, 0.99)));
+    return o;
+}
+
+static json_t *faults(const struct tc_recorder *r, const struct tc_engine_stats *stats)
+{
+    json_t *o = json_object(), *verbs = json_object();
+    uint64_t asked = 0, bitten = 0;
+    for (int verb = TC_FORWARD + 1; verb < TC_VERB_COUNT; verb++) {
+        if (!stats || (stats->asked[verb] == 0 && stats->bitten[verb] == 0))
+            continue;
+        json_t *one = json_object();
+        asked += stats->asked[verb];
+        bitten += stats->bitten[verb];
+        set(one, "asked", count(stats->asked[verb]));
+        set(one, "bitten", count(stats->bitten[verb]));
+        if (r && r->delays[verb])
+            set(one, "delay", delays(r->delays[verb]));
+        set(verbs, tc_verb_name(verb), one);
+    }
+    set(o, "asked", count(asked));
+    set(o, "bitten", count(bitten));
+    set(o, "by_verb", verbs);
+    return o;
+}
+
+static json_t *traffic(const struct tc_recorder *r, const struct tc_engine_stats *stats)
+{
+    json_t *o = json_object();
+    if (stats) {
+        set(o, "messages", count(stats->messages));
+        set(o, "bytes", count(stats->bytes));
+        set(o, "undecodable", count(stats->undecodable));
+        set(o, "spliced", count(stats->spliced));
+        set(o, "script_calls", count(stats->script_calls));
+        set(o, "overflows", count(stats->overflows));
+    }
+    if (r) {
+        set(o, "complaints", count(r->complaint_count));
+        set(o, "log_lines_lost", count(r->observations.lost + r->decisions.lost));
+    }
+    return o;
+}
+
+/* The fault that began what the first finding ends: about its sequence number, else its view, else any. */
+static json_t *first_bad_decision(const struct tc_recorder *r, const struct tc_finding *f)
+{
+    if (!r || !f)
+        return json_null();
+    const struct tc_window_record *d = tc_window_first_decision(r->window, f->has_sequence ? &f->sequence : NULL,
+                                                                f->has_view ? &f->view : NULL, f->time_ns);
+    if (!d)
+        d = tc_window_first_decision(r->window, NULL, NULL, f->time_ns);
+    if (!d)
+        return json_null();
+    struct tc_buf t = {0};
+    char from[8], to[8];
+    tc_buf_format(&t, "#%llu: %s %s", (unsigned long long)d->id, tc_verb_name(d->verb), tc_window_type(r->window, d));
+    if (d->from != TC_NODE_NONE || d->to != TC_NODE_NONE)
+        tc_buf_format(&t, " %s→%s", tc_node_name(d->from, from), tc_node_name(d->to, to));
+    if (d->has_view)
+        tc_buf_format(&t, " view %llu", (unsigned long long)d->view);
+    if (d->has_sequence)
+        tc_buf_format(&t, " sequence %llu", (unsigned long long)d->sequence);
+    json_t *o = json_object();
+    set(o, "id", count(d->id));
+    set(o, "time_ns", tc_json_time(d->time_ns));
+    set(o, "text", tc_json_text(tc_buf_get(&t)));
+    tc_buf_free(&t);
+    return o;
+}
+
+static json_t *oracle(struct tc_recorder *r, const struct tc_protocol *protocol, const struct tc_judgement *j,
+                      const struct tc_finding *decisive, uint32_t *number, json_t **first)
+{
+    static const char *const properties[] = {"safety", "liveness", "detector", "measure"};
+    json_t *o = json_object(), *files = json_array(), *findings = json_array();
+    set(o, "name", tc_json_text(j->oracle->name));
+    set(o, "summary", tc_json_text(j->oracle->summary));
+    set(o, "property", tc_json_text(j->oracle->property <= TC_MEASURE ? properties[j->oracle->property] : "?"));
+    set(o, "status", tc_json_text(tc_status_name(j->status)));
+    set(o, "compared", count(j->result.compared));
+    set(o, "unit", tc_json_text(j->result.unit));
+    set(o, "reason", tc_json_text(j->result.reason));
+    set(o, "findings_total", count(j->finding_total));
+    for (size_t i = 0; i < j->finding_count; i++) {
+        json_t *finding = tc_evidence_write(r, protocol, &j->findings[i], ++*number);
+        json_array_append(files, json_object_get(finding, "file"));
+        if (&j->findings[i] == decisive && !*first)
+            *first = json_incref(finding);
+        json_array_append_new(findings, finding);
+    }
+    set(o, "evidence", files);
+    set(o, "findings", findings);
+    return o;
+}
+
+static void set_oracles(json_t *result, struct tc_recorder *r, const struct tc_report_input *input)
+{
+    json_t *list = json_array(), *first = NULL;
+    const struct tc_protocol *protocol = tc_protocol_find(input->info->protocol);
+    const struct tc_finding *decisive = input->summary ? input->summary->first : NULL;
+    uint32_t number = 0;
+    for (size_t i = 0; input->judge && i < tc_judge_count(input->judge); i++)
+        json_array_append_new(list, oracle(r, protocol, tc_judge_get(input->judge, i), decisive, &number, &first));
+    /* The judge may hand out a copy: then the finding of the same oracle and time is meant. */
+    for (size_t i = 0; decisive && !first && i < json_array_size(list); i++) {
+        const json_t *findings = json_object_get(json_array_get(list, i), "findings");
+        for (size_t k = 0; k < json_array_size(findings) && !first; k++) {
+            json_t *f = json_array_get(findings, k);
+            if (tc_json_ns(f, "time_ns") == decisive->time_ns &&
+                strcmp(tc_json_string(f, "oracle"), decisive->oracle) == 0)
+                first = json_incref(f);
+        }
+    }
+    set(result, "oracles", list);
+    set(result, "first", first);
+    set(result, "first_bad_decision", first_bad_decision(r, decisive));
+}
+
+static json_t *metrics(const struct tc_metrics *m)
+{
+    json_t *list = json_array();
+    size_t many = 0;
+    const struct tc_metric *all = m ? tc_metrics_all(m, &many) : NULL;
+    for (size_t i = 0; i < many; i++) {
+        json_t *o = json_object();
+        set(o, "name", tc_json_text(all[i].name));
+        set(o, "tags", tc_json_text(all[i].tags));
+        set(o, "statistic", tc_json_text(all[i].statistic));
+        set(o, "value", json_real(all[i].value)); /* null if it is not finite */
+        set(o, "unit", tc_json_text(all[i].unit));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m)
+{
+    json_t *list = json_array();
+    for (int p = TC_RUN_BEFORE; p < TC_RUN_ENDED; p++) {
+        json_t *o = json_object();
+        set(o, "name", tc_json_text(tc_run_phase_name(p)));
+        set(o, "asked_ns", tc_json_time(info->phase_ns[p]));
+        uint64_t begin = m ? tc_metrics_phase_begin_ns(m, p) : TC_NEVER_NS, end = TC_NEVER_NS;
+        for (int next = p + 1; m && next <= TC_RUN_ENDED && end == TC_NEVER_NS; next++)
+            end = tc_metrics_phase_begin_ns(m, next);
+        if (end == TC_NEVER_NS)
+            end = info->duration_ns;
+        set(o, "begin_ns", tc_json_time(begin));
+        set(o, "end_ns", begin == TC_NEVER_NS || end < begin ? json_null() : tc_json_time(end));
+        const struct tc_histogram *h = m ? tc_metrics_latency(m, p) : NULL;
+        if (h && h->count > 0) {
+            set(o, "decisions", count(h->count));
+            if (begin != TC_NEVER_NS && end > begin)
+                set(o, "decisions_per_s", json_real((double)h->count * 1e9 / (double)(end - begin)));
+            set(o, "latency_p50_ns", tc_json_time(tc_histogram_quantile(h, 0.5)));
+            set(o, "latency_p95_ns", tc_json_time(tc_histogram_quantile(h, 0.95)));
+            set(o, "latency_p99_ns", tc_json_time(tc_histogram_quantile(h, 0.99)));
+        }
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *thresholds(const struct tc_report_input *input)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < input->threshold_count; i++) {
+        json_t *o = json_object();
+        set(o, "metric", tc_json_text(input->thresholds[i].metric));
+        set(o, "condition", tc_json_text(input->thresholds[i].condition));
+        set(o, "met", json_boolean(input->thresholds[i].met));
+        set(o, "value", json_real(input->thresholds[i].value));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
+static json_t *cluster(const struct tc_cluster *c, const struct tc_protocol *protocol)
+{
+    if (!c)
+        return json_null();
+    json_t *o = json_object();
+    set(o, "id", tc_json_text(c->id));
+    set(o, "replicas", count(c->n));
+    set(o, "faults_max", count(c->f));
+    set(o, "quorum", count(protocol ? tc_protocol_quorum(protocol, c) : c->quorum));
+    set(o, "clients", count(c->client_count));
+    set(o, "checkpoint_interval", count(c->checkpoint_interval));
+    set(o, "window", count(c->window));
+    set(o, "batch_max", count(c->batch_max));
+    set(o, "pipeline_max", count(c->pipeline_max));
+    set(o, "view_timeout_ns", tc_json_time(c->view_timeout_ns));
+    set(o, "view_timeout_max_ns", tc_json_time(c->view_timeout_max_ns));
+    set(o, "request_authentication", tc_json_text(c->request_authentication == TC_AUTH_MAC ? "mac" : "signature"));
+    return o;
+}
+
+/* What one failure-free decision should cost, to stand beside what it did. */
+static json_t *cost(const struct tc_protocol *protocol, const struct tc_cluster *c)
+{
+    uint64_t by_row[64] = {0};
+    if (!protocol || !protocol->cost || !c || protocol->row_count > 64)
+        return json_null();
+    json_t *o = json_object(), *rows = json_array();
+    set(o, "messages_per_decision", count(protocol->cost(c->n, by_row)));
+    for (size_t i = 0; i < protocol->row_count; i++) {
+        if (by_row[i] == 0)
+            continue;
+        json_t *row = json_object();
+        set(row, "type", tc_json_text(protocol->rows[i].name));
+        set(row, "kind", tc_json_text(tc_kind_name(protocol->rows[i].kind)));
+        set(row, "phase", tc_json_text(tc_phase_name(protocol->rows[i].phase)));
+        set(row, "messages", count(by_row[i]));
+        json_array_append_new(rows, row);
+    }
+    set(o, "by_type", rows);
+    return o;
+}
+
+static json_t *environment(const struct tc_recorder *r)
+{
+    struct utsname u;
+    json_t *o = json_object();
+    if (uname(&u) == 0) {
+        set(o, "system", tc_json_text(u.sysname));
+        set(o, "release", tc_json_text(u.release));
+        set(o, "machine", tc_json_text(u.machine));
+    }
+    set(o, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+    if (pages > 0 && page > 0)
+        set(o, "memory_bytes", json_integer((json_int_t)pages * page));
+    set(o, "compiler", tc_json_text(__VERSION__));
+    if (r)
+        set(o, "started", tc_json_text(r->started));
+    return o;
+}
+
+static void set_verdict(json_t *result, const struct tc_report_input *input)
+{
+    const struct tc_run_info *info = input->info;
+    bool failed = info->error && *info->error;
+    set(result, "verdict",
+        tc_json_text(failed           ? "error"
+                     : input->summary ? tc_status_name(input->summary->status)
+                                      : tc_status_name(TC_INCONCLUSIVE)));
+    set(result, "exit", json_integer(info->exit_code));
+    set(result, "as_expected", json_boolean(!failed && input->summary && input->summary->as_expected));
+    set(result, "sentence", tc_json_text(failed ? info->error : input->summary ? input->summary->sentence : ""));
+}
+
+json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *input)
+{
+    const struct tc_run_info *info = input->info;
+    const struct tc_protocol *protocol = info->protocol ? tc_protocol_find(info->protocol) : NULL;
+    char seed[24];
+    json_t *result = json_object();
+    if (!result)
+        return NULL;
+    snprintf(seed, sizeof seed, "0x%08llx", (unsigned long long)info->seed);
+    set(result, "version", tc_json_text(TC_VERSION));
+    set(result, "format", json_integer(1));
+    set(result, "name", tc_json_text(info->name));
+    set(result, "protocol", tc_json_text(info->protocol));
+    set(result, "world", tc_json_text(info->world));
+    set(result, "seed", tc_json_text(seed));
+    set_verdict(result, input);
+    set(result, "attack", tc_json_text(info->attack));
+    set(result, "attack_summary", tc_json_text(info->attack_summary));
+    set(result, "attack_path", tc_json_text(info->attack_path));
+    set(result, "scenario_path", tc_json_text(info->scenario_path));
+    set(result, "bug", tc_json_text(info->bug));
+    set(result, "args", texts(info->args, info->arg_count));
+    set(result, "command", tc_json_text(info->command));
+    set(result, "repeat", texts(info->repeat, info->repeat_count < 4 ? info->repeat_count : 4));
+    set(result, "traitors", tc_json_nodes(&info->traitors));
+    set(result, "faults", faults(r, input->stats));
+    set(result, "decisions", count(r ? r->decision_count : 0));
+    set_oracles(result, r, input);
+    set(result, "thresholds", thresholds(input));
+    set(result, "metrics", metrics(input->metrics));
+    set(result, "phases", phases(info, input->metrics));
+    set(result, "recovered_ns", tc_json_time(input->metrics ? tc_metrics_recovered_ns(input->metrics) : TC_NEVER_NS));
+    set(result, "cost", cost(protocol, info->cluster));
+    set(result, "traffic", traffic(r, input->stats));
+    set(result, "duration_ns", tc_json_time(info->duration_ns));
+    set(result, "cluster", cluster(info->cluster, protocol));
+    set(result, "environment", environment(r));
+    set(result, "notes", texts(info->notes, info->note_count < 8 ? info->note_count : 8));
+    set(result, "error", tc_json_text(info->error));
+    set(result, "write_error", tc_json_text(r && r->first_error.code ? r->first_error.text : ""));
+    return result;
+}

@@ -1,0 +1,269 @@
+/* The verdict on a terminal, and the progress line. */
+#include "../proxy/names.h"
+#include "out.h"
+#include "recorder_parts.h"
+#include "render.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HOLDS_SHOWN 4 /* lines of oracles that simply hold; --verbose shows all */
+#define RESULT_MAX  ((size_t)64 << 20)
+
+struct terminal {
+    const json_t *result;
+    struct tc_buf *out;
+    bool color, verbose;
+};
+
+static const char *color_of(const char *status)
+{
+    if (strcmp(status, "holds") == 0)
+        return "\033[32m";
+    if (strcmp(status, "caught") == 0 || strcmp(status, "expected") == 0)
+        return "\033[36m";
+    if (strcmp(status, "violated") == 0 || strcmp(status, "error") == 0)
+        return "\033[1;31m";
+    if (strcmp(status, "not judged") == 0)
+        return "\033[90m";
+    return "\033[33m";
+}
+
+/* `word` in its colour, padded to `width` columns. */
+static void paint(struct terminal *t, const char *color, const char *word, int width)
+{
+    int pad = width - (int)strlen(word);
+    tc_buf_add(t->out, t->color ? color : "");
+    tc_buf_escape(t->out, TC_ESCAPE_TERMINAL, word);
+    tc_buf_add(t->out, t->color ? "\033[0m" : "");
+    tc_buf_format(t->out, "%*s", pad > 0 ? pad : 0, "");
+}
+
+static void say(struct terminal *t, const char *text)
+{
+    tc_buf_escape(t->out, TC_ESCAPE_TERMINAL, text);
+}
+
+/* "  label      text" */
+static void labelled(struct terminal *t, const char *label, const char *text)
+{
+    if (!*text)
+        return;
+    tc_buf_add(t->out, "  ");
+    paint(t, "\033[2m", label, 10);
+    tc_buf_add(t->out, " ");
+    say(t, text);
+    tc_buf_add(t->out, "\n");
+}
+
+static void oracle_line(struct terminal *t, const json_t *oracle)
+{
+    const char *status = tc_json_string(oracle, "status"), *reason = tc_json_string(oracle, "reason");
+    const json_t *finding = json_array_get(json_object_get(oracle, "findings"), 0);
+    int64_t total = tc_json_integer(oracle, "findings_total");
+    tc_buf_add(t->out, "  ");
+    paint(t, color_of(status), status, 13);
+    tc_buf_format(t->out, "%-24s ", tc_json_string(oracle, "name"));
+    if (finding) {
+        say(t, tc_json_string(finding, "text"));
+        tc_buf_format(t->out, " (%s)", tc_json_string(finding, "file"));
+        if (total > 1)
+            tc_buf_format(t->out, " and %lld more", (long long)(total - 1));
+    } else if (*reason) {
+        say(t, reason);
+    } else {
+        tc_buf_count(t->out, (uint64_t)tc_json_integer(oracle, "compared"));
+        tc_buf_add(t->out, " ");
+        say(t, tc_json_string(oracle, "unit"));
+        tc_buf_add(t->out, " compared");
+    }
+    tc_buf_add(t->out, "\n");
+}
+
+/* What needs attention comes first; what holds is shown in part. */
+static void oracle_lines(struct terminal *t)
+{
+    static const char *const order[] = {"violated", "expected",   "threshold", "inconclusive",
+                                        "caught",   "not judged", "holds"};
+    const json_t *list = json_object_get(t->result, "oracles"), *oracle;
+    size_t i, held = 0;
+    for (size_t k = 0; k < sizeof order / sizeof *order; k++)
+        json_array_foreach(list, i, oracle)
+        {
+            if (strcmp(tc_json_string(oracle, "status"), order[k]) != 0)
+                continue;
+            bool holds = strcmp(order[k], "holds") == 0;
+            if (!holds || t->verbose || held < HOLDS_SHOWN)
+                oracle_line(t, oracle);
+            held += holds;
+        }
+    if (!t->verbose && held > HOLDS_SHOWN)
+        tc_buf_format(t->out, "  %-13s%zu more %s\n", "…", held - HOLDS_SHOWN,
+                      held == HOLDS_SHOWN + 1 ? "holds" : "hold");
+}
+
+static void threshold_lines(struct terminal *t)
+{
+    const json_t *threshold;
+    size_t i;
+    json_array_foreach(json_object_get(t->result, "thresholds"), i, threshold)
+    {
+        bool met = tc_json_true(threshold, "met");
+        if (met && !t->verbose)
+            continue;
+        tc_buf_add(t->out, "  ");
+        paint(t, color_of(met ? "holds" : "threshold"), met ? "met" : "missed", 13);
+        say(t, tc_json_string(threshold, "metric"));
+        tc_buf_add(t->out, "  ");
+        say(t, tc_json_string(threshold, "condition"));
+        tc_buf_format(t->out, ", measured %.6g\n", tc_json_number(threshold, "value"));
+    }
+}
+
+static void repeat_lines(struct terminal *t)
+{
+    const json_t *repeat;
+    size_t i;
+    json_array_foreach(json_object_get(t->result, "repeat"), i, repeat)
+    {
+        const char *text = json_string_value(repeat);
+        labelled(t, "repeat", text ? text : "");
+    }
+}
+
+/* What differs, why, and how to see it again. */
+static void breach_block(struct terminal *t)
+{
+    const json_t *r = t->result, *first = json_object_get(r, "first");
+    const char *verdict = tc_json_string(r, "verdict");
+    bool expected = strcmp(verdict, "expected") == 0;
+    size_t traitors = json_array_size(json_object_get(r, "traitors"));
+    paint(t, color_of(verdict), expected ? "EXPECTED" : "VIOLATED", 10);
+    tc_buf_add(t->out, " ");
+    say(t, tc_json_string(first, "oracle"));
+    tc_buf_format(t->out, ", with %zu %s of %lld allowed\n", traitors, traitors == 1 ? "traitor" : "traitors",
+                  (long long)tc_json_integer(json_object_get(r, "cluster"), "faults_max"));
+    tc_buf_add(t->out, "  ");
+    say(t, tc_json_string(first, "text"));
+    tc_buf_add(t->out, "\n");
+    labelled(t, "because", tc_json_string(first, "because"));
+    labelled(t, "evidence", tc_json_string(first, "file"));
+    labelled(t, "first bad", tc_json_string(json_object_get(r, "first_bad_decision"), "text"));
+    if (!expected)
+        repeat_lines(t);
+    tc_buf_add(t->out, "\n");
+}
+
+static void last_line(struct terminal *t, const char *report_path)
+{
+    const json_t *r = t->result;
+    const char *verdict = tc_json_string(r, "verdict"), *word = "FAIL", *color = color_of("violated");
+    int64_t exit_code = tc_json_integer(r, "exit");
+    uint64_t duration = tc_json_ns(r, "duration_ns");
+    if (exit_code == 0) {
+        word = "PASS";
+        color = "\033[1;32m";
+    } else if (exit_code == 3) {
+        word = "INCONCLUSIVE";
+        color = color_of("inconclusive");
+    } else if (exit_code == 130) {
+        word = "INTERRUPTED";
+        color = color_of("inconclusive");
+    } else if (strcmp(verdict, "error") == 0) {
+        word = "ERROR";
+    }
+    paint(t, color, word, 0);
+    tc_buf_add(t->out, "  ");
+    tc_buf_duration(t->out, duration == TC_NEVER_NS ? 0 : duration);
+    if (exit_code != 0)
+        tc_buf_format(t->out, "   exit %lld", (long long)exit_code);
+    tc_buf_add(t->out, "   report ");
+    say(t, report_path ? report_path : "");
+    tc_buf_add(t->out, "\n");
+}
+
+void tc_terminal_write(const json_t *result, const char *report_path, bool color, bool verbose, struct tc_buf *out)
+{
+    struct terminal t = {result, out, color, verbose};
+    const char *verdict = tc_json_string(result, "verdict"), *sentence = tc_json_string(result, "sentence");
+    const json_t *note;
+    size_t i;
+    bool breach = json_is_object(json_object_get(result, "first")) &&
+                  (strcmp(verdict, "violated") == 0 || strcmp(verdict, "expected") == 0);
+    tc_buf_add(out, "\n");
+    if (breach)
+        breach_block(&t);
+    oracle_lines(&t);
+    threshold_lines(&t);
+    tc_buf_add(out, "\n");
+    json_array_foreach(json_object_get(result, "notes"), i, note)
+    {
+        const char *text = json_string_value(note);
+        labelled(&t, "note", text ? text : "");
+    }
+    if (!breach && tc_json_integer(result, "exit") != 0) {
+        labelled(&t, strcmp(verdict, "error") == 0 ? "error" : "why", sentence);
+        repeat_lines(&t);
+    }
+    last_line(&t, report_path);
+}
+
+/* The result.json beside the report knows more than the judge (which decision came first): it is used where it was
+ * written, and the input alone where the disk was full. */
+static json_t *load_beside(const char *report_path)
+{
+    char dir[600];
+    struct tc_buf text = {0};
+    const char *slash = report_path ? strrchr(report_path, '/') : NULL;
+    if (!slash || (size_t)(slash - report_path) >= sizeof dir)
+        return NULL;
+    snprintf(dir, sizeof dir, "%.*s", (int)(slash - report_path), report_path);
+    json_t *result = NULL;
+    if (tc_out_read(dir, "result.json", RESULT_MAX, &text, NULL) == 0)
+        result = json_loadb(tc_buf_get(&text), text.len, 0, NULL);
+    tc_buf_free(&text);
+    return result;
+}
+
+char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose)
+{
+    struct tc_buf out = {0};
+    json_t *result = load_beside(report_path);
+    if (!result)
+        result = tc_result_build(NULL, input);
+    tc_terminal_write(result, report_path, color, verbose, &out);
+    json_decref(result);
+    if (!out.failed)
+        return out.data;
+    tc_buf_free(&out);
+    return NULL;
+}
+
+const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc_engine_stats *stats,
+                               uint64_t violations, uint64_t now_ns, char *buffer, size_t size)
+{
+    struct tc_buf t = {0};
+    uint64_t bitten = 0;
+    for (int verb = TC_FORWARD + 1; stats && verb < TC_VERB_COUNT; verb++)
+        bitten += stats->bitten[verb];
+    uint64_t in_phase = now_ns > now->phase_begin_ns ? now_ns - now->phase_begin_ns : 0;
+    tc_buf_format(&t, "%-6s %5.1f s  ", tc_run_phase_name(now->phase), (double)in_phase / 1e9);
+    tc_buf_count(&t, now->decisions_per_s > 0 ? (uint64_t)(now->decisions_per_s + 0.5) : 0);
+    tc_buf_add(&t, " decisions/s  ");
+    if (now->latency_p99_ns > 0) {
+        tc_buf_add(&t, "p99 ");
+        tc_buf_duration(&t, now->latency_p99_ns);
+        tc_buf_add(&t, "  ");
+    }
+    tc_buf_format(&t, "view %llu  ", (unsigned long long)now->view);
+    tc_buf_count(&t, bitten);
+    tc_buf_add(&t, bitten == 1 ? " fault bitten  " : " faults bitten  ");
+    if (violations == 0)
+        tc_buf_add(&t, "oracles hold");
+    else
+        tc_buf_format(&t, "%llu %s", (unsigned long long)violations, violations == 1 ? "violation" : "violations");
+    snprintf(buffer, size, "%s", tc_buf_get(&t));
+    tc_buf_free(&t);
+    return buffer;
+}

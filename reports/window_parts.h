@@ -1,0 +1,29 @@
+/* What window.c and window_table.c share. */
+#ifndef TC_WINDOW_PARTS_H
+#define TC_WINDOW_PARTS_H
+
+#include "window.h"
+
+struct tc_window {
+    struct tc_window_record *head, *ring, *after;
+    uint32_t head_count, after_count;
+    uint64_t ring_total; /* records ever put into the ring */
+    uint64_t order;
+    bool attacked, marked;
+    char types[TC_WINDOW_TYPES_MAX][32];
+    uint32_t type_count;
+};
+
+/* Walks over all kept records in order, each once. */
+struct tc_window_walk {
+    const struct tc_window *window;
+    uint32_t head_at, after_at;
+    uint64_t ring_at, last_order;
+    bool seen;
+};
+
+struct tc_window_walk tc_window_begin(const struct tc_window *w);
+/* NULL at the end. Borrowed from the window. */
+const struct tc_window_record *tc_window_next(struct tc_window_walk *walk);
+
+#endif
