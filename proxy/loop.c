@@ -248,7 +248,7 @@ static void deliver(struct tc_loop *loop, int count)
         if (!event.events)
             continue;
         watch->ready(watch->self, event.events);
-        if (loop->deadline_ns != TC_NEVER_NS && loop->batch_at < loop->batch_count) {
+        if (loop->early_ns > 0 && loop->deadline_ns != TC_NEVER_NS && loop->batch_at < loop->batch_count) {
             tc_loop_refresh_ns(loop); /* a long batch must not make what is due late */
             deliver_deadline(loop);
         }

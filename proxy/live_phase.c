@@ -1,0 +1,143 @@
+/* The phases of a run: wait until the cluster decides, before, during, after, end. */
+#include "live_private.h"
+#include "nodeset.h"
+
+#include <stdio.h>
+
+/* Is there anything that could tell us of an execution? */
+static bool has_executions(const struct tc_live *live)
+{
+    if (!live->config.parse_line)
+        return false;
+    if (live->config.keeper)
+        return true;
+    for (size_t i = 0; i < TC_NODES_MAX; i++)
+        if (live->config.log_paths[i])
+            return true;
+    return false;
+}
+
+static void started(struct tc_live *live)
+{
+    live->seen_start = true;
+    live->chore_ns = tc_live_time_ns(live); /* the chores enter the phase, at once and outside this step */
+}
+
+void tc_live_phase_begin(struct tc_live *live)
+{
+    if (!live->config.plan.wait_first_decision)
+        started(live);
+}
+
+/* `observation` NULL: bytes were read. */
+void tc_live_phase_saw(struct tc_live *live, const struct tc_observation *observation)
+{
+    const bool execution = observation && observation->kind == TC_OBS_EXECUTED;
+    const bool message = !observation || observation->kind == TC_OBS_MESSAGE;
+    if (execution || (message && !has_executions(live)))
+        started(live);
+}
+
+static uint64_t start_timeout_ns(const struct tc_live *live)
+{
+    return live->config.plan.start_timeout_ns ? live->config.plan.start_timeout_ns : TC_LIVE_START_NS;
+}
+
+static void give_up_waiting(struct tc_live *live)
+{
+    struct tc_error err = {0};
+    const unsigned long wait_ms = (unsigned long)(start_timeout_ns(live) / 1000000);
+    for (uint16_t node = 0; node < TC_NODES_MAX; node++)
+        if (tc_nodeset_has(&live->undialled, node)) {
+            const char *address = live->config.node_address(live->config.node_self, node);
+            tc_error_set(
+                &err, TC_EUNREACHABLE,
+                "no decision within %lu ms, and node %u at %s cannot be dialled (last tried %s): is it running?",
+                wait_ms, (unsigned)node, address ? address : "no address", live->undialled_text);
+            tc_live_fail(live, TC_EUNREACHABLE, &err);
+            return;
+        }
+    tc_live_note(live, TC_OBS_NOTE, TC_NODE_NONE, "no decision within %lu ms: the phases begin all the same", wait_ms);
+    started(live);
+}
+
+static void enter_next(struct tc_live *live)
+{
+    const uint64_t *phase_ns = live->config.plan.phase_ns;
+    while (live->phase_next < TC_RUN_ENDED && phase_ns[live->phase_next] == 0)
+        live->phase_next++;
+    if (live->phase_next >= TC_RUN_ENDED) {
+        live->phase_end_ns = TC_NEVER_NS;
+        tc_loop_stop(live->loop);
+        return;
+    }
+    const enum tc_run_phase phase = (enum tc_run_phase)live->phase_next;
+    const bool endless = phase_ns[phase] > TC_NEVER_NS - live->phase_end_ns;
+    live->phase_end_ns = endless ? TC_NEVER_NS : live->phase_end_ns + phase_ns[phase];
+    live->phase_next++;
+    tc_live_step(live, &(struct tc_event){.kind = TC_EV_PHASE, .phase = phase});
+}
+
+uint64_t tc_live_phase_deadline_ns(const struct tc_live *live)
+{
+    if (!live->seen_start)
+        return live->start_ns + start_timeout_ns(live);
+    return live->phase_begun ? live->phase_end_ns : 0;
+}
+
+void tc_live_phase_turn(struct tc_live *live)
+{
+    const uint64_t now_ns = tc_live_time_ns(live);
+    if (!live->seen_start && now_ns - live->start_ns >= start_timeout_ns(live))
+        give_up_waiting(live);
+    if (!live->seen_start || live->status)
+        return;
+    if (!live->phase_begun) {
+        live->phase_begun = true;
+        live->phase_end_ns = now_ns;
+    }
+    while (live->phase_end_ns <= now_ns && !live->status)
+        enter_next(live);
+}
+
+/* ---- the end ---- */
+
+static size_t queued_bytes(struct tc_live *live)
+{
+    size_t total = 0;
+    for (uint32_t i = 0; i < live->pair_count; i++)
+        for (int side = 0; side < 2 && live->pairs[i]->used; side++)
+            total += tc_live_queued(&live->pairs[i]->side[side]);
+    return total;
+}
+
+static bool turn_until(struct tc_live *live, uint64_t until_ns)
+{
+    return live->status != TC_EMEMORY && tc_live_time_ns(live) < until_ns &&
+           tc_loop_turn(live->loop, until_ns - tc_live_time_ns(live)) == 0;
+}
+
+void tc_live_drain(struct tc_live *live)
+{
+    tc_loop_refresh_ns(live->loop);
+    live->draining = true; /* from here on nothing is read from connections */
+    tc_loop_set_deadline(live->loop, TC_NEVER_NS, 0);
+    for (uint32_t i = 0; i < live->pair_count; i++)
+        for (int side = 0; side < 2 && live->pairs[i]->used; side++)
+            tc_live_interest(&live->pairs[i]->side[side]);
+    for (size_t i = 0; i < live->config.listener_count; i++)
+        tc_loop_remove(live->loop, &live->ports[i].watch);
+    live->accept_paused = false;
+    tc_live_sources_poll(live);
+    uint64_t until_ns = tc_live_time_ns(live) + TC_LIVE_VERIFY_NS;
+    while (tc_live_verify_busy(live) && turn_until(live, until_ns))
+        ;
+    if (live->notes_lost > 0) {
+        const uint64_t lost = live->notes_lost;
+        tc_live_note(live, TC_OBS_OVERFLOW, TC_NODE_NONE, "%llu notes were lost", (unsigned long long)lost);
+    }
+    tc_live_step(live, &(struct tc_event){.kind = TC_EV_STOP});
+    until_ns = tc_live_time_ns(live) + TC_LIVE_DRAIN_NS;
+    while (queued_bytes(live) > 0 && turn_until(live, until_ns))
+        ;
+}
