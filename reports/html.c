@@ -34,6 +34,21 @@ const char *tc_html_class(const char *status)
     return strcmp(status, "not judged") == 0 ? "mute" : "warn";
 }
 
+void tc_html_evidence_link(struct tc_html *h, const json_t *finding, const char *text)
+{
+    static const char folder[] = "evidence/";
+    const char *file = tc_json_string(finding, "file"), *name = file + sizeof folder - 1;
+    /* result.json may be anybody's: only files of the run's own folder are linked. */
+    if (strncmp(file, folder, sizeof folder - 1) != 0 || strspn(name, "0123456789abcdefjnos.") != strlen(name) ||
+        strstr(name, "..")) {
+        tc_html_text(h, text);
+        return;
+    }
+    tc_buf_format(h->out, "<a href=\"%s\">", file);
+    tc_html_text(h, text);
+    tc_buf_add(h->out, "</a>");
+}
+
 static void head(struct tc_html *h)
 {
     tc_buf_add(h->out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
@@ -96,14 +111,37 @@ static void evidence_item(struct tc_html *h, const json_t *item)
     tc_buf_add(h->out, "</small></li>\n");
 }
 
+/* A run that holds says whom its detectors caught. */
+static void caught(struct tc_html *h)
+{
+    const json_t *oracle;
+    size_t i, shown = 0;
+    json_array_foreach(json_object_get(h->result, "oracles"), i, oracle)
+    {
+        const json_t *finding = json_array_get(json_object_get(oracle, "findings"), 0);
+        if (strcmp(tc_json_string(oracle, "status"), "caught") != 0 || !finding)
+            continue;
+        tc_buf_add(h->out, shown++ == 0 ? "<dl class=\"why\"><dt>Caught</dt><dd>" : "<dt></dt><dd>");
+        tc_html_text(h, tc_json_string(finding, "text"));
+        tc_buf_add(h->out, " <small>by ");
+        tc_html_text(h, tc_json_string(oracle, "name"));
+        tc_buf_add(h->out, ", in ");
+        tc_html_evidence_link(h, finding, tc_json_string(finding, "file"));
+        tc_buf_add(h->out, "</small></dd>");
+    }
+    tc_buf_add(h->out, shown > 0 ? "</dl>\n" : "");
+}
+
 static void because(struct tc_html *h)
 {
     const json_t *first = json_object_get(h->result, "first"), *item;
     const char *why = tc_json_string(first, "because"),
                *bad = tc_json_string(json_object_get(h->result, "first_bad_decision"), "text");
     size_t i;
-    if (!json_is_object(first))
+    if (!json_is_object(first)) {
+        caught(h);
         return;
+    }
     tc_buf_add(h->out, "<dl class=\"why\"><dt>What differs</dt><dd>");
     tc_html_text(h, tc_json_string(first, "text"));
     tc_buf_add(h->out, "</dd>");
@@ -119,11 +157,9 @@ static void because(struct tc_html *h)
     }
     tc_buf_add(h->out, "<dt>Found by</dt><dd>");
     tc_html_text(h, tc_json_string(first, "oracle"));
-    tc_buf_add(h->out, ", in <a href=\"");
-    tc_html_text(h, tc_json_string(first, "file"));
-    tc_buf_add(h->out, "\">");
-    tc_html_text(h, tc_json_string(first, "file"));
-    tc_buf_add(h->out, "</a></dd>");
+    tc_buf_add(h->out, ", in ");
+    tc_html_evidence_link(h, first, tc_json_string(first, "file"));
+    tc_buf_add(h->out, "</dd>");
     if (json_array_size(json_object_get(first, "evidence")) > 0) {
         tc_buf_add(h->out, "<dt>Evidence</dt><dd><ol class=\"evidence\">\n");
         json_array_foreach(json_object_get(first, "evidence"), i, item) evidence_item(h, item);

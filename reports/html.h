@@ -18,6 +18,8 @@ struct tc_html {
 /* Untrusted text, escaped. */
 void tc_html_text(struct tc_html *h, const char *text);
 void tc_html_section(struct tc_html *h, const char *id, const char *title, const char *lead);
+/* A link to the finding's evidence file; plain text if what stands there is not the name of one. */
+void tc_html_evidence_link(struct tc_html *h, const json_t *finding, const char *text);
 /* CSS class of a status: "good", "bad", "warn", "info" or "mute". */
 const char *tc_html_class(const char *status);
 

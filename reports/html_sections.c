@@ -12,7 +12,7 @@ static void cell(struct tc_html *h, const char *label, const char *class)
 static void duration_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
 {
     uint64_t ns = tc_json_ns(o, name);
-    cell(h, label, "num");
+    cell(h, label, ns == TC_NEVER_NS ? "num none" : "num");
     if (ns == TC_NEVER_NS)
         tc_buf_add(h->out, "–");
     else
@@ -22,7 +22,7 @@ static void duration_cell(struct tc_html *h, const char *label, const json_t *o,
 
 static void count_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
 {
-    cell(h, label, "num");
+    cell(h, label, tc_json_has(o, name) ? "num" : "num none");
     if (tc_json_has(o, name))
         tc_buf_count(h->out, (uint64_t)tc_json_number(o, name));
     else
@@ -117,9 +117,9 @@ static void findings_of(struct tc_html *h, const json_t *oracle)
             break;
         tc_buf_add(h->out, "<p>");
         tc_html_text(h, tc_json_string(finding, "text"));
-        tc_buf_add(h->out, " <a href=\"");
-        tc_html_text(h, tc_json_string(finding, "file"));
-        tc_buf_add(h->out, "\">evidence</a></p>");
+        tc_buf_add(h->out, " ");
+        tc_html_evidence_link(h, finding, "evidence");
+        tc_buf_add(h->out, "</p>");
     }
     if (total > 3)
         tc_buf_format(h->out, "<p>and %lld more</p>", (long long)(total - 3));

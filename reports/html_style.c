@@ -22,7 +22,7 @@ const char tc_html_style[] =
     ".status{margin:0;display:flex;gap:14px;align-items:baseline;color:var(--muted);font-size:14px}"
     ".status b{color:var(--tone);text-transform:uppercase;letter-spacing:.09em;font-size:15px}"
     "h1{font-size:clamp(21px,3.1vw,30px);line-height:1.28;letter-spacing:-.012em;font-weight:650;margin:8px 0 4px;"
-    "max-width:34em;overflow-wrap:anywhere;text-wrap:balance}"
+    "max-width:38em;overflow-wrap:anywhere;text-wrap:balance}"
     "h2{font-size:22px;letter-spacing:-.01em;margin:0 0 10px;font-weight:650}"
     "h3{font-size:13px;text-transform:uppercase;letter-spacing:.07em;color:var(--muted);margin:0 0 8px;font-weight:600}"
     "section{margin:58px 0 0}"
@@ -55,10 +55,11 @@ const char tc_html_style[] =
     "margin-right:8px}.pill.mute::before{background:none;border:1.5px solid var(--tone)}"
     "a{color:var(--info);text-decoration-thickness:1px;text-underline-offset:2px}"
     ".plots{display:grid;grid-template-columns:1fr 1fr;gap:34px 28px;margin-top:30px}"
+    ".plots figure:first-child{grid-column:1/-1}"
     "figure{margin:0;min-width:0}figcaption{color:var(--muted);font-size:13.5px;margin:0 0 10px;max-width:56em}"
     "figcaption b{color:var(--ink);font-size:15px;display:block}"
-    ".card{background:#fff;border:1px solid var(--rule);border-radius:8px;padding:8px}"
-    ".card img{display:block;width:100%;height:auto}"
+    ".card{background:#fff;border:1px solid var(--rule);border-radius:8px;padding:8px;overflow-x:auto}"
+    ".plots figure:first-child img{min-width:680px}.card img{display:block;width:100%;height:auto}"
     ".scroll{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:14px 18px}"
     ".scroll svg{display:block;width:100%;min-width:760px;height:auto}"
     ".boxes{display:grid;grid-template-columns:repeat(3,1fr);gap:30px}"
@@ -76,11 +77,11 @@ const char tc_html_style[] =
     "white-space:normal;min-width:0}.oracles td:nth-child(2){width:auto}"
     "td::before{content:attr(data-l);color:var(--muted);flex:none;text-align:left}"
     "td.words{display:block;text-align:left;min-width:0}td.words::before{display:none}"
-    "td:first-child{font-weight:600}.scroll{padding:10px}}"
+    "td.none{display:none}td:first-child{font-weight:600}td:first-child::before{font-weight:400}.scroll{padding:10px}}"
     "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--muted:#444;--rule:#ccc;--soft:#f6f6f6}"
     "body{font-size:10.5pt}header,main,footer{max-width:none;padding:0}section{margin-top:26pt}"
     ".cmd button,.js .cmd button{display:none}figure,tr,.verdict,.boxes>div{break-inside:avoid}h2{break-after:avoid}"
-    ".scroll{overflow:visible}.scroll svg{min-width:0}}";
+    ".scroll{overflow:visible}.scroll svg{min-width:0}.plots figure:first-child img{min-width:0}}";
 
 const char tc_html_script[] =
     "document.documentElement.className='js';"

@@ -22,14 +22,14 @@
 extern char **environ;
 
 /* What all plots share: light card, quiet axes, colours that the colour-blind can tell apart (Okabe and Ito). */
-static const char prelude[] = "set terminal svg size 760,%d font 'Helvetica,13' background '#ffffff' noenhanced\n"
+static const char prelude[] = "set terminal svg size %d,%d font 'Helvetica,13' background '#ffffff' noenhanced\n"
                               "set encoding utf8\n"
                               "set border 3 lc rgb '#8a9199'\n"
                               "set tics nomirror out scale 0.6 textcolor rgb '#4a525a'\n"
                               "set grid ytics lc rgb '#e6e8eb' lw 1\n"
                               "set key outside top left horizontal Left reverse samplen 1.6 textcolor rgb '#30363d'\n"
                               "set lmargin 9\nset rmargin 3\nset tmargin 3\n"
-                              "set datafile separator tab\nset datafile missing 'NaN'\n"
+                              "set datafile separator tab\n"
                               "set linetype 1 lc rgb '#0072b2' lw 2\nset linetype 2 lc rgb '#e69f00' lw 2\n"
                               "set linetype 3 lc rgb '#009e73' lw 2\nset linetype 4 lc rgb '#cc79a7' lw 2\n"
                               "set linetype 5 lc rgb '#56b4e9' lw 2\nset linetype 6 lc rgb '#d55e00' lw 2\n"
@@ -37,34 +37,35 @@ static const char prelude[] = "set terminal svg size 760,%d font 'Helvetica,13' 
 
 struct plot {
     const char *name, *table, *title, *about;
-    int height;
+    int width;
     bool timeline;
     const char *script;
 };
 
 static const struct plot plots[] = {
     {"latency", "series.tsv", "Decision latency over time",
-     "Percentiles of the time from proposal to decision, logarithmic scale; the attack is shaded.", 330, true,
+     "Percentiles of the time from proposal to decision, logarithmic scale; the attack is shaded.", 1140, true,
      "set logscale y\nset format y '%g'\nset ylabel 'decision latency (ms)'\n"
      "plot 'series.tsv' using 1:4 with lines lt 1 title 'p50', '' using 1:5 with lines lt 3 title 'p95', \\\n"
      "     '' using 1:6 with lines lt 2 title 'p99', '' using 1:7 with lines lt 8 lw 1 dt 3 title 'max'\n"},
     {"throughput", "series.tsv", "Throughput over time",
-     "Sequence numbers decided for the first time; a dashed line marks the first decision after the pause.", 330, true,
+     "Sequence numbers decided for the first time; a dashed line marks the first decision after the pause.", 560, true,
      "set yrange [0:*]\nset ylabel 'decisions per second'\n"
      "plot 'series.tsv' using 1:2 with steps lt 1 notitle\n"},
     {"views", "views.tsv", "View of each replica",
-     "Each line is one replica; lines are set apart by a hair so that all can be seen.", 270, true,
-     "set ylabel 'view'\nset yrange [-0.3:*]\nset ytics nomirror\n"
+     "Each line is one replica; lines are set apart by a hair so that all can be seen.", 560, true,
+     "set ylabel 'view'\nstats 'views.tsv' using 2 name 'V' nooutput\n"
+     "set ytics V_min,int((V_max - V_min) / 6) + 1\nset yrange [V_min - 0.3:V_max + 0.4]\n"
      "plot for [i=0:blocks-1] 'views.tsv' index i using 1:($2 + (i - (blocks-1)/2.0) * 0.05) with steps lt i+1 "
      "title columnheader(1)\n"},
     {"quorum", "quorum.tsv", "Time to form a quorum",
-     "Share of slots whose quorum was complete within the time, by protocol phase (first vote to quorum-th vote).", 330,
+     "Share of slots whose quorum was complete within the time, by protocol phase (first vote to quorum-th vote).", 560,
      false,
      "set logscale x\nset format x '%g'\nset xlabel 'time to quorum (ms)'\nset ylabel 'share of slots'\n"
      "set yrange [0:1.02]\n"
      "plot for [i=0:blocks-1] 'quorum.tsv' index i using 1:2 with steps lt i+1 title columnheader(1)\n"},
     {"latency_cdf", "latency_cdf.tsv", "Decision latency by phase of the run",
-     "Share of decisions made within the time; in brackets how many there were.", 330, false,
+     "Share of decisions made within the time; in brackets how many there were.", 560, false,
      "set logscale x\nset format x '%g'\nset xlabel 'decision latency (ms)'\nset ylabel 'share of decisions'\n"
      "set yrange [0:1.02]\n"
      "plot for [i=0:blocks-1] 'latency_cdf.tsv' index i using 1:2 with steps lt i+1 title columnheader(1)\n"},
@@ -91,7 +92,7 @@ static void shade_attack(struct tc_buf *gp, const json_t *result)
         tc_buf_format(gp,
                       "set object 1 rectangle from first %.6f, graph 0 to first %.6f, graph 1 fillcolor rgb '#d55e00' "
                       "fillstyle transparent solid 0.08 noborder behind\n"
-                      "set label 1 'attack' at first %.6f, graph 0.96 offset 0.6,0 textcolor rgb '#b4530a'\n",
+                      "set label 1 'attack' at first %.6f, graph 1.04 offset 0.2,0 textcolor rgb '#b4530a'\n",
                       (double)begin / 1e9, (double)end / 1e9, (double)begin / 1e9);
     }
 }
@@ -103,7 +104,7 @@ static void mark_recovery(struct tc_buf *gp, const json_t *result)
         return;
     tc_buf_format(gp,
                   "set arrow 1 from first %.6f, graph 0 to first %.6f, graph 1 nohead lc rgb '#009e73' lw 2 dt 2\n"
-                  "set label 2 'decides again' at first %.6f, graph 0.86 offset 0.6,0 textcolor rgb '#00795a'\n",
+                  "set label 2 'decides again' at first %.6f, graph 0.95 offset 0.6,0 textcolor rgb '#00795a'\n",
                   (double)recovered / 1e9, (double)recovered / 1e9, (double)recovered / 1e9);
 }
 
@@ -112,7 +113,7 @@ static int write_script(const char *dir, const struct plot *plot, const json_t *
 {
     struct tc_buf gp = {0};
     char name[64];
-    tc_buf_format(&gp, prelude, plot->height);
+    tc_buf_format(&gp, prelude, plot->width, 300);
     tc_buf_format(&gp, "set output '%s.svg'\nblocks = %u\n", plot->name, blocks_of(table));
     if (plot->timeline) {
         uint64_t end = tc_json_ns(result, "duration_ns");

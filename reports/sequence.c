@@ -7,14 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAN_NS    UINT64_C(5000000) /* messages of one broadcast are said within this */
-#define LATE_NS   UINT64_C(2000000) /* an arrival later than this gets a place of its own */
-#define IDLE_NS   UINT64_C(4000000) /* nothing for longer than this is cut */
-#define FAN_STEP  34
-#define MARK_STEP 27
-#define CUT_STEP  30
-#define TOP       92
-#define ROWS_MAX  60000u
+#define FAN_NS      UINT64_C(5000000) /* messages of one broadcast are said within this */
+#define LATE_NS     UINT64_C(2000000) /* an arrival later than this gets a place of its own */
+#define IDLE_NS     UINT64_C(4000000) /* nothing for longer than this is cut */
+#define MARK_ROW_NS UINT64_C(1000000)
+#define FAN_STEP    34
+#define MARK_STEP   27
+#define CUT_STEP    30
+#define TOP         92
+#define ROWS_MAX    60000u
 
 static enum tc_sequence_fate fate_of(const char *word)
 {
@@ -300,6 +301,22 @@ static int by_time(const void *a, const void *b)
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
+/* Marks that follow each other closely on different lanes stand side by side. */
+static bool shares_row(const struct tc_sequence *s, uint32_t index)
+{
+    const struct tc_sequence_item *item = &s->items[index];
+    if (item->kind != TC_SEQ_MARK || index == 0 || item->cut_ns != 0)
+        return false;
+    int y = s->items[index - 1].y;
+    for (uint32_t i = index; i-- > 0 && s->items[i].y == y;) {
+        const struct tc_sequence_item *old = &s->items[i];
+        if (old->kind != TC_SEQ_MARK || s->rows[old->row].from == s->rows[item->row].from ||
+            item->time_ns - old->time_ns > MARK_ROW_NS)
+            return false;
+    }
+    return true;
+}
+
 /* Every item gets a row of its own, however short the time between two; a long pause costs one fixed step. */
 static void place_items(struct tc_sequence *s)
 {
@@ -312,8 +329,14 @@ static void place_items(struct tc_sequence *s)
             item->cut_ns = idle;
             y += CUT_STEP;
         }
+        /* The text of the finding stands above its line. */
+        y += item->kind == TC_SEQ_FINDING ? MARK_STEP / 2 : 0;
+        if (shares_row(s, i)) {
+            item->y = s->items[i - 1].y;
+            continue;
+        }
         item->y = y;
-        y += item->kind == TC_SEQ_FAN ? FAN_STEP : item->kind == TC_SEQ_ARRIVAL ? MARK_STEP / 2 : MARK_STEP;
+        y += item->kind == TC_SEQ_FAN ? FAN_STEP : MARK_STEP;
     }
     s->height = y + 24;
 }

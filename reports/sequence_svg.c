@@ -324,7 +324,8 @@ void tc_sequence_svg(const struct tc_sequence *s, struct tc_buf *out)
     }
     for (uint32_t i = 0; i < s->item_count; i++) {
         const struct tc_sequence_item *item = &s->items[i];
-        time_label(&d, item, last);
+        if (i == 0 || item->y != s->items[i - 1].y)
+            time_label(&d, item, last);
         if (item->kind == TC_SEQ_FAN)
             fan_label(&d, item);
         else if (item->kind == TC_SEQ_MARK)
