@@ -7,6 +7,7 @@
 #include "../proxy/nodeset.h"
 #include "../proxy/types.h"
 #include "../reference/protocol.h"
+#include "votes.h"
 
 #define TC_EVIDENCE_MAX 16 /* messages attached to one finding */
 #define TC_FINDINGS_MAX 64 /* kept for each oracle; the rest is counted */
@@ -56,8 +57,9 @@ struct tc_oracle_env {
     uint64_t recovery_bound_ns;     /* 0 = the protocol's own */
     bool has_executions;            /* execution lines will come */
     bool has_client_history;
-    bool has_messages;   /* the wire is seen */
-    bool links_complete; /* no traffic bypasses us */
+    bool has_messages;      /* the wire is seen */
+    bool links_complete;    /* no traffic bypasses us */
+    struct tc_votes *votes; /* what was signed for which slot; fed by the judge before any oracle sees the message */
     /* Reports a finding; the judge copies it. Call from observe or finish. Findings against nodes in F_s by a safety
      * property are dropped by the judge. */
     void (*report)(void *judge, const struct tc_finding *finding);
@@ -75,12 +77,19 @@ struct tc_oracle_result {
 
 struct tc_oracle; /* opaque, per class */
 
+/* In `kinds`, beside the kinds: call me for any message in which the vote store saw this (tc_votes_current says what).
+ */
+#define TC_WANT_CONFLICT (UINT32_C(1) << 30)
+#define TC_WANT_QUORUM   (UINT32_C(1) << 31)
+
 struct tc_oracle_class {
     const char *name;    /* "agreement" */
     const char *summary; /* one line */
     enum tc_property property;
-    uint32_t observations;                                        /* bit set of enum tc_observation_kind it wants */
-    uint32_t kinds;                                               /* TC_OBS_MESSAGE: bit set of enum tc_kind it wants */
+    uint32_t observations; /* bit set of enum tc_observation_kind it wants */
+    uint32_t kinds;        /* TC_OBS_MESSAGE: bit set of enum tc_kind it wants: any statement of the message is of it */
+    bool needs_links; /* worthless once a connection is passed raw: its findings are dropped then, and it is not judged
+                       */
     struct tc_oracle *(*create)(const struct tc_oracle_env *env); /* NULL: out of memory */
     void (*observe)(struct tc_oracle *o, const struct tc_observation *observation);
     void (*finish)(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result);

@@ -1,0 +1,210 @@
+/* O7, certificate validity: a correct replica acts on certificates of a quorum of distinct members with valid
+ * signatures only.
+ *
+ * Acting is: saying a message that carries the certificate (a view change, a new view, a proposal), or entering a view
+ * for which every new view that was offered to it is flawed. A flawed certificate that a correct replica was offered
+ * and let lie is no breach. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "certificate.h"
+#include "table.h"
+
+#define OFFERS 1024 /* (replica, view) pairs remembered */
+#define JUDGED 1024 /* messages whose certificates were checked, so that a broadcast is checked once */
+
+/* The new views that were offered to one replica for one view. */
+struct offer {
+    uint64_t view;
+    uint64_t frame; /* copy of the first flawed one */
+    uint64_t time_ns;
+    char text[256]; /* its flaw */
+    uint16_t node;
+    bool good, flawed, reported;
+};
+
+struct judged {
+    struct tc_certificate_flaw flaw;
+    bool valid;
+};
+
+struct tc_oracle {
+    const struct tc_oracle_env *env;
+    struct tc_table *offers, *judged;
+    struct tc_frames *frames;
+    uint64_t certificates, flawed, undecided;
+};
+
+static void destroy(struct tc_oracle *o)
+{
+    tc_table_free(o->offers);
+    tc_table_free(o->judged);
+    tc_frames_free(o->frames);
+    free(o);
+}
+
+static struct tc_oracle *create(const struct tc_oracle_env *env)
+{
+    struct tc_oracle *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->env = env;
+    o->offers = tc_table_new(OFFERS, sizeof(struct offer));
+    o->judged = tc_table_new(JUDGED, sizeof(struct judged));
+    o->frames = tc_frames_new(2u << 20);
+    if (!o->offers || !o->judged || !o->frames) {
+        destroy(o);
+        return NULL;
+    }
+    return o;
+}
+
+/* FNV over the exact bytes: equal frames carry equal certificates. */
+static uint64_t frame_hash(struct tc_slice frame)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < frame.len; i++)
+        h = (h ^ frame.data[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+static const struct judged *judge_message(struct tc_oracle *o, const struct tc_message *m)
+{
+    bool fresh;
+    struct judged *judged = tc_table_put(o->judged, frame_hash(m->frame), &fresh);
+    if (!fresh)
+        return judged;
+    judged->valid = tc_certificates_valid(o->env, m, &judged->flaw);
+    o->certificates += judged->flaw.checked;
+    o->flawed += !judged->valid;
+    o->undecided += judged->flaw.undecided;
+    return judged;
+}
+
+static void breach_said(struct tc_oracle *o, const struct tc_observation *observation, const struct judged *judged)
+{
+    const struct tc_message *m = observation->message.message;
+    struct tc_finding f;
+    tc_finding_begin(&f, &tc_oracle_certificate_validity, observation->time_ns);
+    tc_nodeset_add(&f.suspects, m->from);
+    f.has_view = m->statements[0].has_view;
+    f.view = m->statements[0].view;
+    f.has_sequence = judged->flaw.what.has_sequence;
+    f.sequence = judged->flaw.what.sequence;
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_who(&t, m->from);
+    tc_text_add(&t, " said a %s on a bad certificate: %s", m->type, judged->flaw.text);
+    bool valid = m->statements[0].signature.len > 0 && tc_votes_check(o->env->votes, &m->statements[0]) == 0;
+    t = tc_finding_message(&f, observation->time_ns, m->from, m->to, m->statements[0].signer, m->frame, valid);
+    tc_text_add(&t, "%s of replica %" PRIu16, m->type, m->from);
+    o->env->report(o->env->judge, &f);
+}
+
+static struct offer *offer_put(struct tc_oracle *o, uint16_t node, uint64_t view)
+{
+    bool fresh;
+    struct offer *offer = tc_table_put(o->offers, view * TC_NODES_MAX + node, &fresh);
+    offer->node = node;
+    offer->view = view;
+    return offer;
+}
+
+/* A new view was offered to a correct replica. (A leader's own counts as one offered to himself.) */
+static void take_offer(struct tc_oracle *o, const struct tc_observation *observation, uint16_t node)
+{
+    const struct tc_message *m = observation->message.message;
+    const struct judged *judged = judge_message(o, m);
+    struct offer *offer = offer_put(o, node, m->statements[0].view);
+    if (judged->valid) {
+        offer->good = true;
+    } else if (!offer->flawed) {
+        offer->flawed = true;
+        offer->time_ns = observation->time_ns;
+        memcpy(offer->text, judged->flaw.text, sizeof offer->text);
+        offer->frame = tc_frames_put(o->frames, observation->time_ns, m->from, m->to, m->frame);
+    }
+}
+
+static void entered(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    uint64_t view = observation->view.view;
+    struct offer *offer = tc_table_find(o->offers, view * TC_NODES_MAX + observation->node);
+    if (!offer || offer->good || !offer->flawed || offer->reported)
+        return;
+    offer->reported = true;
+    struct tc_finding f;
+    tc_finding_begin(&f, &tc_oracle_certificate_validity, observation->time_ns);
+    tc_nodeset_add(&f.suspects, observation->node);
+    f.has_view = true;
+    f.view = view;
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_who(&t, observation->node);
+    tc_text_add(&t, " entered view %" PRIu64 " on a bad certificate: %s", view, offer->text);
+    struct tc_kept_frame kept;
+    if (tc_frames_get(o->frames, offer->frame, &kept)) {
+        t = tc_finding_message(&f, kept.time_ns, kept.from, kept.to, kept.from, kept.bytes, false);
+        tc_text_add(&t, "the new view it was offered");
+    }
+    t = tc_finding_fact(&f, observation->time_ns, observation->node);
+    tc_text_add(&t, "log line: in view %" PRIu64, view);
+    o->env->report(o->env->judge, &f);
+}
+
+static void observe(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    if (!o->env->has_messages)
+        return;
+    if (observation->kind == TC_OBS_VIEW) {
+        if (observation->view.active && o->env->links_complete && tc_oracle_judges(o->env, observation->node))
+            entered(o, observation);
+        return;
+    }
+    const struct tc_message *m = observation->message.message;
+    if (m->statement_count == 0)
+        return;
+    enum tc_kind kind = m->statements[0].kind;
+    /* A state that is only passed on is not acted on by its sender's word alone, but he vouches for its checkpoints. */
+    if (observation->message.said && !m->touched && tc_oracle_judges(o->env, m->from)) {
+        const struct judged *judged = judge_message(o, m);
+        if (!judged->valid)
+            breach_said(o, observation, judged);
+    }
+    if (kind == TC_KIND_NEW_VIEW && observation->message.heard && m->to < o->env->protocol_env.cluster->n)
+        take_offer(o, observation, m->to);
+}
+
+static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
+{
+    (void)now_ns;
+    result->status = TC_HOLDS;
+    result->compared = o->certificates;
+    snprintf(result->unit, sizeof result->unit, "certificates");
+    if (!o->env->has_messages) {
+        tc_oracle_not_judged(result, "messages are not seen");
+        return;
+    }
+    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    tc_text_number(&t, o->certificates);
+    tc_text_add(&t, " certificates checked");
+    if (o->flawed)
+        tc_text_add(&t, ", %" PRIu64 " bad", o->flawed);
+    if (o->undecided)
+        tc_text_add(&t, ", %" PRIu64 " messages undecided (budget of verifications, or a key is missing)",
+                    o->undecided);
+}
+
+const struct tc_oracle_class tc_oracle_certificate_validity = {
+    .name = "certificate-validity",
+    .summary = "correct replicas act only on certificates of a quorum of distinct members with valid signatures",
+    .property = TC_SAFETY,
+    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_VIEW),
+    .kinds = TC_KIND_BIT(TC_KIND_CERTIFICATE) | TC_KIND_BIT(TC_KIND_NEW_VIEW) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE) |
+             TC_KIND_BIT(TC_KIND_SYNC),
+    .needs_links = true,
+    .create = create,
+    .observe = observe,
+    .finish = finish,
+    .destroy = destroy,
+};

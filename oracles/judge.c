@@ -1,0 +1,172 @@
+/* Feeding: every observation goes to the oracles that asked for its kind. Blame and verdict: judge_verdict.c. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "judge_internal.h"
+#include "oracles.h"
+
+static bool is_disabled(const struct tc_judge_config *config, const char *name)
+{
+    if (!config->disabled)
+        return false;
+    for (size_t i = 0; config->disabled[i]; i++)
+        if (strcmp(config->disabled[i], name) == 0)
+            return true;
+    return false;
+}
+
+/* An oracle that runs out of memory at creation is left to say so itself: the judge refuses to start without it. */
+static int seats_fill(struct tc_judge *judge)
+{
+    for (size_t i = 0; tc_oracle_classes[i]; i++) {
+        const struct tc_oracle_class *oracle = tc_oracle_classes[i];
+        if (is_disabled(&judge->config, oracle->name))
+            continue;
+        assert(judge->seat_count < SEATS_MAX);
+        struct seat *seat = &judge->seats[judge->seat_count];
+        seat->judgement.oracle = oracle;
+        seat->oracle = oracle->create(&judge->env);
+        if (!seat->oracle)
+            return TC_EMEMORY;
+        judge->seat_count++;
+    }
+    return 0;
+}
+
+struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
+{
+    struct tc_judge *judge = calloc(1, sizeof *judge);
+    if (!judge)
+        return NULL;
+    judge->config = *config;
+    judge->n = config->env.cluster->n;
+    judge->f = config->env.cluster->f;
+    judge->faults.healed_ns = 0;
+    judge->env = (struct tc_oracle_env){.protocol = config->protocol,
+                                        .protocol_env = config->env,
+                                        .faults = &judge->faults,
+                                        .recovery_bound_ns = config->recovery_bound_ns,
+                                        .has_executions = config->has_executions,
+                                        .has_client_history = config->has_client_history,
+                                        .has_messages = config->has_messages,
+                                        .links_complete = config->links_complete,
+                                        .report = judge_report,
+                                        .judge = judge};
+    judge->env.votes = tc_votes_new(config->protocol, &judge->env.protocol_env);
+    if (!judge->env.votes || seats_fill(judge) != 0) {
+        tc_judge_free(judge);
+        return NULL;
+    }
+    return judge;
+}
+
+static void findings_free(struct seat *seat)
+{
+    for (size_t i = 0; i < seat->judgement.finding_count; i++)
+        judge_finding_free(&seat->findings[i]);
+    free(seat->findings);
+}
+
+void tc_judge_free(struct tc_judge *judge)
+{
+    if (!judge)
+        return;
+    for (size_t i = 0; i < judge->seat_count; i++) {
+        judge->seats[i].judgement.oracle->destroy(judge->seats[i].oracle);
+        findings_free(&judge->seats[i]);
+    }
+    tc_votes_free(judge->env.votes);
+    free(judge);
+}
+
+static uint32_t kinds_of(const struct tc_message *m)
+{
+    if (m->statement_count == 0)
+        return TC_KIND_BIT(TC_KIND_OTHER);
+    uint32_t kinds = 0;
+    for (uint32_t i = 0; i < m->statement_count; i++)
+        if ((unsigned)m->statements[i].kind < TC_KIND_COUNT)
+            kinds |= TC_KIND_BIT(m->statements[i].kind);
+    return kinds;
+}
+
+static void observe_message(struct tc_judge *judge, const struct tc_observation *observation)
+{
+    uint32_t wanted = kinds_of(observation->message.message);
+    uint32_t flags = tc_votes_observe(judge->env.votes, observation);
+    if (flags & TC_VOTE_CONFLICT)
+        wanted |= TC_WANT_CONFLICT;
+    if (flags & TC_VOTE_QUORUM)
+        wanted |= TC_WANT_QUORUM;
+    for (size_t i = 0; i < judge->seat_count; i++) {
+        const struct tc_oracle_class *oracle = judge->seats[i].judgement.oracle;
+        if ((oracle->observations & TC_OBS_BIT(TC_OBS_MESSAGE)) && (oracle->kinds & wanted))
+            oracle->observe(judge->seats[i].oracle, observation);
+    }
+}
+
+/* What the judge itself must know of an observation. */
+static void take_note(struct tc_judge *judge, const struct tc_observation *observation)
+{
+    switch (observation->kind) {
+    case TC_OBS_FAULTS:
+        judge->faults = observation->faults;
+        break;
+    case TC_OBS_SPLICED:
+        if (!judge->spliced) {
+            judge->spliced = true;
+            judge->spliced_from = observation->node;
+            judge->spliced_to = observation->peer;
+            judge->spliced_ns = observation->time_ns;
+        }
+        judge->env.links_complete = false;
+        break;
+    case TC_OBS_OVERFLOW:
+        if (judge->overflows++ == 0) {
+            struct tc_text t = tc_text_begin(judge->overflow, sizeof judge->overflow);
+            tc_text_add(&t, "%s", observation->text ? observation->text : "");
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *observation)
+{
+    assert(!judge->finished);
+    if ((unsigned)observation->kind >= TC_OBS_COUNT)
+        return;
+    if (observation->kind == TC_OBS_MESSAGE) {
+        observe_message(judge, observation);
+        return;
+    }
+    take_note(judge, observation);
+    for (size_t i = 0; i < judge->seat_count; i++) {
+        const struct tc_oracle_class *oracle = judge->seats[i].judgement.oracle;
+        if (oracle->observations & TC_OBS_BIT(observation->kind))
+            oracle->observe(judge->seats[i].oracle, observation);
+    }
+}
+
+void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns)
+{
+    assert(!judge->finished);
+    for (size_t i = 0; i < judge->seat_count; i++) {
+        struct seat *seat = &judge->seats[i];
+        seat->judgement.oracle->finish(seat->oracle, now_ns, &seat->judgement.result);
+    }
+    judge->finished = true;
+    judge_settle(judge);
+}
+
+size_t tc_judge_count(const struct tc_judge *judge)
+{
+    return judge->seat_count;
+}
+
+const struct tc_judgement *tc_judge_get(const struct tc_judge *judge, size_t index)
+{
+    return index < judge->seat_count ? &judge->seats[index].judgement : NULL;
+}

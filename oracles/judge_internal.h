@@ -1,0 +1,42 @@
+/* The judge's insides, shared by judge.c (feeding) and judge_verdict.c (blame and verdict). */
+#ifndef TC_JUDGE_INTERNAL_H
+#define TC_JUDGE_INTERNAL_H
+
+#include "judge.h"
+
+#define SEATS_MAX 32
+
+/* One oracle with what it found. */
+struct seat {
+    struct tc_oracle *oracle;
+    struct tc_judgement judgement;
+    struct tc_finding *findings; /* what judgement.findings points to */
+    size_t findings_size;
+    uint64_t violations, expected; /* counted also where the finding was not kept */
+    struct tc_nodeset named;       /* detectors: everybody ever named */
+};
+
+struct tc_judge {
+    struct tc_judge_config config;
+    struct tc_oracle_env env;
+    struct tc_faults faults; /* as handed last; oracles see it through env */
+    uint32_t n, f;
+    struct seat seats[SEATS_MAX];
+    size_t seat_count;
+    bool spliced, finished, out_of_memory;
+    uint16_t spliced_from, spliced_to;
+    uint64_t spliced_ns;
+    uint64_t overflows;
+    char overflow[128]; /* the first one, in words */
+};
+
+/* struct tc_oracle_env.report */
+void judge_report(void *self, const struct tc_finding *finding);
+
+/* Fixes every oracle's status once all have finished. */
+void judge_settle(struct tc_judge *judge);
+
+/* Frees the copies that a kept finding owns. */
+void judge_finding_free(struct tc_finding *finding);
+
+#endif

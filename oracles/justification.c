@@ -1,0 +1,179 @@
+/* O21, justification: whatever a correct replica says must follow, by the protocol's rules, from what it said before
+ * and all it was ever offered. The rules are the protocol's (protocol->justifier); here is who is asked, and the
+ * evidence.
+ *
+ * Not judged where traffic bypasses us: then a replica may know what we never saw. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "oracles.h"
+
+struct tc_oracle {
+    const struct tc_oracle_env *env;
+    struct tc_justifier *justifier;
+    const struct tc_observation *now; /* the observation being judged */
+    uint64_t breaches, excused;
+    bool bypassed; /* a link was spliced: nothing more is judged */
+};
+
+static void add_support(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slice frame, uint64_t time_ns)
+{
+    struct tc_arena arena;
+    tc_arena_init(&arena, 16u << 20);
+    struct tc_message m = {0};
+    bool decoded = env->protocol->decode(frame, &arena, &m) == 0 && m.statement_count > 0;
+    const struct tc_statement *s = decoded ? &m.statements[0] : NULL;
+    bool valid = s && s->signature.len > 0 && env->protocol->verify(&env->protocol_env, s) == 0;
+    struct tc_text t =
+        tc_finding_message(f, time_ns, m.sender, TC_NODE_NONE, s ? s->signer : TC_NODE_NONE, frame, valid);
+    if (s)
+        tc_finding_describe(&t, env, s, m.type);
+    tc_text_add(&t, " (it was offered)");
+    tc_arena_free(&arena);
+}
+
+static void add_offending(struct tc_finding *f, const struct tc_oracle_env *env, const struct tc_breach *breach,
+                          uint64_t time_ns)
+{
+    const struct tc_message *m = breach->message;
+    const struct tc_statement *s = breach->statement;
+    if (!m) {
+        struct tc_text t = tc_finding_fact(f, time_ns, breach->replica);
+        tc_text_add(&t, "log line of replica %" PRIu16, breach->replica);
+        return;
+    }
+    if (!s && m->statement_count > 0)
+        s = &m->statements[0];
+    bool valid = s && s->signature.len > 0 && env->protocol->verify(&env->protocol_env, s) == 0;
+    struct tc_text t = tc_finding_message(f, time_ns, m->from, m->to, s ? s->signer : m->sender, m->frame, valid);
+    if (s)
+        tc_finding_describe(&t, env, s, m->type);
+    else
+        tc_text_add(&t, "%s of replica %" PRIu16, m->type, m->from);
+}
+
+static void sink(void *self, const struct tc_breach *breach)
+{
+    struct tc_oracle *o = self;
+    if (!tc_oracle_judges(o->env, breach->replica) || !o->env->links_complete) {
+        o->excused++;
+        return;
+    }
+    o->breaches++;
+    if (o->breaches > TC_FINDINGS_MAX * 4) /* one broken rule breaks on and on: the first ones tell */
+        return;
+    struct tc_finding f;
+    tc_finding_begin(&f, &tc_oracle_justification, o->now->time_ns);
+    tc_nodeset_add(&f.suspects, breach->replica);
+    const struct tc_statement *s = breach->statement;
+    if (s) {
+        f.has_view = s->has_view;
+        f.view = s->view;
+        f.has_sequence = s->has_sequence;
+        f.sequence = s->sequence;
+    } else if (o->now->kind == TC_OBS_EXECUTED) {
+        f.has_view = f.has_sequence = true;
+        f.view = o->now->executed.view;
+        f.sequence = o->now->executed.sequence;
+    }
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_add(&t, "%s", breach->text);
+    t = tc_text_begin(f.because, sizeof f.because);
+    tc_text_add(&t, "rule %s", breach->rule ? breach->rule : "");
+    if (breach->section && breach->section[0])
+        tc_text_add(&t, " (%s)", breach->section);
+    add_offending(&f, o->env, breach, o->now->time_ns);
+    for (size_t i = 0; i < breach->support_count && f.evidence_count < TC_EVIDENCE_MAX; i++)
+        add_support(&f, o->env, breach->support[i], o->now->time_ns);
+    o->env->report(o->env->judge, &f);
+}
+
+static struct tc_oracle *create(const struct tc_oracle_env *env)
+{
+    struct tc_oracle *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->env = env;
+    if (!env->protocol->justifier)
+        return o;
+    o->justifier = env->protocol->justifier->create(&env->protocol_env, sink, o);
+    if (!o->justifier) {
+        free(o);
+        return NULL;
+    }
+    return o;
+}
+
+static void destroy(struct tc_oracle *o)
+{
+    if (o->justifier)
+        o->env->protocol->justifier->destroy(o->justifier);
+    free(o);
+}
+
+static void observe_message(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    const struct tc_justifier_ops *ops = o->env->protocol->justifier;
+    const struct tc_message *m = observation->message.message;
+    uint32_t n = o->env->protocol_env.cluster->n;
+    if (observation->message.said && m->from < n)
+        ops->said(o->justifier, m->from, m);
+    /* A member of F_s may have been made to sign anything; a client's bytes are trusted like a correct replica's. */
+    bool trusted = !m->touched && !tc_nodeset_has(&o->env->faults->signed_for, m->from);
+    if (observation->message.heard && m->to < n)
+        ops->heard(o->justifier, m->to, m, trusted);
+}
+
+static void observe(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    if (!o->justifier || !o->env->has_messages)
+        return;
+    if (!o->env->links_complete) {
+        o->bypassed = true;
+        return;
+    }
+    o->now = observation;
+    if (observation->kind == TC_OBS_MESSAGE)
+        observe_message(o, observation);
+    else
+        o->env->protocol->justifier->observed(o->justifier, observation);
+}
+
+static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
+{
+    (void)now_ns;
+    snprintf(result->unit, sizeof result->unit, "statements");
+    if (!o->justifier || !o->env->has_messages || o->bypassed || !o->env->links_complete) {
+        tc_oracle_not_judged(result, !o->justifier           ? "the protocol states no rules of justification"
+                                     : !o->env->has_messages ? "messages are not seen"
+                                                             : "traffic bypasses the proxy");
+        return;
+    }
+    uint64_t judged = 0;
+    uint64_t unjudged = 0;
+    o->env->protocol->justifier->counts(o->justifier, &judged, &unjudged);
+    result->compared = judged;
+    result->status = judged == 0 ? TC_INCONCLUSIVE : TC_HOLDS;
+    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    tc_text_number(&t, judged);
+    tc_text_add(&t, " statements judged");
+    if (unjudged)
+        tc_text_add(&t, ", %" PRIu64 " not (what they rest on had left the window)", unjudged);
+    if (o->excused)
+        tc_text_add(&t, ", %" PRIu64 " breaches by traitors", o->excused);
+}
+
+const struct tc_oracle_class tc_oracle_justification = {
+    .name = "justification",
+    .summary = "whatever a correct replica says follows by the protocol's rules from what it knows",
+    .property = TC_SAFETY,
+    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_VIEW) |
+                    TC_OBS_BIT(TC_OBS_STABLE) | TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT),
+    .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
+    .needs_links = true,
+    .create = create,
+    .observe = observe,
+    .finish = finish,
+    .destroy = destroy,
+};

@@ -1,0 +1,27 @@
+/* A bounded table: rows found by a 64-bit key; when it is full the row that came first makes way. All memory is taken
+ * at the start. Pure. */
+#ifndef TC_TABLE_H
+#define TC_TABLE_H
+
+#include "../proxy/types.h"
+
+struct tc_table;
+
+/* `rows_max` rows (rounded up to a power of two) of `row_size` bytes. NULL if out of memory. */
+struct tc_table *tc_table_new(uint32_t rows_max, size_t row_size);
+void tc_table_free(struct tc_table *table);
+
+/* The row with this key, or NULL. Valid until the next put. */
+void *tc_table_find(const struct tc_table *table, uint64_t key);
+
+/* The row with this key, made (zeroed, *fresh = true) if there was none; the oldest row is forgotten for it when the
+ * table is full. Never NULL. */
+void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh);
+
+/* Rows now held, rows forgotten so far, and the index-th row in order of insertion (oldest first; NULL past the end).
+ */
+uint32_t tc_table_count(const struct tc_table *table);
+uint64_t tc_table_forgotten(const struct tc_table *table);
+void *tc_table_row(const struct tc_table *table, uint32_t index);
+
+#endif

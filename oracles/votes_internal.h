@@ -1,0 +1,76 @@
+/* The layout of the vote store, shared by votes.c (taking in) and votes_read.c (asking). */
+#ifndef TC_VOTES_INTERNAL_H
+#define TC_VOTES_INTERNAL_H
+
+#include "table.h"
+#include "votes.h"
+
+#define SLOTS_MAX      8192
+#define SLOT_BYTES_MAX (8u << 20)
+#define FRAMES_SIZE    (8u << 20)
+#define VERIFY_MAX     20000u /* signatures verified in a run, by all oracles together: about a second of one core */
+
+struct column {
+    enum tc_kind kind;
+    enum tc_phase phase;
+    const char *name;
+};
+
+struct vote_reference {
+    uint64_t frame; /* 0: none */
+    uint64_t value;
+};
+
+/* A row is a struct tc_slot followed by
+ *   signers   [TC_SLOT_VALUES_MAX][columns] sets of `words` words
+ *   spoken    likewise
+ *   convicted one set
+ *   references [2 planes][columns][n] */
+struct tc_votes {
+    const struct tc_protocol *protocol;
+    const struct tc_protocol_env *env;
+    uint32_t n, quorum, words;
+    uint8_t column_of[TC_KIND_COUNT][TC_PHASE_COUNT];
+    struct column columns[TC_COLUMNS_MAX];
+    uint8_t column_count;
+    size_t signers_at, spoken_at, convicted_at, references_at, row_size;
+    struct tc_table *table;
+    struct tc_frames *frames;
+    struct tc_vote *current;
+    size_t current_count;
+    uint64_t current_frame; /* copy of the message in hand, 0 until needed */
+    struct tc_slot *last_slot;
+    struct tc_arena arena; /* for decoding kept copies */
+    uint64_t crowded, slots;
+    uint32_t verified;
+};
+
+void votes_layout(struct tc_votes *votes);
+
+/* Forgets pointers into rows that were given to another slot. */
+void votes_drop_stale(struct tc_votes *votes);
+
+/* Does the statement belong to the row? */
+bool votes_is_of(const struct tc_slot *slot, const struct tc_statement *s);
+
+static inline uint64_t *votes_set(const struct tc_votes *votes, const struct tc_slot *slot, size_t at, uint8_t column,
+                                  uint8_t value)
+{
+    uint8_t *row = (uint8_t *)(uintptr_t)slot;
+    return (uint64_t *)(void *)(row + at) + ((size_t)value * votes->column_count + column) * votes->words;
+}
+
+static inline bool votes_bit(const uint64_t *set, uint16_t signer)
+{
+    return (set[signer / 64] >> (signer % 64)) & 1u;
+}
+
+static inline struct vote_reference *votes_reference(const struct tc_votes *votes, const struct tc_slot *slot,
+                                                     uint32_t plane, uint8_t column, uint16_t signer)
+{
+    uint8_t *row = (uint8_t *)(uintptr_t)slot;
+    return (struct vote_reference *)(void *)(row + votes->references_at) +
+           ((size_t)plane * votes->column_count + column) * votes->n + signer;
+}
+
+#endif
