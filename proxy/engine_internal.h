@@ -168,6 +168,9 @@ void tc_pool_free(struct tc_pool *pool);
 /* A zeroed action of this kind at the end of the step's list. Never NULL: out of memory sets e->out_of_memory. */
 struct tc_action *tc_engine_act(struct tc_engine *e, enum tc_action_kind kind);
 
+/* The same, among the observations: after everything that is done to the world. */
+struct tc_action *tc_engine_act_later(struct tc_engine *e, enum tc_action_kind kind);
+
 /* A zeroed observation with time, id and incarnation, to be filled. Never NULL, as above. */
 struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
                                          uint16_t peer);

@@ -162,6 +162,7 @@ void tc_engine_lane_drain(struct tc_engine *e, uint32_t conn)
     if (!lane || lane->in_len == 0)
         return;
     struct tc_slice waiting = in_steal(e, lane);
+    e->event_bytes = waiting;
     lane_frames(e, conn, waiting);
     lane = tc_engine_lane(e, conn);
     if (lane && lane->eof)

@@ -44,7 +44,7 @@ void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, 
     o->message.heard = heard;
     if (!said || !e->config.verify_all || m->statement_count == 0 || m->statements[0].signature.len == 0)
         return;
-    struct tc_action *verify = tc_engine_act(e, TC_ACT_VERIFY);
+    struct tc_action *verify = tc_engine_act_later(e, TC_ACT_VERIFY);
     verify->token = ++e->next_token << 16 | m->statements[0].signer;
     verify->observation = o;
 }

@@ -63,6 +63,11 @@ struct tc_action *tc_engine_act(struct tc_engine *e, enum tc_action_kind kind)
     return list_add(e, &e->acts, kind);
 }
 
+struct tc_action *tc_engine_act_later(struct tc_engine *e, enum tc_action_kind kind)
+{
+    return list_add(e, &e->later, kind);
+}
+
 struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
                                          uint16_t peer)
 {

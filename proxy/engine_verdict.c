@@ -181,6 +181,23 @@ static void replace(struct tc_engine *e, uint32_t conn, struct tc_message *m, co
     }
 }
 
+/* Is it more than a forward by another name? Only then is anybody's link or node at fault. */
+static bool changes(const struct tc_message *m, const struct tc_verdict *v)
+{
+    switch (v->verb) {
+    case TC_DELAY:
+        return v->delay_ns > 0;
+    case TC_REORDER:
+        return v->reorder_window_ns > 0;
+    case TC_DUPLICATE:
+        return v->duplicates > 0;
+    case TC_REPLACE:
+        return v->frame_count != 1 || v->delay_ns > 0 || !same(v->frames[0], m->frame);
+    default:
+        return true;
+    }
+}
+
 void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m, const struct tc_verdict *v)
 {
     struct tc_decision d = tc_engine_decide(e, v->verb, m);
@@ -191,7 +208,9 @@ void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m,
         tc_engine_resolve(e, &d);
         return;
     }
-    tc_engine_fault_on(e, m, v->verb);
+    if (changes(m, v))
+        tc_engine_fault_on(e, m, v->verb);
+    tc_engine_faults_update(e); /* who is faulty is known before what the fault does is seen */
     switch (v->verb) {
     case TC_DROP:
         drop(e, m, &d);
