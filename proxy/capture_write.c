@@ -31,7 +31,8 @@ enum record_kind { CONNECT, BYTES, CLOSE };
 struct record {
     uint64_t time_ns;
     uint32_t conn;
-    uint32_t size; /* of the payload that follows */
+    uint32_t size;    /* of the payload that follows */
+    uint32_t skipped; /* bytes of this direction that were lost before it */
     uint8_t kind;
     bool from_client, reset;
     uint16_t port[2];
@@ -51,7 +52,7 @@ struct tc_capture {
     uint64_t woken_at;
     int64_t offset_ns; /* from run time to wall clock */
     bool has_offset;
-    uint64_t packets_skipped;
+    uint32_t (*skipped)[2]; /* per connection and direction: bytes lost since the last record, a gap to be shown */
 
     _Alignas(64) _Atomic uint64_t head; /* bytes ever put in */
     _Alignas(64) _Atomic uint64_t tail; /* bytes ever taken out */
@@ -125,9 +126,16 @@ static void put(struct tc_capture *c, struct record *record, const uint8_t *payl
     const uint64_t head = atomic_load_explicit(&c->head, memory_order_relaxed);
     const uint64_t used = head - atomic_load_explicit(&c->tail, memory_order_acquire);
     const size_t size = sizeof *record + record->size;
+    const bool known = record->conn < STREAMS_MAX;
     if (size > RING_BYTES - used) {
         lose(c, LOSS_RING, packets_in(record->size));
+        if (known)
+            c->skipped[record->conn][!record->from_client] += record->size;
         return;
+    }
+    if (known && record->kind == BYTES) {
+        record->skipped = c->skipped[record->conn][!record->from_client];
+        c->skipped[record->conn][!record->from_client] = 0;
     }
     record->time_ns = wall_clock(c, record->time_ns);
     ring_put(c, head, record, sizeof *record);
@@ -143,6 +151,8 @@ static void put(struct tc_capture *c, struct record *record, const uint8_t *payl
 void tc_capture_connect(struct tc_capture *c, uint64_t time_ns, uint32_t conn, uint32_t client_ip, uint16_t client_port,
                         uint32_t server_ip, uint16_t server_port)
 {
+    if (conn < STREAMS_MAX)
+        memset(c->skipped[conn], 0, sizeof c->skipped[conn]);
     struct record record = {.kind = CONNECT,
                             .time_ns = time_ns,
                             .conn = conn,
@@ -244,6 +254,7 @@ static void write_bytes(struct tc_capture *c, const struct record *record, uint6
         lose(c, LOSS_UNKNOWN, packets_in(record->size));
         return;
     }
+    s->next[from] += record->skipped;
     for (uint32_t done = 0; done < record->size;) {
         const uint32_t rest = record->size - done;
         const uint32_t size = rest < TC_PACKET_PAYLOAD_MAX ? rest : TC_PACKET_PAYLOAD_MAX;
@@ -355,6 +366,7 @@ static void capture_free(struct tc_capture *c)
     for (size_t i = 0; c->streams && i < STREAMS_MAX; i++)
         free(c->streams[i]);
     free(c->streams);
+    free(c->skipped);
     free(c->file_buffer);
     free(c->ring);
     free(c);
@@ -364,9 +376,10 @@ static int open_file(struct tc_capture *c, const char *path, struct tc_error *er
 {
     c->ring = malloc(RING_BYTES);
     c->streams = calloc(STREAMS_MAX, sizeof(struct tc_packet_stream *));
+    c->skipped = calloc(STREAMS_MAX, sizeof *c->skipped);
     c->file_buffer = malloc(FILE_BUFFER);
     c->pcap = pcap_open_dead_with_tstamp_precision(DLT_RAW, 262144, PCAP_TSTAMP_PRECISION_NANO);
-    if (!c->ring || !c->streams || !c->file_buffer || !c->pcap)
+    if (!c->ring || !c->streams || !c->skipped || !c->file_buffer || !c->pcap)
         return tc_error_set(err, TC_EMEMORY, "no memory for the capture");
     c->file = fopen(path, "wbe");
     if (!c->file)

@@ -1,0 +1,524 @@
+/* For the tests of the live world: an engine that passes bytes on (with a delay if asked), a sink that remembers, and
+ * the run in a thread of its own. The real engine has its own tests; here the world is under test. */
+#ifndef TC_LIVE_HARNESS_H
+#define TC_LIVE_HARNESS_H
+
+#define _GNU_SOURCE
+#include "../../proxy/listen.h"
+#include "../../proxy/live.h"
+#include "../../proxy/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <setjmp.h>
+
+#include <cmocka.h>
+
+#define CONNS_MAX   512
+#define LATER_MAX   4096
+#define ACTIONS_MAX 64
+#define BUDGET      ((size_t)256 << 10)
+#define SEEN_MAX    4096
+
+struct later {
+    uint64_t due_ns;
+    uint32_t conn;
+    uint8_t *data;
+    size_t size;
+};
+
+struct seen {
+    enum tc_event_kind kind;
+    uint32_t conn, generation, incarnation;
+    uint16_t node, from, to;
+    int status;
+    bool reset, ok;
+    uint64_t token;
+    enum tc_run_phase phase;
+    enum tc_observation_kind observation;
+    uint64_t sequence;
+    char text[128];
+};
+
+struct tc_engine {
+    /* settings */
+    uint64_t delay_ns;
+    bool observe_bytes; /* a TC_OBS_MESSAGE for every read */
+    bool kill_node_on_bytes;
+    uint32_t verify_on_bytes; /* this many TC_ACT_VERIFY for every read */
+    sem_t *gate;              /* waited for in the first step with bytes of connection gate_conn */
+    uint32_t gate_conn;
+    sem_t *at_gate;
+    int fail_status; /* of the next step with bytes */
+    uint64_t finish_after;
+
+    /* state */
+    struct tc_action actions[ACTIONS_MAX];
+    struct tc_actions out;
+    struct tc_observation observation;
+    struct tc_error error;
+    struct {
+        bool up, closed, stopped;
+        uint8_t *held;
+        size_t held_size;
+    } conns[CONNS_MAX];
+    struct later later[LATER_MAX];
+    size_t later_first, later_count;
+    uint8_t *sent; /* freed in the next step */
+    uint64_t now_ns, token;
+
+    /* what it saw */
+    struct seen seen[SEEN_MAX];
+    size_t seen_count;
+    uint64_t late_ns[LATER_MAX * 4];
+    size_t late_count;
+    size_t queued_max;
+    uint64_t bytes, steps;
+};
+
+static struct tc_action *act(struct tc_engine *e, enum tc_action_kind kind, uint32_t conn)
+{
+    assert(e->out.count < ACTIONS_MAX);
+    struct tc_action *action = &e->actions[e->out.count++];
+    *action = (struct tc_action){.kind = kind, .conn = conn};
+    return action;
+}
+
+/* What arrives before the far side stands is kept. */
+static void hold(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
+{
+    e->conns[conn].held = realloc(e->conns[conn].held, e->conns[conn].held_size + bytes.len);
+    memcpy(e->conns[conn].held + e->conns[conn].held_size, bytes.data, bytes.len);
+    e->conns[conn].held_size += bytes.len;
+}
+
+static void forward(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
+{
+    if (e->delay_ns == 0) {
+        act(e, TC_ACT_WRITE, conn)->bytes = bytes;
+        return;
+    }
+    assert(e->later_count < LATER_MAX);
+    struct later *later = &e->later[(e->later_first + e->later_count++) % LATER_MAX];
+    *later = (struct later){e->now_ns + e->delay_ns, conn, malloc(bytes.len), bytes.len};
+    memcpy(later->data, bytes.data, bytes.len);
+}
+
+static void on_bytes(struct tc_engine *e, const struct tc_event *event)
+{
+    e->bytes += event->bytes.len;
+    if (e->gate && event->conn == e->gate_conn) {
+        sem_post(e->at_gate);
+        sem_wait(e->gate);
+        e->gate = NULL;
+    }
+    if (e->kill_node_on_bytes) {
+        struct tc_action *action = act(e, TC_ACT_NODE, 0);
+        action->node = 0;
+        action->verb = TC_KILL;
+        e->kill_node_on_bytes = false;
+    }
+    for (uint32_t i = 0; i < e->verify_on_bytes; i++) {
+        struct tc_action *action = act(e, TC_ACT_VERIFY, event->conn);
+        action->token = ++e->token;
+        action->bytes = event->bytes;
+    }
+    if (e->conns[TC_CONN_PEER(event->conn)].up)
+        forward(e, TC_CONN_PEER(event->conn), event->bytes);
+    else
+        hold(e, event->conn, event->bytes);
+    if (e->observe_bytes) {
+        e->observation = (struct tc_observation){.kind = TC_OBS_MESSAGE, .text = ""};
+        act(e, TC_ACT_OBSERVE, 0)->observation = &e->observation;
+    }
+    if (e->finish_after && e->bytes >= e->finish_after) {
+        tc_error_set(&e->error, TC_ESCRIPT, "fake.lua:1: finished");
+        act(e, TC_ACT_FINISH, 0);
+    }
+}
+
+static void on_closed(struct tc_engine *e, const struct tc_event *event)
+{
+    const uint32_t peer = TC_CONN_PEER(event->conn);
+    if (event->reset) {
+        act(e, TC_ACT_CLOSE, peer)->reset = true;
+        act(e, TC_ACT_CLOSE, event->conn)->reset = true;
+        e->conns[peer].up = false;
+        e->conns[event->conn].up = false;
+    } else if (e->conns[peer].up) {
+        act(e, TC_ACT_CLOSE, peer);
+    }
+    e->conns[event->conn].closed = true;
+}
+
+static void on_queue(struct tc_engine *e, const struct tc_event *event)
+{
+    const uint32_t peer = TC_CONN_PEER(event->conn);
+    if (event->queued_bytes > e->queued_max)
+        e->queued_max = event->queued_bytes;
+    if (event->queued_bytes >= BUDGET && !e->conns[peer].stopped) {
+        e->conns[peer].stopped = true;
+        act(e, TC_ACT_STOP_READ, peer);
+    } else if (event->queued_bytes <= BUDGET / 2 && e->conns[peer].stopped) {
+        e->conns[peer].stopped = false;
+        act(e, TC_ACT_RESUME_READ, peer);
+    }
+}
+
+static void on_dialled(struct tc_engine *e, const struct tc_event *event)
+{
+    const uint32_t near = TC_CONN_PEER(event->conn);
+    e->conns[event->conn].up = true;
+    if (e->conns[near].held_size > 0) {
+        forward(e, event->conn, (struct tc_slice){e->conns[near].held, e->conns[near].held_size});
+        e->sent = e->conns[near].held;
+        e->conns[near].held = NULL;
+        e->conns[near].held_size = 0;
+    }
+    if (e->conns[near].closed)
+        act(e, TC_ACT_CLOSE, event->conn);
+}
+
+static void on_timer(struct tc_engine *e, const struct tc_event *event)
+{
+    free(e->sent);
+    e->sent = NULL;
+    if (e->later_count == 0 || e->later[e->later_first].due_ns > event->now_ns)
+        return;
+    struct later *later = &e->later[e->later_first];
+    if (e->late_count < sizeof e->late_ns / sizeof *e->late_ns)
+        e->late_ns[e->late_count++] = event->now_ns - later->due_ns;
+    act(e, TC_ACT_WRITE, later->conn)->bytes = (struct tc_slice){later->data, later->size};
+    e->sent = later->data;
+    e->later_first = (e->later_first + 1) % LATER_MAX;
+    e->later_count--;
+}
+
+static void on_observed(struct tc_engine *e, const struct tc_event *event)
+{
+    e->observation = *event->observation;
+    act(e, TC_ACT_OBSERVE, 0)->observation = &e->observation;
+}
+
+static void remember(struct tc_engine *e, const struct tc_event *event)
+{
+    if (event->kind == TC_EV_BYTES || event->kind == TC_EV_QUEUE || event->kind == TC_EV_TIMER)
+        return;
+    if (e->seen_count == SEEN_MAX)
+        return;
+    struct seen *seen = &e->seen[e->seen_count++];
+    *seen = (struct seen){.kind = event->kind,
+                          .conn = event->conn,
+                          .generation = event->generation,
+                          .incarnation = event->incarnation,
+                          .node = event->node,
+                          .from = event->from,
+                          .to = event->to,
+                          .status = event->status,
+                          .reset = event->reset,
+                          .ok = event->ok,
+                          .token = event->token,
+                          .phase = event->phase};
+    snprintf(seen->text, sizeof seen->text, "%s", event->text);
+    if (event->observation) {
+        seen->observation = event->observation->kind;
+        seen->node = event->observation->node;
+        seen->incarnation = event->observation->incarnation;
+        if (event->observation->kind == TC_OBS_EXECUTED)
+            seen->sequence = event->observation->executed.sequence;
+        snprintf(seen->text, sizeof seen->text, "%s", event->observation->text);
+    }
+}
+
+/* ---- the engine's contract ---- */
+
+int tc_engine_step(struct tc_engine *e, const struct tc_event *event, struct tc_actions *out)
+{
+    assert(event->now_ns >= e->now_ns && event->conn < CONNS_MAX);
+    e->now_ns = event->now_ns;
+    e->steps++;
+    e->out = (struct tc_actions){.items = e->actions};
+    free(e->sent);
+    e->sent = NULL;
+    remember(e, event);
+    if (event->kind == TC_EV_BYTES && e->fail_status)
+        return e->fail_status;
+    switch (event->kind) {
+    case TC_EV_ACCEPTED:
+        for (uint32_t side = 0; side < 2; side++) {
+            free(e->conns[event->conn + side].held);
+            memset(&e->conns[event->conn + side], 0, sizeof e->conns[0]);
+        }
+        e->conns[event->conn].up = true;
+        act(e, TC_ACT_DIAL, TC_CONN_PEER(event->conn))->to = event->to;
+        break;
+    case TC_EV_DIALLED:
+        on_dialled(e, event);
+        break;
+    case TC_EV_DIAL_FAILED:
+        act(e, TC_ACT_CLOSE, TC_CONN_PEER(event->conn))->reset = true;
+        break;
+    case TC_EV_BYTES:
+        on_bytes(e, event);
+        break;
+    case TC_EV_QUEUE:
+        on_queue(e, event);
+        break;
+    case TC_EV_CLOSED:
+        on_closed(e, event);
+        break;
+    case TC_EV_TIMER:
+        on_timer(e, event);
+        break;
+    case TC_EV_OBSERVED:
+        on_observed(e, event);
+        break;
+    default:
+        break;
+    }
+    *out = e->out;
+    return 0;
+}
+
+uint64_t tc_engine_deadline_ns(const struct tc_engine *e)
+{
+    return e->later_count ? e->later[e->later_first].due_ns : TC_NEVER_NS;
+}
+
+const struct tc_error *tc_engine_error(const struct tc_engine *e)
+{
+    return &e->error;
+}
+
+/* ---- a run ---- */
+
+struct run {
+    struct tc_engine *engine;
+    struct tc_live_config config;
+    struct tc_live_listener listeners[64];
+    char addresses[TC_NODES_MAX][128]; /* of the real nodes */
+    struct tc_live *live;
+    struct tc_live_stats stats;
+    pthread_t thread;
+    int status;
+    struct tc_error error;
+    _Atomic int observed[TC_OBS_COUNT], progressed;
+};
+
+static const char *node_address(void *self, uint16_t node)
+{
+    struct run *run = self;
+    return run->addresses[node][0] ? run->addresses[node] : NULL;
+}
+
+static void sink_observe(void *self, const struct tc_observation *observation)
+{
+    struct run *run = self;
+    atomic_fetch_add(&run->observed[observation->kind], 1);
+}
+
+static void sink_decide(void *self, const struct tc_decision *decision)
+{
+    (void)self;
+    (void)decision;
+}
+
+static void sink_progress(void *self, uint64_t now_ns)
+{
+    (void)now_ns;
+    atomic_fetch_add(&((struct run *)self)->progressed, 1);
+}
+
+/* A run with `links` listeners, the i-th in front of node i, that lasts until it is interrupted. */
+static struct run *run_new(size_t links)
+{
+    struct run *run = calloc(1, sizeof *run);
+    run->engine = calloc(1, sizeof *run->engine);
+    assert_non_null(run->engine);
+    for (size_t i = 0; i < links; i++) {
+        snprintf(run->listeners[i].address, sizeof run->listeners[i].address, "127.0.0.1:0");
+        run->listeners[i].from = (uint16_t)(TC_CLIENT_FIRST + i);
+        run->listeners[i].to = (uint16_t)i;
+    }
+    run->config = (struct tc_live_config){
+        .engine = run->engine,
+        .sink = {.self = run, .observe = sink_observe, .decide = sink_decide, .progress = sink_progress},
+        .listeners = run->listeners,
+        .listener_count = links,
+        .node_address = node_address,
+        .node_self = run,
+        .lane_budget_bytes = BUDGET,
+        .plan = {.phase_ns = {TC_NEVER_NS, 0, 0, 0}},
+    };
+    return run;
+}
+
+static void run_open(struct run *run)
+{
+    struct tc_error err = {0};
+    const int status = tc_live_open(&run->config, &run->live, &err);
+    if (status)
+        print_error("%s\n", err.text);
+    assert_int_equal(status, 0);
+}
+
+static void *run_thread(void *self)
+{
+    struct run *run = self;
+    run->status = tc_live_run(run->live, &run->error);
+    tc_live_stats(run->live, &run->stats);
+    return NULL;
+}
+
+static void run_start(struct run *run)
+{
+    run_open(run);
+    assert_int_equal(pthread_create(&run->thread, NULL, run_thread, run), 0);
+}
+
+static void run_join(struct run *run)
+{
+    assert_int_equal(pthread_join(run->thread, NULL), 0);
+}
+
+/* Interrupts it as a user would. Our own threads have the signal blocked (main below). */
+static void run_interrupt(struct run *run)
+{
+    kill(getpid(), SIGTERM);
+    run_join(run);
+    assert_int_equal(run->status, TC_EINTERRUPTED);
+}
+
+static void run_free(struct run *run)
+{
+    tc_live_free(run->live);
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        free(run->engine->conns[i].held);
+    for (size_t i = 0; i < run->engine->later_count; i++)
+        free(run->engine->later[(run->engine->later_first + i) % LATER_MAX].data);
+    free(run->engine->sent);
+    free(run->engine);
+    free(run);
+}
+
+/* The i-th event of this kind, from 0; NULL if there were fewer. After the run. */
+static const struct seen *nth(const struct run *run, enum tc_event_kind kind, size_t index)
+{
+    for (size_t i = 0; i < run->engine->seen_count; i++)
+        if (run->engine->seen[i].kind == kind && index-- == 0)
+            return &run->engine->seen[i];
+    return NULL;
+}
+
+static size_t count_of(const struct run *run, enum tc_event_kind kind)
+{
+    size_t count = 0;
+    while (nth(run, kind, count))
+        count++;
+    return count;
+}
+
+/* ---- sockets ---- */
+
+static struct tc_endpoint endpoint_of(const char *text)
+{
+    struct tc_endpoint endpoint;
+    assert_int_equal(tc_endpoint_parse(text, &endpoint, NULL), 0);
+    return endpoint;
+}
+
+/* A listening socket for node i; its address goes into the run. */
+static int serve(struct run *run, uint16_t node)
+{
+    struct tc_endpoint endpoint = endpoint_of("127.0.0.1:0");
+    const int fd = tc_listen_open(&endpoint, NULL);
+    assert_true(fd >= 0);
+    tc_endpoint_text(&endpoint, run->addresses[node]);
+    fcntl(fd, F_SETFL, 0);
+    return fd;
+}
+
+static int dial_blocking(const char *address)
+{
+    const struct tc_endpoint endpoint = endpoint_of(address);
+    const int fd = socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&endpoint.address, endpoint.length), 0);
+    return fd;
+}
+
+static int accept_blocking(int listen_fd)
+{
+    struct pollfd ready = {.fd = listen_fd, .events = POLLIN};
+    assert_int_equal(poll(&ready, 1, 10000), 1);
+    const int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+static void write_all(int fd, const void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        const ssize_t sent = send(fd, (const char *)data + done, size - done, MSG_NOSIGNAL);
+        assert_true(sent > 0);
+        done += (size_t)sent;
+    }
+}
+
+/* Reads exactly size bytes; they come within 10 s. */
+static void read_all(int fd, void *data, size_t size)
+{
+    for (size_t done = 0; done < size;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        const ssize_t got = read(fd, (char *)data + done, size - done);
+        assert_true(got > 0);
+        done += (size_t)got;
+    }
+}
+
+/* 0 at an orderly end, or the error; waits for it, data before it is read and thrown away. */
+static int read_end_of(int fd)
+{
+    char ignored[4096];
+    for (;;) {
+        struct pollfd ready = {.fd = fd, .events = POLLIN};
+        assert_int_equal(poll(&ready, 1, 10000), 1);
+        const ssize_t got = read(fd, ignored, sizeof ignored);
+        if (got <= 0)
+            return got == 0 ? 0 : errno;
+    }
+}
+
+static void reset_close(int fd)
+{
+    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(fd);
+}
+
+static void block_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+#endif
