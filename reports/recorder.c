@@ -209,20 +209,6 @@ static void write_messages(struct tc_recorder *r)
     tc_buf_free(&table);
 }
 
-int tc_result_write(const char *dir, json_t *result, struct tc_error *err)
-{
-    struct tc_buf text = {0};
-    char *dump = json_dumps(result, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    if (!dump)
-        return tc_error_set(err, TC_EMEMORY, "%s/result.json: no memory for it", dir);
-    tc_buf_add(&text, dump);
-    tc_buf_add(&text, "\n");
-    free(dump);
-    int rc = tc_out_file(dir, "result.json", &text, err);
-    tc_buf_free(&text);
-    return rc;
-}
-
 int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err)
 {
     struct tc_error late = {0};

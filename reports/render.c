@@ -5,6 +5,7 @@
 #include "recorder.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #define RESULT_MAX   ((size_t)64 << 20)
 #define MESSAGES_MAX ((size_t)32 << 20)
@@ -58,6 +59,20 @@ int tc_render(const char *dir, json_t *result, struct tc_error *err)
     if (err && first.code != 0)
         *err = first;
     return first.code;
+}
+
+int tc_result_write(const char *dir, json_t *result, struct tc_error *err)
+{
+    struct tc_buf text = {0};
+    char *dump = json_dumps(result, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    if (!dump)
+        return tc_error_set(err, TC_EMEMORY, "%s/result.json: no memory for it", dir);
+    tc_buf_add(&text, dump);
+    tc_buf_add(&text, "\n");
+    free(dump);
+    int rc = tc_out_file(dir, "result.json", &text, err);
+    tc_buf_free(&text);
+    return rc;
 }
 
 int tc_report_render(const char *dir, struct tc_error *err)

@@ -1,15 +1,10 @@
-/* The verdict on a terminal, and the progress line. */
-#include "../proxy/names.h"
-#include "out.h"
-#include "recorder_parts.h"
+/* The verdict on a terminal: a function of result.json. */
 #include "render.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HOLDS_SHOWN 4 /* lines of oracles that simply hold; --verbose shows all */
-#define RESULT_MAX  ((size_t)64 << 20)
 
 struct terminal {
     const json_t *result;
@@ -34,9 +29,10 @@ static const char *color_of(const char *status)
 static void paint(struct terminal *t, const char *color, const char *word, int width)
 {
     int pad = width - (int)strlen(word);
-    tc_buf_add(t->out, t->color ? color : "");
+    bool painted = t->color && *color;
+    tc_buf_add(t->out, painted ? color : "");
     tc_buf_escape(t->out, TC_ESCAPE_TERMINAL, word);
-    tc_buf_add(t->out, t->color ? "\033[0m" : "");
+    tc_buf_add(t->out, painted ? "\033[0m" : "");
     tc_buf_format(t->out, "%*s", pad > 0 ? pad : 0, "");
 }
 
@@ -64,10 +60,13 @@ static void oracle_line(struct terminal *t, const json_t *oracle)
     int64_t total = tc_json_integer(oracle, "findings_total");
     tc_buf_add(t->out, "  ");
     paint(t, color_of(status), status, 13);
-    tc_buf_format(t->out, "%-24s ", tc_json_string(oracle, "name"));
+    paint(t, "", tc_json_string(oracle, "name"), 22);
+    tc_buf_add(t->out, " ");
     if (finding) {
         say(t, tc_json_string(finding, "text"));
-        tc_buf_format(t->out, " (%s)", tc_json_string(finding, "file"));
+        tc_buf_add(t->out, " (");
+        say(t, tc_json_string(finding, "file"));
+        tc_buf_add(t->out, ")");
         if (total > 1)
             tc_buf_format(t->out, " and %lld more", (long long)(total - 1));
     } else if (*reason) {
@@ -99,7 +98,7 @@ static void oracle_lines(struct terminal *t)
             held += holds;
         }
     if (!t->verbose && held > HOLDS_SHOWN)
-        tc_buf_format(t->out, "  %-13s%zu more %s\n", "…", held - HOLDS_SHOWN,
+        tc_buf_format(t->out, "  …            %zu more %s\n", held - HOLDS_SHOWN,
                       held == HOLDS_SHOWN + 1 ? "holds" : "hold");
 }
 
@@ -207,63 +206,4 @@ void tc_terminal_write(const json_t *result, const char *report_path, bool color
         repeat_lines(&t);
     }
     last_line(&t, report_path);
-}
-
-/* The result.json beside the report knows more than the judge (which decision came first): it is used where it was
- * written, and the input alone where the disk was full. */
-static json_t *load_beside(const char *report_path)
-{
-    char dir[600];
-    struct tc_buf text = {0};
-    const char *slash = report_path ? strrchr(report_path, '/') : NULL;
-    if (!slash || (size_t)(slash - report_path) >= sizeof dir)
-        return NULL;
-    snprintf(dir, sizeof dir, "%.*s", (int)(slash - report_path), report_path);
-    json_t *result = NULL;
-    if (tc_out_read(dir, "result.json", RESULT_MAX, &text, NULL) == 0)
-        result = json_loadb(tc_buf_get(&text), text.len, 0, NULL);
-    tc_buf_free(&text);
-    return result;
-}
-
-char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose)
-{
-    struct tc_buf out = {0};
-    json_t *result = load_beside(report_path);
-    if (!result)
-        result = tc_result_build(NULL, input);
-    tc_terminal_write(result, report_path, color, verbose, &out);
-    json_decref(result);
-    if (!out.failed)
-        return out.data;
-    tc_buf_free(&out);
-    return NULL;
-}
-
-const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc_engine_stats *stats,
-                               uint64_t violations, uint64_t now_ns, char *buffer, size_t size)
-{
-    struct tc_buf t = {0};
-    uint64_t bitten = 0;
-    for (int verb = TC_FORWARD + 1; stats && verb < TC_VERB_COUNT; verb++)
-        bitten += stats->bitten[verb];
-    uint64_t in_phase = now_ns > now->phase_begin_ns ? now_ns - now->phase_begin_ns : 0;
-    tc_buf_format(&t, "%-6s %5.1f s  ", tc_run_phase_name(now->phase), (double)in_phase / 1e9);
-    tc_buf_count(&t, now->decisions_per_s > 0 ? (uint64_t)(now->decisions_per_s + 0.5) : 0);
-    tc_buf_add(&t, " decisions/s  ");
-    if (now->latency_p99_ns > 0) {
-        tc_buf_add(&t, "p99 ");
-        tc_buf_duration(&t, now->latency_p99_ns);
-        tc_buf_add(&t, "  ");
-    }
-    tc_buf_format(&t, "view %llu  ", (unsigned long long)now->view);
-    tc_buf_count(&t, bitten);
-    tc_buf_add(&t, bitten == 1 ? " fault bitten  " : " faults bitten  ");
-    if (violations == 0)
-        tc_buf_add(&t, "oracles hold");
-    else
-        tc_buf_format(&t, "%llu %s", (unsigned long long)violations, violations == 1 ? "violation" : "violations");
-    snprintf(buffer, size, "%s", tc_buf_get(&t));
-    tc_buf_free(&t);
-    return buffer;
 }

@@ -1,0 +1,69 @@
+/* What the terminal shows, from a run's own structures: the block at its end and the line while it goes on. */
+#include "../proxy/names.h"
+#include "out.h"
+#include "recorder_parts.h"
+#include "render.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define RESULT_MAX ((size_t)64 << 20)
+
+/* The result.json beside the report knows more than the judge (which decision came first): it is used where it was
+ * written, and the input alone where the disk was full. */
+static json_t *load_beside(const char *report_path)
+{
+    char dir[600];
+    struct tc_buf text = {0};
+    const char *slash = report_path ? strrchr(report_path, '/') : NULL;
+    if (!slash || (size_t)(slash - report_path) >= sizeof dir)
+        return NULL;
+    snprintf(dir, sizeof dir, "%.*s", (int)(slash - report_path), report_path);
+    json_t *result = NULL;
+    if (tc_out_read(dir, "result.json", RESULT_MAX, &text, NULL) == 0)
+        result = json_loadb(tc_buf_get(&text), text.len, 0, NULL);
+    tc_buf_free(&text);
+    return result;
+}
+
+char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose)
+{
+    struct tc_buf out = {0};
+    json_t *result = load_beside(report_path);
+    if (!result)
+        result = tc_result_build(NULL, input);
+    tc_terminal_write(result, report_path, color, verbose, &out);
+    json_decref(result);
+    if (!out.failed)
+        return out.data;
+    tc_buf_free(&out);
+    return NULL;
+}
+
+const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc_engine_stats *stats,
+                               uint64_t violations, uint64_t now_ns, char *buffer, size_t size)
+{
+    struct tc_buf t = {0};
+    uint64_t bitten = 0;
+    for (int verb = TC_FORWARD + 1; stats && verb < TC_VERB_COUNT; verb++)
+        bitten += stats->bitten[verb];
+    uint64_t in_phase = now_ns > now->phase_begin_ns ? now_ns - now->phase_begin_ns : 0;
+    tc_buf_format(&t, "%-6s %5.1f s  ", tc_run_phase_name(now->phase), (double)in_phase / 1e9);
+    tc_buf_count(&t, now->decisions_per_s > 0 ? (uint64_t)(now->decisions_per_s + 0.5) : 0);
+    tc_buf_add(&t, " decisions/s  ");
+    if (now->latency_p99_ns > 0) {
+        tc_buf_add(&t, "p99 ");
+        tc_buf_duration(&t, now->latency_p99_ns);
+        tc_buf_add(&t, "  ");
+    }
+    tc_buf_format(&t, "view %llu  ", (unsigned long long)now->view);
+    tc_buf_count(&t, bitten);
+    tc_buf_add(&t, bitten == 1 ? " fault bitten  " : " faults bitten  ");
+    if (violations == 0)
+        tc_buf_add(&t, "oracles hold");
+    else
+        tc_buf_format(&t, "%llu %s", (unsigned long long)violations, violations == 1 ? "violation" : "violations");
+    snprintf(buffer, size, "%s", tc_buf_get(&t));
+    tc_buf_free(&t);
+    return buffer;
+}
