@@ -1,0 +1,1 @@
+-- What every script may use beside the functions made in C.

@@ -1,0 +1,274 @@
+/* cluster { … }: replicas that run already; reference { … }: ours, which we start. */
+#include "../reference/bugs.h"
+#include "scenario_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MILLISECOND UINT64_C(1000000)
+
+void tc_scenario_cluster_defaults(struct tc_cluster_spec *spec, struct tc_load *load)
+{
+    *spec = (struct tc_cluster_spec){.protocol = "pbft", .start = true};
+    spec->cluster = (struct tc_cluster){.n = 4,
+                                        .f = 1,
+                                        .client_count = 4,
+                                        .checkpoint_interval = 128,
+                                        .window = 256,
+                                        .batch_max = 64,
+                                        .pipeline_max = 16,
+                                        .view_timeout_ns = 500 * MILLISECOND,
+                                        .view_timeout_max_ns = 8000 * MILLISECOND};
+    snprintf(spec->cluster.id, sizeof spec->cluster.id, "turncoat");
+    if (load)
+        *load =
+            (struct tc_load){.mode = TC_LOAD_CLOSED, .clients = 4, .rate_per_s = 1000, .value_bytes = 64, .keys = 64};
+}
+
+void tc_cluster_check_protocol(struct tc_reader *r, const char *path, const char *name)
+{
+    const char *words[32];
+    size_t count = 0;
+    for (size_t i = 0; tc_protocols[i] && count < 32; i++)
+        words[count++] = tc_protocols[i]->name;
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(words[i], name) == 0)
+            return;
+    const char *near = tc_lua_nearest(name, words, count);
+    tc_read_fail(r, path, "unknown protocol '%s'%s%s%s (there is: %s%s)", name, near ? "; did you mean '" : "",
+                 near ? near : "", near ? "'?" : "", count ? words[0] : "none", count > 1 ? ", …" : "");
+}
+
+static bool good_address(const char *text)
+{
+    const char *colon = strrchr(text, ':');
+    if (!colon || colon == text)
+        return false;
+    if (text[0] != '[' && memchr(text, ':', (size_t)(colon - text)))
+        return false; /* a bare IPv6 address: which colon is the port's? */
+    char *end;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    return colon[1] >= '0' && colon[1] <= '9' && !*end && port >= 1 && port <= 65535;
+}
+
+static bool read_address(struct tc_reader *r, int table, const char *path, const char *key, char *to)
+{
+    char full[160];
+    if (!tc_read_string(r, table, path, key, to, TC_ADDRESS_MAX))
+        return false;
+    if (good_address(to))
+        return true;
+    snprintf(full, sizeof full, "%s.%s", path, key);
+    lua_pushstring(r->L, to);
+    tc_read_mistake(r, full, "host:port (as in \"127.0.0.1:7000\")", -1);
+    return false;
+}
+
+static void check_public_key(struct tc_reader *r, const char *path, const char *key)
+{
+    if (*key && (strlen(key) != 64 || strspn(key, "0123456789abcdef") != 64))
+        tc_read_fail(r, path, "%s.public_key: expected 64 hexadecimal digits, found %zu characters", path, strlen(key));
+}
+
+static const char *const node_keys[] = {"id", "address", "listen", "key", "public_key", "log", "rpc", "home"};
+
+/* The replica on top of the stack, the `place`-th of the list. */
+static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint32_t place, struct tc_nodeset *seen)
+{
+    char path[64];
+    uint64_t id = place - 1;
+    int table = lua_gettop(r->L);
+    snprintf(path, sizeof path, "replicas.id#%u", place);
+    tc_read_keys(r, table, path, "a replica", node_keys, sizeof node_keys / sizeof node_keys[0]);
+    tc_read_integer(r, table, "replicas", "id", 0, TC_REPLICAS_MAX - 1, &id);
+    if (r->code)
+        return;
+    if (tc_nodeset_has(seen, (uint32_t)id)) {
+        tc_read_fail(r, path, "replicas[%u]: id %llu is given twice", place, (unsigned long long)id);
+        return;
+    }
+    tc_nodeset_add(seen, (uint32_t)id);
+    struct tc_cluster_node *node = &spec->nodes[id];
+    node->id = (uint16_t)id;
+    if (!read_address(r, table, path, "address", node->address) && !spec->start && !r->code)
+        tc_read_fail(r, path,
+                     "replicas[%u].address: expected host:port of replica %llu (as in address = "
+                     "\"127.0.0.1:7000\"), found nothing",
+                     place, (unsigned long long)id);
+    read_address(r, table, path, "listen", node->listen);
+    tc_read_string(r, table, path, "key", node->key, sizeof node->key);
+    tc_read_string(r, table, path, "public_key", node->public_key, sizeof node->public_key);
+    check_public_key(r, path, node->public_key);
+    tc_read_string(r, table, path, "log", node->log, sizeof node->log);
+    tc_read_string(r, table, path, "rpc", node->rpc, sizeof node->rpc);
+    tc_read_string(r, table, path, "home", node->home, sizeof node->home);
+}
+
+static void read_replicas(struct tc_reader *r, int table, struct tc_cluster_spec *spec)
+{
+    struct tc_nodeset seen = {0};
+    if (!tc_read_table(r, table, "", "replicas", "a list like { { id = 0, address = \"127.0.0.1:7000\" }, … }"))
+        return;
+    size_t count = lua_rawlen(r->L, -1);
+    if (count < 1 || count > TC_REPLICAS_MAX)
+        tc_read_fail(r, "replicas", "replicas: expected 1 to %d, found %zu", TC_REPLICAS_MAX, count);
+    for (size_t i = 1; i <= count && !r->code; i++) {
+        if (lua_rawgeti(r->L, -1, (lua_Integer)i) == LUA_TTABLE)
+            read_replica(r, spec, (uint32_t)i, &seen);
+        else
+            tc_read_mistake(r, "replicas", "a list of tables { id = …, address = … }", -1);
+        lua_pop(r->L, 1);
+    }
+    for (uint32_t i = 0; i < count && !r->code; i++)
+        if (!tc_nodeset_has(&seen, i))
+            tc_read_fail(r, "replicas", "replicas: ids must be 0 to %zu, %u is missing", count - 1, i);
+    lua_pop(r->L, 1);
+    if (!r->code)
+        spec->cluster.n = (uint32_t)count;
+}
+
+static bool read_u32(struct tc_reader *r, int table, const char *key, uint64_t min, uint64_t max, uint32_t *to)
+{
+    uint64_t number;
+    if (!tc_read_integer(r, table, "", key, min, max, &number))
+        return false;
+    *to = (uint32_t)number;
+    return true;
+}
+
+static void read_tunables(struct tc_reader *r, int table, struct tc_cluster *cluster)
+{
+    static const char *const ways[] = {"signature", "mac"};
+    int way = TC_AUTH_SIGNATURE;
+    tc_read_string(r, table, "", "id", cluster->id, sizeof cluster->id);
+    read_u32(r, table, "checkpoint_interval", 1, 1000000, &cluster->checkpoint_interval);
+    read_u32(r, table, "window", 2, 4000000, &cluster->window);
+    read_u32(r, table, "batch_max", 1, 1024, &cluster->batch_max);
+    read_u32(r, table, "pipeline_max", 1, 4096, &cluster->pipeline_max);
+    tc_read_seconds(r, table, "", "view_timeout", 0.001, 3600, &cluster->view_timeout_ns);
+    tc_read_seconds(r, table, "", "view_timeout_max", 0.001, 86400, &cluster->view_timeout_max_ns);
+    if (tc_read_choice(r, table, "", "authentication", ways, 2, &way))
+        cluster->request_authentication = (enum tc_authentication)way;
+    if (cluster->view_timeout_max_ns < cluster->view_timeout_ns)
+        cluster->view_timeout_max_ns = cluster->view_timeout_ns;
+    if (!r->code && cluster->window <= cluster->checkpoint_interval)
+        tc_read_fail(r, "window", "window: expected more than checkpoint_interval (%u), found %u",
+                     cluster->checkpoint_interval, cluster->window);
+}
+
+void tc_load_read(struct tc_reader *r, int table, const char *path, struct tc_load *load)
+{
+    static const char *const known[] = {"mode", "clients", "rate", "value_bytes", "keys", "think"};
+    static const char *const modes[] = {"closed", "open"};
+    uint64_t number;
+    int mode;
+    tc_read_keys(r, table, path, "a load", known, sizeof known / sizeof known[0]);
+    if (tc_read_choice(r, table, path, "mode", modes, 2, &mode))
+        load->mode = (enum tc_load_mode)mode;
+    if (tc_read_integer(r, table, path, "clients", 1, TC_NODES_MAX - TC_CLIENT_FIRST, &number))
+        load->clients = (uint32_t)number;
+    tc_read_number(r, table, path, "rate", 0.001, 1e7, &load->rate_per_s);
+    if (tc_read_integer(r, table, path, "value_bytes", 0, 4096, &number))
+        load->value_bytes = (uint32_t)number;
+    if (tc_read_integer(r, table, path, "keys", 1, 1000000, &number))
+        load->keys = (uint32_t)number;
+    tc_read_seconds(r, table, path, "think", 0, 3600, &load->think_ns);
+}
+
+static const char *const cluster_keys[] = {"protocol",
+                                           "replicas",
+                                           "n",
+                                           "f",
+                                           "quorum",
+                                           "clients",
+                                           "id",
+                                           "listen",
+                                           "listen_host",
+                                           "checkpoint_interval",
+                                           "window",
+                                           "batch_max",
+                                           "pipeline_max",
+                                           "view_timeout",
+                                           "view_timeout_max",
+                                           "authentication",
+                                           "bug",
+                                           "data_dir",
+                                           "load"};
+
+static void read_bug(struct tc_reader *r, int table, struct tc_cluster_spec *spec)
+{
+    if (!tc_read_string(r, table, "", "bug", spec->bug, sizeof spec->bug) || !spec->bug[0])
+        return;
+    if (!spec->start) {
+        tc_read_fail(r, "bug", "bug: only reference { … } replicas have seeded bugs");
+        return;
+    }
+    if (tc_bug_find(spec->bug) >= 0)
+        return;
+    const char *words[TC_BUG_COUNT];
+    for (int i = 0; i < TC_BUG_COUNT; i++)
+        words[i] = tc_bugs[i].name;
+    const char *near = tc_lua_nearest(spec->bug, words, TC_BUG_COUNT);
+    tc_read_fail(r, "bug", "unknown bug '%s'%s%s%s", spec->bug, near ? "; did you mean '" : "", near ? near : "",
+                 near ? "'?" : "");
+}
+
+static void read_size(struct tc_reader *r, int table, struct tc_cluster_spec *spec)
+{
+    struct tc_cluster *cluster = &spec->cluster;
+    uint32_t n = 0;
+    read_replicas(r, table, spec);
+    if (read_u32(r, table, "n", 1, TC_REPLICAS_MAX, &n)) {
+        lua_getfield(r->L, table, "replicas");
+        if (!lua_isnil(r->L, -1) && n != cluster->n)
+            tc_read_fail(r, "n", "n: %u, but %u replicas are listed", n, cluster->n);
+        lua_pop(r->L, 1);
+        cluster->n = n;
+    }
+    cluster->f = tc_protocol_faults_max(cluster->n);
+    read_u32(r, table, "f", 0, cluster->n - 1, &cluster->f);
+    read_u32(r, table, "quorum", 1, cluster->n, &cluster->quorum);
+    for (uint32_t i = 0; i < cluster->n; i++)
+        spec->nodes[i].id = (uint16_t)i;
+}
+
+void tc_cluster_read(struct tc_reader *r, int table, struct tc_cluster_spec *spec, struct tc_load *load)
+{
+    static const char *const modes[] = {"per-link", "per-destination"};
+    const char *kind = tc_declared_kind(r->L, table);
+    const struct tc_source *before = r->source;
+    uint32_t before_line = r->line;
+    r->source = tc_declared_source(r->L, table, &r->line);
+    spec->start = kind && strcmp(kind, "reference") == 0;
+    tc_read_keys(r, table, "", kind ? kind : "a cluster", cluster_keys, sizeof cluster_keys / sizeof cluster_keys[0]);
+    if (tc_read_string(r, table, "", "protocol", spec->protocol, sizeof spec->protocol))
+        tc_cluster_check_protocol(r, "protocol", spec->protocol);
+    read_size(r, table, spec);
+    if (tc_read_table(r, table, "", "load", "a table like { mode = \"closed\", clients = 4 }")) {
+        if (load)
+            tc_load_read(r, lua_gettop(r->L), "load", load);
+        lua_pop(r->L, 1);
+    }
+    if (read_u32(r, table, "clients", 0, TC_NODES_MAX - TC_CLIENT_FIRST, &spec->cluster.client_count) && load)
+        load->clients = spec->cluster.client_count;
+    else if (load)
+        spec->cluster.client_count = load->clients;
+    int mode;
+    if (tc_read_choice(r, table, "", "listen", modes, 2, &mode))
+        spec->listen_mode = (enum tc_listen_mode)mode;
+    tc_read_string(r, table, "", "listen_host", spec->listen_host, sizeof spec->listen_host);
+    tc_read_string(r, table, "", "data_dir", spec->data_dir, sizeof spec->data_dir);
+    read_tunables(r, table, &spec->cluster);
+    read_bug(r, table, spec);
+    lua_getfield(r->L, table, "replicas");
+    if (!r->code && !spec->start && lua_isnil(r->L, -1))
+        tc_read_fail(r, "", "a cluster needs its replicas: replicas = { { id = 0, address = \"127.0.0.1:7000\" }, … }");
+    lua_pop(r->L, 1);
+    if (r->source != before)
+        snprintf(spec->path, sizeof spec->path, "%s", r->source->path);
+    if (!r->code) {
+        r->source = before;
+        r->line = before_line;
+    }
+}
