@@ -153,9 +153,8 @@ void tc_session_link_received(void *self, struct tc_node_conn *conn, struct tc_s
     if (rc == TC_ENOT_FOUND)
         return;
     if (rc < 0) {
-        struct tc_observation complaint = {.kind = TC_OBS_COMPLAINT, .node = s->id, .peer = conn->node};
-        complaint.text = rc == TC_ESIGNATURE ? "bad signature on reply" : "malformed reply";
-        tc_node_output_observe(&run->output, &complaint);
+        tc_node_output_complain(&run->output, s->id, conn->node, "%s",
+                                rc == TC_ESIGNATURE ? "bad signature on reply" : "malformed reply");
         return;
     }
     struct tc_session_answer *answer = &s->answers[reply.replica];

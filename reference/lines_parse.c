@@ -1,6 +1,6 @@
 /* Reading of JSON lines. Strict: a key of a wrong type or a value out of range is named, never guessed. Keys we do not
  * know are left alone, so that other implementations may add their own. */
-#include "lines.h"
+#include "lines_internal.h"
 
 #include "../proxy/names.h"
 
@@ -54,21 +54,12 @@ static bool get_bool(struct reader *r, json_t *object, const char *key)
     return json_is_true(item);
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return -1;
-}
-
 /* Exactly len bytes from 2*len lower-case digits. */
 static bool hex_bytes(const char *digits, uint8_t *out, size_t len)
 {
     for (size_t i = 0; i < len; i++) {
-        int high = hex_digit(digits[2 * i]);
-        int low = high < 0 ? -1 : hex_digit(digits[2 * i + 1]);
+        int high = tc_line_hex_digit((uint8_t)digits[2 * i]);
+        int low = high < 0 ? -1 : tc_line_hex_digit((uint8_t)digits[2 * i + 1]);
         if (low < 0)
             return false;
         out[i] = (uint8_t)(high * 16 + low);
@@ -252,14 +243,19 @@ static int read_object(struct reader *r, struct tc_observation *out)
     return tc_error_set(r->err, TC_EUNSUPPORTED, "not a line about a node");
 }
 
-int tc_line_parse(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err)
+static void clear(struct tc_observation *out)
+{
+    memset(out, 0, sizeof *out);
+    out->node = out->peer = TC_NODE_NONE;
+    out->text = "";
+}
+
+int tc_line_parse_json(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err)
 {
     static const char opening[] = "{\"e\":";
     json_error_t why;
     struct reader r = {NULL, arena, err, 0};
-    memset(out, 0, sizeof *out);
-    out->node = out->peer = TC_NODE_NONE;
-    out->text = "";
+    clear(out);
     if (line.len == 0 || line.data[0] != '{') /* the common case of foreign logs: no need to parse */
         return tc_error_set(err, TC_EUNSUPPORTED, "not a JSON object");
     r.object = json_loadb((const char *)line.data, line.len, JSON_REJECT_DUPLICATES, &why);
@@ -270,4 +266,12 @@ int tc_line_parse(struct tc_slice line, struct tc_arena *arena, struct tc_observ
     int rc = read_object(&r, out);
     json_decref(r.object);
     return rc;
+}
+
+int tc_line_parse(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err)
+{
+    clear(out);
+    if (tc_line_scan(line, arena, out))
+        return 0;
+    return tc_line_parse_json(line, arena, out, err);
 }

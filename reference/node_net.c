@@ -59,12 +59,12 @@ static void accepted_closed(void *self, struct tc_node_conn *conn, const char *w
     forget_newest(node, conn);
     node->refused_told = false;
     if (strncmp(why, "closed", 6) != 0 && strncmp(why, "reset", 5) != 0)
-        tc_node_output_complain(&node->output, conn->node, "connection ended: %s", why);
+        tc_node_output_complain(&node->output, node->options->id, conn->node, "connection ended: %s", why);
 }
 
 static void refuse(struct tc_node *node, struct tc_node_conn *conn, const char *why)
 {
-    tc_node_output_complain(&node->output, conn->node, "connection refused: %s", why);
+    tc_node_output_complain(&node->output, node->options->id, conn->node, "connection refused: %s", why);
     forget_newest(node, conn);
     tc_node_conn_close(conn);
 }
@@ -137,8 +137,8 @@ static void take(struct tc_node *node, int fd)
     if (!conn) {
         close(fd);
         if (!node->refused_told)
-            tc_node_output_complain(&node->output, TC_NODE_NONE, "connection refused: there are %d already",
-                                    TC_NODE_ACCEPTED_MAX);
+            tc_node_output_complain(&node->output, node->options->id, TC_NODE_NONE,
+                                    "connection refused: there are %d already", TC_NODE_ACCEPTED_MAX);
         node->refused_told = true;
         return;
     }
@@ -238,7 +238,8 @@ void tc_node_net_send(struct tc_node *node, uint16_t to, struct tc_slice frame)
     if (!conn || tc_node_conn_send(conn, frame) != TC_ELIMIT)
         return;
     /* The connection was cut; on the next one the replica retransmits what is still needed. */
-    tc_node_output_complain(&node->output, to, "connection cut: it does not read and %zu bytes wait", OUT_MAX);
+    tc_node_output_complain(&node->output, node->options->id, to, "connection cut: it does not read and %zu bytes wait",
+                            OUT_MAX);
 }
 
 void tc_node_net_flush(struct tc_node *node)

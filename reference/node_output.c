@@ -12,6 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PERIOD_NS      UINT64_C(1000000000)
+#define COMPLAINTS_MAX 20
 #define QUEUE_MAX      ((size_t)64 << 20)
 #define LINE_MAX_BYTES ((size_t)8 << 20)
 
@@ -54,7 +56,7 @@ static void report_loss(struct tc_node_output *out)
     if (lost == 0 || tc_node_buffer_len(&out->queue) > QUEUE_MAX / 2)
         return;
     out->lost = 0;
-    tc_node_output_complain(out, TC_NODE_NONE, "standard output was not read: %llu lines are lost",
+    tc_node_output_complain(out, out->node, TC_NODE_NONE, "standard output was not read: %llu lines are lost",
                             (unsigned long long)lost);
 }
 
@@ -92,14 +94,27 @@ void tc_node_output_text(struct tc_node_output *out, const char *text)
     out->queue.end += len;
 }
 
-void tc_node_output_complain(struct tc_node_output *out, uint16_t peer, const char *format, ...)
+void tc_node_output_complain(struct tc_node_output *out, uint16_t node, uint16_t peer, const char *format, ...)
 {
     char text[256];
+    uint64_t now_ns = tc_loop_now_ns(out->loop);
+    if (out->complaints > 0 && now_ns - out->period_start_ns < PERIOD_NS) {
+        if (out->complaints++ >= COMPLAINTS_MAX) {
+            out->unsaid++;
+            return;
+        }
+    } else {
+        out->period_start_ns = now_ns;
+        out->complaints = 1;
+    }
     va_list args;
     va_start(args, format);
-    (void)vsnprintf(text, sizeof text, format, args);
+    int used = vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    struct tc_observation complaint = {.kind = TC_OBS_COMPLAINT, .node = out->node, .peer = peer, .text = text};
+    if (out->unsaid > 0 && used >= 0 && (size_t)used < sizeof text)
+        (void)snprintf(text + used, sizeof text - (size_t)used, " (and %u complaints before)", (unsigned)out->unsaid);
+    out->unsaid = 0;
+    struct tc_observation complaint = {.kind = TC_OBS_COMPLAINT, .node = node, .peer = peer, .text = text};
     tc_node_output_observe(out, &complaint);
 }
 

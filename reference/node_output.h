@@ -14,8 +14,10 @@ struct tc_node_output {
     uint64_t lost; /* lines that did not fit, not reported yet */
     uint64_t lost_total;
     int fd, flags_before;
-    uint16_t node; /* whose complaint a loss is */
-    bool waits;    /* a pipe or socket: written when it can take bytes */
+    uint16_t node;            /* whose complaint a loss is */
+    uint64_t period_start_ns; /* complaints are rationed by the second */
+    uint32_t complaints, unsaid;
+    bool waits; /* a pipe or socket: written when it can take bytes */
     bool blocked, closed;
 };
 
@@ -30,9 +32,10 @@ void tc_node_output_observe(struct tc_node_output *out, const struct tc_observat
 /* Queues a line as it stands, newline included. */
 void tc_node_output_text(struct tc_node_output *out, const char *text);
 
-/* Queues a complaint (printf-like). `peer` may be TC_NODE_NONE. */
-void tc_node_output_complain(struct tc_node_output *out, uint16_t peer, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* Queues a complaint of `node` (printf-like). `peer` may be TC_NODE_NONE. At most 20 a second: a traitor may misbehave
+ * as often as it likes; how many more there were is said with the next one. */
+void tc_node_output_complain(struct tc_node_output *out, uint16_t node, uint16_t peer, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Writes what is queued, in one write where the reader keeps up. */
 void tc_node_output_flush(struct tc_node_output *out);

@@ -1,5 +1,5 @@
 /* Any bytes are a line of ours or not; what is accepted is written again and read back the same. */
-#include "../../reference/lines.h"
+#include "../../reference/lines_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +13,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tc_arena arena;
     struct tc_error err = {0};
     tc_arena_init(&arena, 8u << 20);
+    memset(&first, 0, sizeof first);
+    if (tc_line_scan((struct tc_slice){data, size}, &arena, &first)) { /* the short way and JSON agree */
+        if (tc_line_parse_json((struct tc_slice){data, size}, &arena, &second, &err) != 0 ||
+            first.kind != second.kind || first.node != second.node)
+            abort();
+        if (first.kind == TC_OBS_EXECUTED && (first.executed.operation_count != second.executed.operation_count ||
+                                              first.executed.sequence != second.executed.sequence))
+            abort();
+    }
     if (tc_line_parse((struct tc_slice){data, size}, &arena, &first, &err) == 0) {
         int64_t len = tc_line_write(&first, line, sizeof line);
         if (len < 0) {

@@ -1,8 +1,9 @@
-#include "../../reference/lines.h"
+#include "../../reference/lines_internal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -44,6 +45,12 @@ static struct tc_observation round_trip(const struct tc_observation *in)
     assert_int_equal(rc, 0);
     assert_int_equal(out.kind, in->kind);
     assert_int_equal(out.node, in->node);
+    struct tc_observation json;
+    rc = tc_line_parse_json((struct tc_slice){(uint8_t *)buffer, (size_t)len - 1}, &arena, &json, &err);
+    assert_int_equal(rc, 0);
+    static char again[sizeof buffer]; /* what JSON read is the same line */
+    assert_int_equal(tc_line_write(&json, again, sizeof again), len);
+    assert_memory_equal(again, buffer, (size_t)len);
     return out;
 }
 
@@ -158,6 +165,34 @@ static void test_exact_text(void **state)
     assert_memory_equal(buffer, expected, sizeof expected - 1);
 }
 
+/* The frequent lines take the short way; cut or changed anywhere, they are left to the JSON reader. */
+static void test_short_way(void **state)
+{
+    (void)state;
+    struct tc_operation operations[2] = {{.client = 128, .timestamp = 1}, {.client = 129, .timestamp = 2}};
+    struct tc_observation in = {.kind = TC_OBS_EXECUTED, .node = 1, .text = ""}, out;
+    in.executed.value = value(5);
+    in.executed.operations = operations;
+    in.executed.operation_count = 2;
+    size_t len = (size_t)tc_line_write(&in, buffer, sizeof buffer) - 1;
+    tc_arena_reset(&arena);
+    assert_true(tc_line_scan((struct tc_slice){(uint8_t *)buffer, len}, &arena, &out));
+    assert_int_equal(out.executed.operations[1].timestamp, 2);
+    for (size_t cut = 0; cut < len; cut++) {
+        uint8_t *exact = malloc(cut + (cut == 0));
+        assert_non_null(exact);
+        memcpy(exact, buffer, cut);
+        assert_false(tc_line_scan((struct tc_slice){exact, cut}, &arena, &out));
+        free(exact);
+    }
+    for (size_t at = 0; at < len; at++) {
+        char before = buffer[at];
+        buffer[at] = '*';
+        assert_false(tc_line_scan((struct tc_slice){(uint8_t *)buffer, len}, &arena, &out));
+        buffer[at] = before;
+    }
+}
+
 /* Whatever the size, nothing past it is touched, and only a whole line is a success. */
 static void test_bounds(void **state)
 {
@@ -262,7 +297,7 @@ int main(void)
         cmocka_unit_test(test_other_kinds), cmocka_unit_test(test_client_lines),
         cmocka_unit_test(test_exact_text),  cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_not_ours),    cmocka_unit_test(test_malformed_names_the_key),
-        cmocka_unit_test(test_small_arena),
+        cmocka_unit_test(test_small_arena), cmocka_unit_test(test_short_way),
     };
     tc_arena_init(&arena, 1 << 20);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
