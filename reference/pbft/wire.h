@@ -19,7 +19,7 @@
 #define TC_PBFT_OPERATION_MAX 12288        /* bytes of a packed Operation */
 #define TC_PBFT_REQUEST_MAX   16384        /* bytes of a packed REQUEST envelope */
 #define TC_PBFT_BATCH_MAX     1024         /* requests in a batch that anyone accepts */
-#define TC_PBFT_BATCH_BYTES   (256u << 10) /* a primary closes its batch before it grows past this */
+#define TC_PBFT_BATCH_BYTES   (128u << 10) /* packed bytes of the requests in a batch that anyone accepts */
 
 /* The digest of the null request: 32 zero bytes, in pre-prepares that fill gaps. No batch has it. */
 extern const uint8_t tc_pbft_null_digest[TC_VALUE_SIZE];

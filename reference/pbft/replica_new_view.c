@@ -1,0 +1,321 @@
+/* Entering a view: V, O, and the backups' check of them (OSDI'99 §4.4). */
+#include "replica_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tc_pbft_new_view_clear(struct new_view *new_view)
+{
+    free(new_view->packed);
+    free(new_view->orders);
+    memset(new_view, 0, sizeof *new_view);
+}
+
+static uint32_t quorum_for_new_view(const struct pbft *r)
+{
+    return tc_bug(r, TC_BUG_VIEW_CHANGE_QUORUM) && r->quorum > 1 ? r->quorum - 1 : r->quorum;
+}
+
+/* ---- O from V ---- */
+
+/* What must be proposed again: digests for stable+1 … stable+count. */
+struct outcome {
+    uint64_t stable;
+    uint32_t count;
+    uint8_t (*digests)[TC_VALUE_SIZE];
+};
+
+/* For each sequence number the digest prepared in the highest view, the null request where none was. */
+static bool compute_outcome(struct pbft *r, const struct view_change *const *changes, uint32_t count,
+                            struct outcome *out)
+{
+    uint64_t *views = tc_pbft_scratch(r, (r->window + 1) * sizeof *views);
+    bool *claimed = tc_pbft_scratch(r, r->window + 1);
+    out->digests = tc_pbft_scratch(r, (r->window + 1) * sizeof *out->digests);
+    out->stable = 0;
+    out->count = 0;
+    if (!views || !claimed || !out->digests)
+        return false;
+    for (uint32_t i = 0; i < count; i++)
+        if (changes[i]->stable_sequence > out->stable)
+            out->stable = changes[i]->stable_sequence;
+    for (uint32_t i = 0; i < count; i++) {
+        for (uint32_t j = 0; j < changes[i]->claim_count; j++) {
+            const struct claim *claim = &changes[i]->claims[j];
+            if (claim->sequence <= out->stable)
+                continue;
+            uint32_t at = (uint32_t)(claim->sequence - out->stable - 1);
+            if (claimed[at] && views[at] >= claim->view)
+                continue;
+            claimed[at] = true;
+            views[at] = claim->view;
+            memcpy(out->digests[at], claim->digest, TC_VALUE_SIZE);
+            if (at + 1 > out->count)
+                out->count = at + 1;
+        }
+    }
+    return true;
+}
+
+/* ---- the new primary ---- */
+
+static bool add_view_changes(struct pbft *r, Pbft__NewView *body, const struct view_change **chosen, uint32_t needed)
+{
+    Pbft__Envelope *envelopes = tc_pbft_scratch(r, needed * sizeof *envelopes);
+    body->view_changes = tc_pbft_scratch(r, needed * sizeof *body->view_changes);
+    if (!envelopes || !body->view_changes)
+        return false;
+    /* our own first, then the others by number */
+    for (uint32_t i = 0; i < r->n && body->n_view_changes < needed; i++) {
+        uint32_t replica = (r->id + i) % r->n;
+        const struct view_change *change = &r->view_changes[replica];
+        if (change->view != r->view)
+            continue;
+        Pbft__Envelope *envelope = &envelopes[body->n_view_changes];
+        *envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
+        envelope->type = PBFT__TYPE__VIEW_CHANGE;
+        envelope->sender = replica;
+        envelope->body = tc_pbft_binary((struct tc_slice){change->body, change->body_len});
+        envelope->signature = tc_pbft_binary((struct tc_slice){change->signature, TC_SIGNATURE_SIZE});
+        chosen[body->n_view_changes] = change;
+        body->view_changes[body->n_view_changes++] = envelope;
+    }
+    return body->n_view_changes == needed;
+}
+
+static bool add_pre_prepares(struct pbft *r, Pbft__NewView *body, const struct outcome *outcome)
+{
+    body->pre_prepares = tc_pbft_scratch(r, outcome->count * sizeof *body->pre_prepares);
+    if (!body->pre_prepares)
+        return false;
+    for (uint32_t i = 0; i < outcome->count; i++) {
+        Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
+        Pbft__Envelope *envelope = tc_pbft_scratch(r, sizeof *envelope);
+        proposal.view = r->view;
+        proposal.sequence = outcome->stable + 1 + i;
+        proposal.digest = tc_pbft_binary((struct tc_slice){outcome->digests[i], TC_VALUE_SIZE});
+        if (!envelope || !tc_pbft_envelope(r, PBFT__TYPE__PRE_PREPARE, &proposal.base, 0, envelope))
+            return false;
+        body->pre_prepares[body->n_pre_prepares++] = envelope;
+    }
+    return true;
+}
+
+void tc_pbft_try_new_view(struct pbft *r)
+{
+    const struct view_change *chosen[TC_REPLICAS_MAX];
+    Pbft__NewView body = PBFT__NEW_VIEW__INIT;
+    Pbft__Envelope envelope;
+    struct outcome outcome;
+    if (r->active || r->replaying || !tc_pbft_is_primary(r) || r->view_changes[r->id].view != r->view)
+        return;
+    body.view = r->view;
+    if (!add_view_changes(r, &body, chosen, quorum_for_new_view(r)) ||
+        !compute_outcome(r, chosen, (uint32_t)body.n_view_changes, &outcome) || !add_pre_prepares(r, &body, &outcome) ||
+        !tc_pbft_envelope(r, PBFT__TYPE__NEW_VIEW, &body.base, 0, &envelope))
+        return;
+    struct tc_slice frame = tc_pbft_frame_of(r, &envelope);
+    if (frame.len == 0)
+        return;
+    tc_pbft_record_envelope(r, &envelope);
+    tc_pbft_broadcast(r, frame);
+    tc_pbft_enter_view(r, &envelope, &body, outcome.stable);
+}
+
+/* ---- the backups ---- */
+
+/* Reads V; a view change that came to us directly needs no second look. */
+static bool read_view_changes(struct pbft *r, const Pbft__NewView *body, struct view_change *changes,
+                              const struct view_change **pointers)
+{
+    struct tc_nodeset signers = {{0}};
+    for (size_t i = 0; i < body->n_view_changes; i++) {
+        const Pbft__Envelope *envelope = body->view_changes[i];
+        if (envelope->sender >= r->n || tc_nodeset_has(&signers, envelope->sender))
+            return false;
+        tc_nodeset_add(&signers, envelope->sender);
+        const struct view_change *known = &r->view_changes[envelope->sender];
+        if (known->view == body->view && known->body_len == envelope->body.len &&
+            memcmp(known->body, envelope->body.data, known->body_len) == 0) {
+            pointers[i] = known;
+            continue;
+        }
+        if (!tc_pbft_view_change_read(r, envelope, false, &changes[i]) || changes[i].view != body->view)
+            return false;
+        pointers[i] = &changes[i];
+    }
+    return true;
+}
+
+static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body,
+                             const struct outcome *outcome)
+{
+    if (body->n_pre_prepares != outcome->count)
+        return false;
+    for (uint32_t i = 0; i < outcome->count; i++) {
+        void *base;
+        const Pbft__Envelope *inner = body->pre_prepares[i];
+        if (inner->type != PBFT__TYPE__PRE_PREPARE || inner->sender != envelope->sender ||
+            tc_pbft_get_body(inner, &pbft__pre_prepare__descriptor, &r->arena, &base) != 0)
+            return false;
+        const Pbft__PrePrepare *proposal = base;
+        if (proposal->view != body->view || proposal->sequence != outcome->stable + 1 + i ||
+            proposal->digest.len != TC_VALUE_SIZE || !tc_pbft_same(proposal->digest.data, outcome->digests[i]) ||
+            !tc_pbft_authentic(r, inner))
+            return false;
+    }
+    return true;
+}
+
+/* Valid if V is a quorum of valid view changes and O is what we compute from V ourselves. */
+static bool new_view_valid(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body, uint64_t *stable)
+{
+    struct outcome outcome;
+    if (body->n_view_changes < quorum_for_new_view(r) || body->n_view_changes > r->n ||
+        body->n_pre_prepares > r->window)
+        return false;
+    struct view_change *changes = tc_pbft_scratch(r, body->n_view_changes * sizeof *changes);
+    const struct view_change **pointers = tc_pbft_scratch(r, body->n_view_changes * sizeof *pointers);
+    if (!changes || !pointers)
+        return false;
+    bool valid = read_view_changes(r, body, changes, pointers) &&
+                 compute_outcome(r, pointers, (uint32_t)body->n_view_changes, &outcome) &&
+                 (tc_bug(r, TC_BUG_NEW_VIEW_UNCHECKED) || proposals_follow(r, envelope, body, &outcome));
+    if (valid)
+        *stable = outcome.stable;
+    for (size_t i = 0; i < body->n_view_changes; i++)
+        tc_pbft_view_change_clear(&changes[i]);
+    return valid;
+}
+
+void tc_pbft_on_new_view(struct pbft *r, const Pbft__Envelope *envelope)
+{
+    void *base;
+    uint64_t stable = 0;
+    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &r->arena, &base) != 0) {
+        tc_pbft_complain(r, r->from, "malformed new view");
+        return;
+    }
+    const Pbft__NewView *body = base;
+    if (body->view < r->view || (body->view == r->view && r->active))
+        return;
+    if (envelope->sender != tc_pbft_primary(r, body->view)) {
+        tc_pbft_complain(r, r->from, "new view %llu that is not its primary's", (unsigned long long)body->view);
+        return;
+    }
+    if (!tc_pbft_authentic(r, envelope)) {
+        tc_pbft_complain(r, r->from, "bad signature on new view");
+        return;
+    }
+    if (!new_view_valid(r, envelope, body, &stable)) {
+        tc_pbft_complain(r, r->from, "invalid new view %llu", (unsigned long long)body->view);
+        return;
+    }
+    tc_pbft_record_envelope(r, envelope);
+    tc_pbft_note_peer_view(r, (uint16_t)envelope->sender, body->view);
+    tc_pbft_enter_view(r, envelope, body, stable);
+}
+
+/* ---- both ---- */
+
+static bool read_orders(struct pbft *r, const Pbft__NewView *body, struct new_view *out)
+{
+    out->orders = tc_pbft_alloc(r, body->n_pre_prepares * sizeof *out->orders);
+    for (size_t i = 0; out->orders && i < body->n_pre_prepares; i++) {
+        void *base;
+        struct order *order = &out->orders[out->order_count];
+        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->arena, &base) != 0 ||
+            !tc_pbft_text_from(&order->text, body->pre_prepares[i]))
+            return false;
+        const Pbft__PrePrepare *proposal = base;
+        if (proposal->digest.len != TC_VALUE_SIZE)
+            return false;
+        order->sequence = proposal->sequence;
+        memcpy(order->digest, proposal->digest.data, TC_VALUE_SIZE);
+        out->order_count++;
+    }
+    return out->orders != NULL;
+}
+
+static bool make_new_view(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body, uint64_t stable,
+                          struct new_view *out)
+{
+    memset(out, 0, sizeof *out);
+    out->view = body->view;
+    out->stable_sequence = stable;
+    out->packed_len = pbft__envelope__get_packed_size(envelope);
+    out->packed = tc_pbft_alloc(r, out->packed_len);
+    if (!out->packed || !read_orders(r, body, out)) {
+        tc_pbft_new_view_clear(out);
+        return false;
+    }
+    pbft__envelope__pack(envelope, out->packed);
+    return true;
+}
+
+/* The next free sequence number, and the highest that somebody works on, as they are at the start of the view. */
+static void restart_counters(struct pbft *r)
+{
+    uint64_t last = r->stable > r->executed ? r->stable : r->executed;
+    if (r->new_view.stable_sequence > last)
+        last = r->new_view.stable_sequence;
+    if (r->new_view.order_count > 0 && r->new_view.orders[r->new_view.order_count - 1].sequence > last)
+        last = r->new_view.orders[r->new_view.order_count - 1].sequence;
+    r->next = last + 1;
+    r->seen = last;
+    for (uint32_t i = 0; i < r->window; i++) {
+        const struct slot *slot = &r->slots[i];
+        uint32_t count = 0;
+        for (uint32_t j = 0; slot->sequence > last && j < r->n; j++)
+            count += (slot->prepares[j].present && slot->prepares[j].view >= r->view) ||
+                     (slot->commits[j].present && slot->commits[j].view >= r->view);
+        if (count > r->f)
+            tc_pbft_see(r, slot->sequence);
+    }
+}
+
+bool tc_pbft_enter_view(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body,
+                        uint64_t stable_sequence)
+{
+    struct new_view entered;
+    if (!make_new_view(r, envelope, body, stable_sequence, &entered))
+        return false;
+    tc_pbft_new_view_clear(&r->new_view);
+    r->new_view = entered;
+    r->view = entered.view;
+    r->active = true;
+    r->view_entered_ns = r->now_ns;
+    r->view_deadline_ns = TC_NEVER_NS;
+    r->watched_client = TC_NODE_NONE;
+    r->progressed = true;
+    for (uint32_t i = 0; i < r->window; i++)
+        tc_pbft_slot_leave_view(&r->slots[i]);
+    restart_counters(r);
+    tc_pbft_pending_new_view(r);
+    tc_pbft_observe_view(r);
+    tc_pbft_apply_orders(r);
+    tc_pbft_pending_forward(r);
+    return true;
+}
+
+static void apply_order(struct pbft *r, const struct order *order)
+{
+    struct slot *slot = tc_pbft_slot(r, order->sequence);
+    if (!slot || (slot->accepted && slot->view == r->view))
+        return;
+    struct batch *batch = tc_pbft_slot_batch(slot, order->digest);
+    if (batch)
+        tc_pbft_pending_note_batch(r, batch);
+    else if (!tc_pbft_is_null(order->digest))
+        tc_pbft_ask_batch(r, order->digest);
+    tc_pbft_accept(r, slot, order->digest, &order->text, false);
+}
+
+void tc_pbft_apply_orders(struct pbft *r)
+{
+    if (!r->active || r->new_view.view != r->view)
+        return;
+    for (uint32_t i = 0; i < r->new_view.order_count; i++)
+        if (tc_pbft_in_window(r, r->new_view.orders[i].sequence))
+            apply_order(r, &r->new_view.orders[i]);
+}
