@@ -176,10 +176,11 @@ void tc_html_oracles(struct tc_html *h)
 
 void tc_html_phases(struct tc_html *h)
 {
-    static const char *const names[] = {"Phase", "Lasted", "Decisions", "Per second", "p50", "p95", "p99"};
+    static const char *const names[] = {"Phase",        "Lasted", "Decisions", "Per second",
+                                        "Operations/s", "p50",    "p95",       "p99"};
     const json_t *phase;
     size_t i;
-    header_row(h, names, 7, 1);
+    header_row(h, names, 8, 1);
     json_array_foreach(json_object_get(h->result, "phases"), i, phase)
     {
         uint64_t begin = tc_json_ns(phase, "begin_ns"), end = tc_json_ns(phase, "end_ns");
@@ -192,6 +193,7 @@ void tc_html_phases(struct tc_html *h)
         tc_buf_add(h->out, "</td>");
         count_cell(h, "decisions", phase, "decisions");
         count_cell(h, "per second", phase, "decisions_per_s");
+        count_cell(h, "operations/s", phase, "operations_per_s");
         duration_cell(h, "p50", phase, "latency_p50_ns");
         duration_cell(h, "p95", phase, "latency_p95_ns");
         duration_cell(h, "p99", phase, "latency_p99_ns");
@@ -232,65 +234,89 @@ void tc_html_thresholds(struct tc_html *h)
     tc_buf_add(h->out, "</tbody></table></section>\n");
 }
 
-/* One measured value by metric name and a piece of its tags; NULL if it was not measured. */
-static const json_t *find_metric(const json_t *result, const char *name, const char *tag, const char *phase)
+static const char *const cost_kinds[][2] = {
+    {"propose", "proposals"},        {"vote", "votes"},
+    {"certificate", "certificates"}, {"new_view", "new views"},
+    {"view_change", "view changes"}, {"checkpoint", "checkpoints"},
+    {"sync", "state transfer"},
+};
+#define COST_KINDS (sizeof cost_kinds / sizeof *cost_kinds)
+
+/* Messages of a kind per decision in a phase of the run; below 0 if they were not measured. */
+static double measured_cost(const json_t *result, const char *phase, const char *kind)
 {
     const json_t *metric;
     size_t i;
+    char tags[96];
+    snprintf(tags, sizeof tags, "phase:%s,kind:%s", phase, kind);
     json_array_foreach(json_object_get(result, "metrics"), i, metric)
     {
-        const char *tags = tc_json_string(metric, "tags");
-        if (strcmp(tc_json_string(metric, "name"), name) == 0 && tc_json_has(metric, "value") &&
-            (*tag ? strstr(tags, tag) != NULL : strchr(tags, ':') == NULL || *phase) &&
-            (*phase ? strstr(tags, phase) != NULL : strstr(tags, "phase:before") == NULL))
-            return metric;
+        if (strcmp(tc_json_string(metric, "name"), "messages_per_decision") == 0 && tc_json_has(metric, "value") &&
+            strcmp(tc_json_string(metric, "tags"), tags) == 0)
+            return tc_json_number(metric, "value");
     }
-    return NULL;
+    return -1;
 }
 
-static void cost_row(struct tc_html *h, const char *what, double expected, const json_t *measured)
+/* The formula's share of one kind: a protocol may have several types of it. */
+static double expected_cost(const json_t *result, const char *kind)
 {
-    tc_buf_add(h->out, "<tr>");
-    text_cell(h, "message", what);
-    cell(h, "formula", "num");
-    tc_buf_value(h->out, expected, "");
-    tc_buf_add(h->out, "</td>");
-    cell(h, "measured", "num");
-    double value = tc_json_number(measured, "value");
-    if (measured)
+    const json_t *row;
+    size_t i;
+    double sum = 0;
+    json_array_foreach(json_object_get(json_object_get(result, "cost"), "by_type"), i, row)
+    {
+        if (strcmp(tc_json_string(row, "kind"), kind) == 0)
+            sum += tc_json_number(row, "messages");
+    }
+    return sum;
+}
+
+static void cost_cell(struct tc_html *h, const char *label, double value)
+{
+    cell(h, label, value >= 0 ? "num" : "num none");
+    if (value >= 0)
         tc_buf_value(h->out, value, "");
     else
         tc_buf_add(h->out, "–");
     tc_buf_add(h->out, "</td>");
-    cell(h, "ratio", "num");
-    if (measured && expected > 0)
-        tc_buf_format(h->out, "%.2f×", value / expected);
-    else
-        tc_buf_add(h->out, "–");
-    tc_buf_add(h->out, "</td></tr>\n");
 }
 
 void tc_html_cost(struct tc_html *h)
 {
-    static const char *const names[] = {"Messages per decision", "Formula", "Measured", "Ratio"};
-    const json_t *cost = json_object_get(h->result, "cost"), *row;
-    size_t i;
-    if (!json_is_object(cost))
+    static const char *const names[] = {"Messages per decision", "Formula", "Before", "During", "After"};
+    static const char *const phases[] = {"before", "during", "after"};
+    double together[3] = {-1, -1, -1};
+    if (!json_is_object(json_object_get(h->result, "cost")))
         return;
-    tc_html_section(h, "cost", "Cost against the formula",
-                    "Messages between replicas for one decision. The formula counts a failure-free decision without "
-                    "batching effects, checkpoints or retransmissions.");
-    header_row(h, names, 4, 1);
-    json_array_foreach(json_object_get(cost, "by_type"), i, row)
-    {
-        char tag[96];
-        snprintf(tag, sizeof tag, "type:%s", tc_json_string(row, "type"));
-        cost_row(h, tc_json_string(row, "type"), tc_json_number(row, "messages"),
-                 find_metric(h->result, "messages_per_decision", tag, ""));
+    tc_html_section(
+        h, "cost", "Cost against the formula",
+        "Messages between replicas for one decision, measured in each phase of the run. The formula is that "
+        "of a decision without failures; checkpoints and view changes come on top of it.");
+    header_row(h, names, 5, 1);
+    for (size_t k = 0; k < COST_KINDS; k++) {
+        double expected = expected_cost(h->result, cost_kinds[k][0]), measured[3], most = -1;
+        for (size_t i = 0; i < 3; i++) {
+            measured[i] = measured_cost(h->result, phases[i], cost_kinds[k][0]);
+            most = measured[i] > most ? measured[i] : most;
+            if (expected > 0 && measured[i] >= 0)
+                together[i] = measured[i] + (together[i] < 0 ? 0 : together[i]);
+        }
+        if (expected <= 0 && most < 0)
+            continue;
+        tc_buf_add(h->out, "<tr>");
+        text_cell(h, "kind", cost_kinds[k][1]);
+        cost_cell(h, "formula", expected > 0 ? expected : -1);
+        for (size_t i = 0; i < 3; i++)
+            cost_cell(h, phases[i], measured[i]);
+        tc_buf_add(h->out, "</tr>\n");
     }
-    cost_row(h, "all together", tc_json_number(cost, "messages_per_decision"),
-             find_metric(h->result, "messages_per_decision", "", ""));
-    tc_buf_add(h->out, "</tbody></table></section>\n");
+    tc_buf_add(h->out, "<tr class=\"sum\">");
+    text_cell(h, "kind", "all that the formula counts");
+    cost_cell(h, "formula", tc_json_number(json_object_get(h->result, "cost"), "messages_per_decision"));
+    for (size_t i = 0; i < 3; i++)
+        cost_cell(h, phases[i], together[i]);
+    tc_buf_add(h->out, "</tr>\n</tbody></table></section>\n");
 }
 
 void tc_html_metrics(struct tc_html *h)

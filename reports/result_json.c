@@ -175,6 +175,32 @@ static json_t *metrics(const struct tc_metrics *m)
     return list;
 }
 
+/* One measured scalar by its full name; below 0 if there is none. */
+static double scalar(const struct tc_metrics *m, const char *name, const char *tags, const char *statistic)
+{
+    size_t many = 0;
+    const struct tc_metric *all = m ? tc_metrics_all(m, &many) : NULL;
+    for (size_t i = 0; i < many; i++)
+        if (strcmp(all[i].name, name) == 0 && strcmp(all[i].tags, tags) == 0 &&
+            strcmp(all[i].statistic, statistic) == 0)
+            return all[i].value;
+    return -1;
+}
+
+static void set_phase_rates(json_t *o, const struct tc_metrics *m, enum tc_run_phase phase)
+{
+    char tags[32];
+    snprintf(tags, sizeof tags, "phase:%s", tc_run_phase_name(phase));
+    double decisions = scalar(m, "decisions", tags, "count"), rate = scalar(m, "decisions", tags, "rate"),
+           operations = scalar(m, "throughput", tags, "rate");
+    if (decisions >= 0)
+        set(o, "decisions", count((uint64_t)decisions));
+    if (rate >= 0)
+        set(o, "decisions_per_s", json_real(rate));
+    if (operations >= 0)
+        set(o, "operations_per_s", json_real(operations));
+}
+
 static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m)
 {
     json_t *list = json_array();
@@ -189,11 +215,9 @@ static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m
             end = info->duration_ns;
         set(o, "begin_ns", tc_json_time(begin));
         set(o, "end_ns", begin == TC_NEVER_NS || end < begin ? json_null() : tc_json_time(end));
+        set_phase_rates(o, m, p);
         const struct tc_histogram *h = m ? tc_metrics_latency(m, p) : NULL;
         if (h && h->count > 0) {
-            set(o, "decisions", count(h->count));
-            if (begin != TC_NEVER_NS && end > begin)
-                set(o, "decisions_per_s", json_real((double)h->count * 1e9 / (double)(end - begin)));
             set(o, "latency_p50_ns", tc_json_time(tc_histogram_quantile(h, 0.5)));
             set(o, "latency_p95_ns", tc_json_time(tc_histogram_quantile(h, 0.95)));
             set(o, "latency_p99_ns", tc_json_time(tc_histogram_quantile(h, 0.99)));
