@@ -1,5 +1,20 @@
 /* The vocabulary between a script and the engine: what a handler is told (struct tc_call), and what it
- * answers (struct tc_plan). A handler decides; it never touches a socket. */
+ * answers (struct tc_plan). A handler decides; it never touches a socket.
+ *
+ * What the engine does with an answer:
+ *  - notes, timers and side actions first, in their order, then the verdict on the message in hand. If a side action
+ *    cut that message's connection, the message is gone and the verdict does not bite.
+ *  - Order: what is delayed holds up what follows on its lane (one direction of one connection); what is held, or
+ *    reordered, or a spread copy does not. `send` goes out at once, between whole frames.
+ *  - The hello of a connection (protocol->hello) passes as it came and is not offered to the script.
+ *  - What bites: a drop, a replacement whose bytes differ, a copy that was delivered, a delay that was measured, a
+ * hold, a release or send that went out, a cut that closed or refused a connection, a heal of something, the end (kill,
+ *    wipe, restart) or start of the process that was meant, a pause of one that ran. What was pending on a connection
+ *    that died, or was asked of a link or node that is not there, did not bite; what was still withheld when the run
+ *    stopped did.
+ *  - When the attack ends (phase `during` is left): END is called; then every cut is healed, paused processes resume,
+ *    killed and wiped ones are restarted, held messages are dropped, timers are forgotten. What was delayed still goes
+ *    out. When the run is stopped nothing is healed. */
 #ifndef TC_PLAN_H
 #define TC_PLAN_H
 
@@ -12,13 +27,14 @@
 #define TC_DUPLICATES_MAX  1000
 #define TC_HOLD_NAMES_MAX  64
 
-/* What becomes of the message in hand. Zeroed: forward. `delay_ns` goes with delay, duplicate and replace. */
+/* What becomes of the message in hand. Zeroed: forward. `delay_ns` goes with delay, duplicate (the copies are spread
+ * evenly over it; 0: they follow at once) and replace. */
 struct tc_verdict {
     enum tc_verb verb; /* FORWARD … HOLD */
     uint64_t delay_ns;
     uint32_t duplicates;        /* DUPLICATE: extra copies */
     uint64_t reorder_window_ns; /* REORDER: due at a keyed random time within the window, others may pass */
-    const char *hold_name;      /* HOLD: until released by this name; at the end of the run: dropped */
+    const char *hold_name;      /* HOLD: until released by this name; at the end of the attack: dropped */
     struct tc_slice frames[TC_PLAN_FRAMES_MAX]; /* REPLACE: whole frames, in order */
     uint32_t frame_count;
     const char *why; /* NULL or the script's reason */
@@ -31,8 +47,10 @@ struct tc_op {
     uint16_t node;         /* PAUSE … WIPE */
     struct tc_slice frame; /* SEND */
     const char *name;      /* RELEASE: hold name; NULL = all */
-    /* PARTITION: nodes in different blocks cannot talk; unnamed nodes form one more block. SEVER with `cut` drops
-     * connections; PARTITION severs too. HEAL undoes all partitions and severs. */
+    /* PARTITION: nodes in different blocks cannot talk: connections between them are reset, new ones are refused, until
+     * HEAL or the end of the attack. Replicas that no block names form one more block; clients that none names are in
+     * no block and reach everybody. SEVER does the same to the one link from – to, in both directions (a connection
+     * has two). Cuts add up; HEAL undoes all of them. */
     struct tc_nodeset blocks[8];
     uint32_t block_count;
 };
@@ -45,18 +63,18 @@ struct tc_plan {
     struct {
         uint64_t due_ns;
         uint64_t token;
-    } timers[32]; /* after(): TC_CALL_TIMER with this token */
+    } timers[32]; /* after(): TC_CALL_TIMER with this token, a nanosecond from now at the earliest */
     uint32_t timer_count;
     const char *notes[32];
     uint32_t note_count;
-    struct tc_nodeset traitors; /* BEGIN: who is to be a traitor (frozen from then on) */
+    struct tc_nodeset traitors; /* BEGIN: who is to be a traitor (frozen from then on; not asked again at a reload) */
     struct tc_arena *arena;
 };
 
 enum tc_call_kind {
     TC_CALL_BEGIN,   /* the attack begins: name the traitors; on_start */
     TC_CALL_MESSAGE, /* a message of a declared kind is about to pass */
-    TC_CALL_HEAR,    /* as MESSAGE, when the receiver is a traitor: filters what its process hears */
+    TC_CALL_HEAR,    /* after MESSAGE answered forward, when the receiver is a traitor: filters what it hears */
     TC_CALL_DECIDE,  /* a replica executed a sequence number (first report of it) */
     TC_CALL_VIEW,    /* a replica entered a view */
     TC_CALL_TIMER,

@@ -100,6 +100,12 @@ static bool is_fact(enum tc_event_kind kind)
            kind == TC_EV_PHASE;
 }
 
+/* Tells that a connection is gone already: what is due must not be written to it first. */
+static bool loses_connection(const struct tc_event *event)
+{
+    return event->kind == TC_EV_ACCEPTED || (event->kind == TC_EV_CLOSED && event->reset);
+}
+
 static void dispatch(struct tc_engine *e, const struct tc_event *event)
 {
     switch (event->kind) {
@@ -153,10 +159,13 @@ int tc_engine_step(struct tc_engine *e, const struct tc_event *event, struct tc_
         e->now_ns = event->now_ns;
     tc_engine_output_begin(e);
     e->event_bytes = event->bytes;
-    if (!e->ended)
+    bool gone = loses_connection(event);
+    if (!e->ended && !gone)
         tc_engine_deliver_due(e);
     if (!e->ended || is_fact(event->kind))
         dispatch(e, event);
+    if (!e->ended && gone)
+        tc_engine_deliver_due(e);
     tc_engine_faults_update(e);
     return tc_engine_output_end(e, out);
 }
