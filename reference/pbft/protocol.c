@@ -123,5 +123,5 @@ const struct tc_protocol tc_pbft = {
     .quorum = quorum,
     .cost = cost,
     .recovery_bound_ns = recovery_bound_ns,
-    .justifier = NULL,
+    .justifier = &tc_pbft_justifier,
 };

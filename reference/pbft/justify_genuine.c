@@ -1,0 +1,62 @@
+/* Whose word is genuine: a memory of signatures that were checked, or vouched for by the link they came on. A 64-bit
+ * hash names a signed text: it decides only whether a check is repeated. */
+#include "justify_parts.h"
+#include <string.h>
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    const unsigned __int128 product =
+        (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) * (b ^ UINT64_C(0xd6e8feb86659fd93));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+static uint64_t fold_bytes(uint64_t h, struct tc_slice bytes)
+{
+    size_t at = 0;
+    for (; at + 16 <= bytes.len; at += 16) {
+        uint64_t pair[2];
+        memcpy(pair, bytes.data + at, sizeof pair);
+        h = fold(h ^ pair[0], pair[1]);
+    }
+    uint64_t rest[2] = {0, bytes.len};
+    for (size_t i = at; i < bytes.len && i < at + 8; i++)
+        rest[0] |= (uint64_t)bytes.data[i] << (8 * (i - at));
+    for (size_t i = at + 8; i < bytes.len; i++)
+        rest[1] ^= (uint64_t)bytes.data[i] << (8 * (i - at - 8) + 8);
+    return fold(h ^ rest[0], rest[1]);
+}
+
+/* The lowest bit of an entry is the verdict; 0 is an empty entry. */
+static uint64_t name(uint32_t type, uint32_t signer, struct tc_slice body, struct tc_slice signature)
+{
+    const uint64_t h = fold_bytes(fold_bytes((uint64_t)type << 32 | signer, body), signature) & ~UINT64_C(1);
+    return h ? h : 2;
+}
+
+int tc_justify_known(const struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
+                     struct tc_slice signature)
+{
+    const uint64_t h = name(type, signer, body, signature);
+    const uint64_t entry = j->genuine[(h >> 1) & (GENUINE_MAX - 1)];
+    return (entry & ~UINT64_C(1)) == h ? (int)(entry & 1) : -1;
+}
+
+void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
+                      struct tc_slice signature, bool genuine)
+{
+    const uint64_t h = name(type, signer, body, signature);
+    j->genuine[(h >> 1) & (GENUINE_MAX - 1)] = h | (genuine ? 1 : 0);
+}
+
+bool tc_justify_genuine(struct tc_justifier *j, const Pbft__Envelope *envelope)
+{
+    const struct tc_slice body = tc_pbft_slice(envelope->body), signature = tc_pbft_slice(envelope->signature);
+    const int known = tc_justify_known(j, (uint32_t)envelope->type, envelope->sender, body, signature);
+    if (known >= 0)
+        return known != 0;
+    const int rc = tc_pbft_verify(&j->env, envelope);
+    /* A key that we lack proves nothing against the signature. */
+    const bool genuine = rc == 0 || rc == TC_EKEY;
+    tc_justify_vouch(j, (uint32_t)envelope->type, envelope->sender, body, signature, genuine);
+    return genuine;
+}

@@ -1,0 +1,95 @@
+/* Breaches in words, and the frames that support them. */
+#include "justify_parts.h"
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Frames are kept in a ring of bytes; an entry whose bytes were overwritten is dead. */
+void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, uint16_t to)
+{
+    const struct tc_statement *s = &m->statements[0];
+    const size_t len = m->frame.len;
+    if (len > FRAME_BYTES_MAX / 16 || s->kind == TC_KIND_REPLY || s->kind == TC_KIND_REQUEST)
+        return;
+    if (FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX < len) /* do not wrap inside a frame */
+        j->frame_bytes_head += FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX;
+    memcpy(j->frame_bytes + j->frame_bytes_head % FRAME_BYTES_MAX, m->frame.data, len);
+    j->frames[j->frame_head % FRAMES_MAX] = (struct justify_frame){.sequence = s->has_sequence ? s->sequence : 0,
+                                                                   .view = s->view,
+                                                                   .offset = j->frame_bytes_head,
+                                                                   .len = (uint32_t)len,
+                                                                   .from = m->from,
+                                                                   .to = to};
+    j->frame_head++;
+    j->frame_bytes_head += len;
+}
+
+static bool same_frame(struct tc_slice a, struct tc_slice b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static void add_support(struct tc_justifier *j, const struct justify_frame *frame)
+{
+    const struct tc_slice bytes = {j->frame_bytes + frame->offset % FRAME_BYTES_MAX, frame->len};
+    if (j->support_count == SUPPORT_MAX || frame->len > FRAME_BYTES_MAX - j->support_used)
+        return;
+    for (size_t i = 0; i < j->support_count; i++)
+        if (same_frame(j->support[i], bytes))
+            return;
+    uint8_t *copy = j->support_bytes + j->support_used;
+    memcpy(copy, bytes.data, bytes.len);
+    j->support[j->support_count++] = (struct tc_slice){copy, bytes.len};
+    j->support_used += bytes.len;
+}
+
+static void gather_support(struct tc_justifier *j, uint16_t replica, uint64_t view, uint64_t sequence)
+{
+    const uint64_t kept = j->frame_head < FRAMES_MAX ? j->frame_head : FRAMES_MAX;
+    j->support_count = 0;
+    j->support_used = 0;
+    for (uint64_t i = 1; i <= kept && j->support_count < SUPPORT_MAX; i++) {
+        const struct justify_frame *frame = &j->frames[(j->frame_head - i) % FRAMES_MAX];
+        if (frame->offset + FRAME_BYTES_MAX < j->frame_bytes_head)
+            break;
+        if (frame->sequence == sequence && frame->view == view && (frame->to == replica || frame->from == replica))
+            add_support(j, frame);
+    }
+}
+
+void tc_justify_breach(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, const char *rule,
+                       const char *section, uint64_t view, uint64_t sequence, const char *format, ...)
+{
+    struct tc_breach breach = {.replica = replica,
+                               .rule = rule,
+                               .section = section,
+                               .message = m,
+                               .statement = m ? &m->statements[0] : NULL,
+                               .support = j->support};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(breach.text, sizeof breach.text, format, arguments);
+    va_end(arguments);
+    gather_support(j, replica, view, sequence);
+    breach.support_count = j->support_count;
+    j->sink(j->self, &breach);
+}
+
+const char *tc_justify_list(const struct justify_set *set, char *buffer, size_t size)
+{
+    size_t used = 0;
+    snprintf(buffer, size, "nobody");
+    for (uint32_t i = 0; i < TC_REPLICAS_MAX && used + 8 < size; i++)
+        if (justify_has(set, i))
+            used += (size_t)snprintf(buffer + used, size - used, used > 0 ? ", %u" : "%u", i);
+    return buffer;
+}
+
+const char *tc_justify_short(const uint8_t *digest, char buffer[static 16])
+{
+    if (tc_pbft_is_null(digest))
+        snprintf(buffer, 16, "nil");
+    else
+        snprintf(buffer, 16, "%02x%02x%02x%02x…", digest[0], digest[1], digest[2], digest[3]);
+    return buffer;
+}
