@@ -349,8 +349,7 @@ static void say_what(const struct tc_sequence *s, struct tc_buf *caption)
         tc_buf_add(caption, "Faulty messages and view changes");
     if (s->view != TC_NEVER_NS)
         tc_buf_format(caption, ", view %llu", (unsigned long long)s->view);
-    tc_buf_add(caption, s->guilty ? ": the messages that decided the verdict"
-                                  : ": a representative decision, since nothing was found guilty");
+    tc_buf_add(caption, s->guilty ? ": the messages that decided the verdict" : ": a representative decision");
     tc_buf_format(caption, ". %u %s drawn", s->arrow_count, s->arrow_count == 1 ? "message" : "messages");
     if (s->left_out > 0)
         tc_buf_format(caption, ", %u more (repetitions and overflow) left out", s->left_out);
@@ -367,6 +366,13 @@ void tc_sequence_draw(const json_t *result, const char *messages, struct tc_buf 
         read_rows(&s, table);
         choose_focus(&s);
         choose_rows(&s);
+        if (s.guilty && s.arrow_count == 0) { /* the guilty messages are no longer in the window */
+            s.guilty = false;
+            s.view = s.finding_ns = TC_NEVER_NS;
+            s.chosen_count = s.left_out = 0;
+            choose_representative(&s);
+            choose_rows(&s);
+        }
         choose_lanes(&s);
         add_items(&s);
         place_items(&s);
