@@ -101,11 +101,8 @@ static int base_setmetatable(lua_State *L)
     luaL_checktype(L, 1, LUA_TTABLE);
     if (!lua_isnoneornil(L, 2) && !lua_istable(L, 2))
         return tc_lua_expected(L, 2, "nil or a table");
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL && lua_getmetatable(L, 1)) {
-        lua_getfield(L, -1, "tc.original");
-        if (lua_isnil(L, -1))
-            return luaL_error(L, "cannot change a protected metatable");
-    }
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return luaL_error(L, "cannot change a protected metatable");
     lua_settop(L, 2);
     if (lua_isnil(L, 2)) {
         lua_setmetatable(L, 1);
@@ -133,6 +130,7 @@ static int base_setmetatable(lua_State *L)
     lua_pushvalue(L, 2);
     lua_setfield(L, 4, "tc.original");
     lua_setmetatable(L, 1);
+    lua_settop(L, 1);
     return 1;
 }
 
