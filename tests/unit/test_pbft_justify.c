@@ -1,0 +1,825 @@
+/* Each rule of justification: one history where it fires, and a near miss where it must not. */
+#include "../lib/pbft_make.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+/* n = 4, f = 1, quorum 3; view v is led by replica v mod 4. */
+struct fixture {
+    struct tc_make make;
+    struct tc_justifier *j;
+    uint32_t breaches;
+    uint16_t replica;
+    char rule[64], text[512];
+    size_t support_count;
+};
+
+static void on_breach(void *self, const struct tc_breach *breach)
+{
+    struct fixture *f = self;
+    f->breaches++;
+    f->replica = breach->replica;
+    f->support_count = breach->support_count;
+    snprintf(f->rule, sizeof f->rule, "%s", breach->rule);
+    snprintf(f->text, sizeof f->text, "%s", breach->text);
+    assert_non_null(strstr(breach->section, "OSDI"));
+}
+
+static int set_up(void **state)
+{
+    static struct fixture fixture;
+    memset(&fixture, 0, sizeof fixture);
+    tc_make_init(&fixture.make, 4);
+    fixture.j = tc_pbft.justifier->create(&fixture.make.env, on_breach, &fixture);
+    for (uint16_t i = 0; i < 4; i++) {
+        const struct tc_observation up = {.kind = TC_OBS_NODE_UP, .node = i, .incarnation = 1};
+        tc_pbft.justifier->observed(fixture.j, &up);
+    }
+    *state = &fixture;
+    return fixture.j ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    tc_pbft.justifier->destroy(f->j);
+    tc_make_free(&f->make);
+    return 0;
+}
+
+#define EXPECT(rule_name, who)                                                                                         \
+    do {                                                                                                               \
+        if (f->breaches != 1)                                                                                          \
+            print_error("%u breaches, last %s: %s\n", f->breaches, f->rule, f->text);                                  \
+        assert_int_equal(f->breaches, 1);                                                                              \
+        assert_string_equal(f->rule, rule_name);                                                                       \
+        assert_int_equal(f->replica, who);                                                                             \
+    } while (0)
+
+#define EXPECT_NONE()                                                                                                  \
+    do {                                                                                                               \
+        if (f->breaches != 0)                                                                                          \
+            print_error("%s: %s\n", f->rule, f->text);                                                                 \
+        assert_int_equal(f->breaches, 0);                                                                              \
+    } while (0)
+
+static void say_to(struct fixture *f, uint16_t to, const Pbft__Envelope *envelope)
+{
+    const uint16_t from = (uint16_t)envelope->sender;
+    tc_pbft.justifier->said(f->j, from, tc_make_message(&f->make, envelope, from, to));
+}
+
+static void offer(struct fixture *f, uint16_t to, const Pbft__Envelope *envelope, bool trusted)
+{
+    const uint16_t from = (uint16_t)envelope->sender;
+    tc_pbft.justifier->heard(f->j, to, tc_make_message(&f->make, envelope, from, to), trusted);
+}
+
+/* Said to everybody and offered to everybody, as in a fault-free run. */
+static void multicast(struct fixture *f, const Pbft__Envelope *envelope)
+{
+    for (uint16_t to = 0; to < 4; to++) {
+        if (to == envelope->sender)
+            continue;
+        say_to(f, to, envelope);
+        offer(f, to, envelope, true);
+    }
+}
+
+static ProtobufCBinaryData digest(struct fixture *f, uint8_t fill)
+{
+    return tc_make_digest(&f->make, fill);
+}
+
+static Pbft__Envelope *propose(struct fixture *f, uint64_t view, uint64_t sequence, uint8_t fill)
+{
+    return tc_make_pre_prepare(&f->make, (uint32_t)(view % 4), view, sequence, digest(f, fill));
+}
+
+static Pbft__Envelope *prepare(struct fixture *f, uint32_t sender, uint64_t view, uint64_t sequence, uint8_t fill)
+{
+    return tc_make_prepare(&f->make, sender, view, sequence, digest(f, fill));
+}
+
+static Pbft__Envelope *commit(struct fixture *f, uint32_t sender, uint64_t view, uint64_t sequence, uint8_t fill)
+{
+    return tc_make_commit(&f->make, sender, view, sequence, digest(f, fill));
+}
+
+static void execute(struct fixture *f, uint16_t node, uint64_t sequence, uint8_t fill)
+{
+    struct tc_observation line = {.kind = TC_OBS_EXECUTED, .node = node, .incarnation = 1};
+    line.executed.sequence = sequence;
+    line.executed.origin = TC_EXEC_EXECUTED;
+    line.executed.value.state = fill ? TC_VALUE_BYTES : TC_VALUE_NIL;
+    memset(line.executed.value.bytes, fill, TC_VALUE_SIZE);
+    tc_pbft.justifier->observed(f->j, &line);
+}
+
+/* A whole agreement in `view` without faults, executions included. */
+static void agree(struct fixture *f, uint64_t view, uint64_t sequence, uint8_t fill)
+{
+    multicast(f, propose(f, view, sequence, fill));
+    for (uint32_t i = 0; i < 4; i++)
+        if (i != view % 4)
+            multicast(f, prepare(f, i, view, sequence, fill));
+    for (uint32_t i = 0; i < 4; i++)
+        multicast(f, commit(f, i, view, sequence, fill));
+    for (uint16_t i = 0; i < 4; i++)
+        execute(f, i, sequence, fill);
+}
+
+static void test_a_correct_run(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t s = 1; s <= 500; s++) {
+        agree(f, 0, s, (uint8_t)(s % 200 + 1));
+        for (uint32_t i = 0; s % 16 == 0 && i < 4; i++)
+            multicast(f, tc_make_checkpoint(&f->make, i, s, digest(f, 1)));
+    }
+    EXPECT_NONE();
+    uint64_t judged, unjudged;
+    tc_pbft.justifier->counts(f->j, &judged, &unjudged);
+    assert_int_equal(unjudged, 0);
+    /* a pre-prepare, 3 prepares, 4 commits, 4 executions; checkpoints judge each slot once a replica */
+    assert_int_equal(judged, 500 * (1 + 3 + 4 + 4) + 4 * 496);
+}
+
+/* ---- prepare ---- */
+
+static void test_prepare_without_pre_prepare(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, propose(f, 0, 1, 9), true);
+    say_to(f, 2, prepare(f, 1, 0, 1, 9));
+    EXPECT_NONE();
+    say_to(f, 3, prepare(f, 2, 0, 1, 9)); /* nothing was offered to replica 2 */
+    EXPECT("prepare-without-pre-prepare", 2);
+    assert_non_null(strstr(f->text, "no pre-prepare"));
+    say_to(f, 1, prepare(f, 2, 0, 1, 9)); /* said again: no second breach */
+    assert_int_equal(f->breaches, 1);
+}
+
+static void test_prepare_for_another_digest(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 2, propose(f, 0, 1, 9), true);
+    say_to(f, 3, prepare(f, 2, 0, 1, 8));
+    EXPECT("prepare-without-pre-prepare", 2);
+    assert_non_null(strstr(f->text, "only 09090909"));
+    assert_int_equal(f->support_count, 1);
+}
+
+static void test_prepare_after_a_forged_pre_prepare(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *forged = propose(f, 0, 1, 9);
+    forged->signature.data[5] ^= 1;
+    offer(f, 2, forged, false);
+    say_to(f, 3, prepare(f, 2, 0, 1, 9));
+    EXPECT("prepare-without-pre-prepare", 2);
+}
+
+static void test_prepare_after_an_untrusted_but_genuine_pre_prepare(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 2, propose(f, 0, 1, 9), false);
+    say_to(f, 3, prepare(f, 2, 0, 1, 9));
+    EXPECT_NONE();
+}
+
+static void test_prepare_by_primary(void **state)
+{
+    struct fixture *f = *state;
+    multicast(f, propose(f, 0, 1, 9));
+    say_to(f, 3, prepare(f, 0, 0, 1, 9));
+    EXPECT("prepare-by-primary", 0);
+}
+
+static void test_conflicting_prepares(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 2, propose(f, 0, 1, 9), true);
+    offer(f, 2, propose(f, 0, 1, 8), false);
+    say_to(f, 3, prepare(f, 2, 0, 1, 9));
+    say_to(f, 1, prepare(f, 2, 0, 1, 9));
+    EXPECT_NONE();
+    say_to(f, 1, prepare(f, 2, 0, 1, 8));
+    EXPECT("conflicting-prepares", 2);
+}
+
+/* ---- pre-prepare ---- */
+
+static void test_pre_prepare_by_backup(void **state)
+{
+    struct fixture *f = *state;
+    say_to(f, 2, propose(f, 0, 1, 9));
+    EXPECT_NONE();
+    say_to(f, 2, tc_make_pre_prepare(&f->make, 1, 0, 1, digest(f, 9)));
+    EXPECT("pre-prepare-by-backup", 1);
+}
+
+static void test_conflicting_pre_prepares(void **state)
+{
+    struct fixture *f = *state;
+    say_to(f, 1, propose(f, 0, 1, 9));
+    say_to(f, 2, propose(f, 0, 1, 9));
+    EXPECT_NONE();
+    say_to(f, 3, propose(f, 0, 1, 8));
+    EXPECT("conflicting-pre-prepares", 0);
+}
+
+static void test_pre_prepare_outside_view(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, tc_make_view_change(&f->make, 2, 1, 0, NULL, 0), true);
+    say_to(f, 2, propose(f, 1, 1, 9));
+    EXPECT("view-without-quorum", 1);
+    assert_non_null(strstr(f->text, "1, 2 only"));
+}
+
+static void test_pre_prepare_in_its_view(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, tc_make_view_change(&f->make, 2, 1, 0, NULL, 0), true);
+    offer(f, 1, tc_make_view_change(&f->make, 3, 1, 0, NULL, 0), true);
+    say_to(f, 2, propose(f, 1, 1, 9));
+    EXPECT_NONE();
+}
+
+static void test_invalid_request(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *requests[] = {tc_make_request(&f->make, 128, 1, "a"), tc_make_request(&f->make, 129, 1, "b")};
+    say_to(f, 1, tc_make_proposal(&f->make, 0, 0, 1, requests, 2));
+    EXPECT_NONE();
+    requests[1] = tc_make_request(&f->make, 130, 1, "c");
+    requests[1]->signature.data[0] ^= 1;
+    say_to(f, 1, tc_make_proposal(&f->make, 0, 0, 2, requests, 2));
+    EXPECT("pre-prepare-invalid-request", 0);
+    assert_non_null(strstr(f->text, "client 130"));
+}
+
+static void test_wrong_batch_digest(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *requests[] = {tc_make_request(&f->make, 128, 1, "a")};
+    Pbft__Envelope *proposal = propose(f, 0, 1, 9);
+    proposal->requests = requests;
+    proposal->n_requests = 1;
+    say_to(f, 1, proposal);
+    EXPECT("pre-prepare-wrong-digest", 0);
+}
+
+/* ---- commit ---- */
+
+static void test_commit_one_prepare_short(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, propose(f, 0, 41, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 41, 0x77));
+    offer(f, 3, prepare(f, 2, 0, 41, 0x9c), true);
+    offer(f, 3, prepare(f, 0, 0, 41, 0x77), true); /* the primary's does not count */
+    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    EXPECT("commit-without-prepared", 3);
+    assert_non_null(strstr(f->text, "prepares from 3 only"));
+    assert_non_null(strstr(f->text, "replica 2's prepare names 9c9c9c9c"));
+    assert_int_equal(f->support_count, 3);
+}
+
+static void test_commit_with_its_quorum(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, propose(f, 0, 41, 0x77), true);
+    offer(f, 3, prepare(f, 2, 0, 41, 0x77), true); /* its own prepare is on a socket that we have not read yet */
+    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    EXPECT_NONE();
+}
+
+static void test_commit_with_a_forged_prepare(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *forged = prepare(f, 2, 0, 41, 0x77);
+    forged->signature.data[0] ^= 1;
+    offer(f, 3, propose(f, 0, 41, 0x77), true);
+    offer(f, 3, forged, false);
+    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    EXPECT("commit-without-prepared", 3);
+}
+
+static void test_commit_with_an_untrusted_prepare(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, propose(f, 0, 41, 0x77), false);
+    offer(f, 3, prepare(f, 2, 0, 41, 0x77), false);
+    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    EXPECT_NONE();
+}
+
+static void test_commit_against_its_own_prepare(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, propose(f, 0, 41, 0x77), true);
+    offer(f, 3, propose(f, 0, 41, 0x78), false);
+    offer(f, 3, prepare(f, 2, 0, 41, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 41, 0x78));
+    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    EXPECT("commit-without-prepared", 3);
+}
+
+static void test_commit_without_pre_prepare(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, prepare(f, 1, 0, 41, 0x77), true);
+    offer(f, 3, prepare(f, 2, 0, 41, 0x77), true);
+    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    EXPECT("commit-without-pre-prepare", 3);
+}
+
+static void test_commit_by_primary(void **state)
+{
+    struct fixture *f = *state;
+    say_to(f, 1, propose(f, 0, 41, 0x77));
+    offer(f, 0, prepare(f, 1, 0, 41, 0x77), true);
+    offer(f, 0, prepare(f, 2, 0, 41, 0x77), true);
+    say_to(f, 1, commit(f, 0, 0, 41, 0x77));
+    EXPECT_NONE();
+    offer(f, 0, prepare(f, 1, 0, 42, 0x77), true);
+    say_to(f, 1, commit(f, 0, 0, 42, 0x77));
+    EXPECT("commit-without-prepared", 0);
+}
+
+static void test_conflicting_commits(void **state)
+{
+    struct fixture *f = *state;
+    agree(f, 0, 1, 9);
+    EXPECT_NONE();
+    say_to(f, 1, commit(f, 3, 0, 1, 8));
+    EXPECT("conflicting-commits", 3);
+}
+
+/* ---- execution and checkpoints ---- */
+
+static void test_execution(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, commit(f, 0, 0, 1, 9), true);
+    offer(f, 3, commit(f, 1, 0, 1, 9), true);
+    execute(f, 3, 1, 9); /* its own makes three */
+    EXPECT_NONE();
+    offer(f, 2, commit(f, 0, 0, 1, 9), true);
+    offer(f, 2, commit(f, 1, 0, 1, 8), true);
+    execute(f, 2, 1, 9);
+    EXPECT("execution-without-commits", 2);
+    assert_non_null(strstr(f->text, "from 0, 2 only"));
+}
+
+static void test_execution_counts_one_view(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, commit(f, 0, 0, 1, 9), true);
+    offer(f, 3, commit(f, 1, 1, 1, 9), true);
+    execute(f, 3, 1, 9);
+    EXPECT("execution-without-commits", 3);
+}
+
+static void test_replays_and_transfers_are_not_executions(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_observation line = {.kind = TC_OBS_EXECUTED, .node = 3, .incarnation = 2};
+    line.executed.sequence = 1;
+    line.executed.value.state = TC_VALUE_BYTES;
+    line.executed.origin = TC_EXEC_REPLAYED;
+    tc_pbft.justifier->observed(f->j, &line);
+    line.executed.origin = TC_EXEC_TRANSFERRED;
+    tc_pbft.justifier->observed(f->j, &line);
+    EXPECT_NONE();
+}
+
+static void test_checkpoint_without_execution(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t s = 1; s <= 16; s++)
+        if (s != 7)
+            agree(f, 0, s, 9);
+    EXPECT_NONE();
+    say_to(f, 0, tc_make_checkpoint(&f->make, 1, 16, digest(f, 5)));
+    EXPECT("checkpoint-without-execution", 1);
+    assert_non_null(strstr(f->text, "sequence 7 "));
+}
+
+static Pbft__Envelope *state_of(struct fixture *f, uint64_t sequence, uint32_t signers)
+{
+    static Pbft__Envelope *checkpoints[4];
+    Pbft__State body = PBFT__STATE__INIT;
+    ProtobufCBinaryData certified = digest(f, 0);
+    body.sequence = sequence;
+    body.snapshot = (ProtobufCBinaryData){8, (uint8_t *)"snapshot"};
+    tc_digest(tc_pbft_slice(body.snapshot), certified.data);
+    for (uint32_t i = 0; i < signers; i++)
+        checkpoints[i] = tc_make_checkpoint(&f->make, i, sequence, certified);
+    body.checkpoints = checkpoints;
+    body.n_checkpoints = signers;
+    return tc_make_envelope(&f->make, PBFT__TYPE__STATE, 0, &body);
+}
+
+static void test_checkpoint_after_state_transfer(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 1, state_of(f, 16, 3), true);
+    say_to(f, 0, tc_make_checkpoint(&f->make, 1, 16, digest(f, 5)));
+    EXPECT_NONE();
+    offer(f, 2, state_of(f, 16, 2), true); /* its certificate is one short */
+    say_to(f, 0, tc_make_checkpoint(&f->make, 2, 16, digest(f, 5)));
+    EXPECT("checkpoint-without-execution", 2);
+}
+
+/* ---- view change ---- */
+
+static void test_view_change_omits_prepared(void **state)
+{
+    struct fixture *f = *state;
+    agree(f, 0, 1, 9);
+    say_to(f, 1, tc_make_view_change(&f->make, 3, 1, 0, NULL, 0));
+    EXPECT("view-change-omits-prepared", 3);
+}
+
+static void test_view_change_with_certificate(void **state)
+{
+    struct fixture *f = *state;
+    agree(f, 0, 1, 9);
+    Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 1, digest(f, 9), (uint32_t[]){1, 2}, 2);
+    say_to(f, 1, tc_make_view_change(&f->make, 3, 1, 0, &prepared, 1));
+    EXPECT_NONE();
+}
+
+static void test_view_change_behind_stable_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t s = 1; s <= 16; s++)
+        agree(f, 0, s, 9);
+    say_to(f, 1, tc_make_view_change(&f->make, 3, 1, 16, NULL, 0));
+    EXPECT_NONE();
+}
+
+static void test_view_change_older_certificate(void **state)
+{
+    struct fixture *f = *state;
+    agree(f, 0, 1, 9);
+    Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 1, digest(f, 9), (uint32_t[]){1, 2}, 2);
+    Pbft__Envelope *changes[3];
+    for (uint32_t i = 0; i < 3; i++) {
+        changes[i] = tc_make_view_change(&f->make, i + 1, 1, 0, &prepared, 1);
+        multicast(f, changes[i]);
+    }
+    Pbft__Envelope *order = propose(f, 1, 1, 9);
+    multicast(f, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
+    agree(f, 1, 1, 9);
+    EXPECT_NONE();
+    say_to(f, 2, tc_make_view_change(&f->make, 3, 2, 0, &prepared, 1)); /* of view 0, but it committed in view 1 */
+    EXPECT("view-change-older-certificate", 3);
+}
+
+static void test_view_change_wrong_digest(void **state)
+{
+    struct fixture *f = *state;
+    agree(f, 0, 1, 9);
+    Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 1, digest(f, 8), (uint32_t[]){1, 2}, 2);
+    say_to(f, 1, tc_make_view_change(&f->make, 3, 1, 0, &prepared, 1));
+    EXPECT("view-change-wrong-digest", 3);
+}
+
+static void test_view_change_bad_certificates(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_make *make = &f->make;
+    Pbft__Prepared *bad[6] = {
+        tc_make_prepared(make, 0, 1, digest(f, 9), (uint32_t[]){1, 1}, 2), /* duplicate signer */
+        tc_make_prepared(make, 0, 1, digest(f, 9), (uint32_t[]){0, 1}, 2), /* the primary's prepare */
+        tc_make_prepared(make, 0, 1, digest(f, 9), (uint32_t[]){1}, 1),
+        tc_make_prepared(make, 0, 1, digest(f, 9), (uint32_t[]){1, 2}, 2),
+        tc_make_prepared(make, 5, 1, digest(f, 9), (uint32_t[]){2, 3}, 2), /* of a later view */
+        tc_make_prepared(make, 0, 1, digest(f, 9), (uint32_t[]){1, 2}, 2),
+    };
+    bad[3]->prepares[1]->signature.data[3] ^= 1;
+    bad[5]->pre_prepare->signature.data[3] ^= 1;
+    for (uint32_t i = 0; i < 6; i++) {
+        f->breaches = 0;
+        say_to(f, 1, tc_make_view_change(make, 3, 1 + i % 4, 0, &bad[i], 1));
+        EXPECT("view-change-bad-certificate", 3);
+    }
+}
+
+static void test_view_change_bad_checkpoint(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *change = tc_make_view_change(&f->make, 3, 1, 16, NULL, 0);
+    say_to(f, 1, change);
+    EXPECT_NONE();
+    Pbft__ViewChange body = PBFT__VIEW_CHANGE__INIT;
+    Pbft__Envelope *twice[3];
+    for (uint32_t i = 0; i < 3; i++)
+        twice[i] = tc_make_checkpoint(&f->make, i % 2, 16, digest(f, 16));
+    body.view = 2;
+    body.stable_sequence = 16;
+    body.stable_digest = digest(f, 16);
+    body.checkpoints = twice;
+    body.n_checkpoints = 3;
+    say_to(f, 1, tc_make_envelope(&f->make, PBFT__TYPE__VIEW_CHANGE, 3, &body));
+    EXPECT("view-change-bad-checkpoint", 3);
+}
+
+/* ---- new view ---- */
+
+/* View changes of 1, 2, 3 to view 1; 2's has sequence 1 prepared as `fill`. */
+static void ask(struct fixture *f, Pbft__Envelope *changes[3], uint8_t fill)
+{
+    static Pbft__Prepared *prepared;
+    prepared = tc_make_prepared(&f->make, 0, 1, digest(f, fill), (uint32_t[]){1, 2}, 2);
+    for (uint32_t i = 0; i < 3; i++) {
+        changes[i] = tc_make_view_change(&f->make, i + 1, 1, 0, &prepared, i == 1 ? 1 : 0);
+        multicast(f, changes[i]);
+    }
+}
+
+static void test_new_view(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 9);
+    ask(f, changes, 9);
+    multicast(f, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
+    multicast(f, prepare(f, 2, 1, 1, 9));
+    multicast(f, propose(f, 1, 2, 7));
+    multicast(f, prepare(f, 3, 1, 2, 7));
+    const struct tc_observation line = {.kind = TC_OBS_VIEW, .node = 3, .view = {.view = 1, .active = true}};
+    tc_pbft.justifier->observed(f->j, &line);
+    EXPECT_NONE();
+}
+
+static void test_new_view_without_quorum(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 9);
+    ask(f, changes, 9);
+    changes[2] = changes[0]; /* the same replica twice */
+    say_to(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
+    EXPECT("new-view-without-quorum", 1);
+}
+
+static void test_new_view_wrong_order(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 8);
+    ask(f, changes, 9);
+    say_to(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
+    EXPECT("new-view-wrong-proposals", 1);
+    assert_non_null(strstr(f->text, "give 09090909… for sequence 1, it orders 08080808"));
+}
+
+static void test_new_view_missing_order(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3];
+    ask(f, changes, 9);
+    say_to(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, NULL, 0));
+    EXPECT("new-view-wrong-proposals", 1);
+}
+
+static void test_new_view_by_backup(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3];
+    ask(f, changes, 9);
+    say_to(f, 1, tc_make_new_view(&f->make, 2, 1, changes, 3, NULL, 0));
+    EXPECT("new-view-by-backup", 2);
+}
+
+static void test_null_request_fills_a_gap(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 2, digest(f, 9), (uint32_t[]){1, 2}, 2);
+    Pbft__Envelope *changes[3], *orders[] = {propose(f, 1, 1, 0), propose(f, 1, 2, 9)};
+    for (uint32_t i = 0; i < 3; i++)
+        changes[i] = tc_make_view_change(&f->make, i + 1, 1, 0, &prepared, 1);
+    multicast(f, tc_make_new_view(&f->make, 1, 1, changes, 3, orders, 2));
+    multicast(f, prepare(f, 2, 1, 1, 0));
+    EXPECT_NONE();
+}
+
+static void test_prepare_in_an_unchecked_new_view(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 8);
+    ask(f, changes, 9);
+    offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1), false);
+    EXPECT_NONE(); /* being offered it is no fault */
+    say_to(f, 3, prepare(f, 2, 1, 1, 8));
+    EXPECT("new-view-unchecked", 2);
+    assert_non_null(strstr(f->text, "it orders 08080808"));
+}
+
+static void test_prepare_when_one_of_two_new_views_holds(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3], *wrong = propose(f, 1, 1, 8), *right = propose(f, 1, 1, 9);
+    ask(f, changes, 9);
+    offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &wrong, 1), false);
+    offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &right, 1), false);
+    say_to(f, 3, prepare(f, 2, 1, 1, 9));
+    EXPECT_NONE();
+    say_to(f, 3, prepare(f, 2, 1, 2, 8)); /* beyond the new view's orders, but never proposed */
+    EXPECT("prepare-without-pre-prepare", 2);
+}
+
+static void test_prepare_against_the_new_view(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 9);
+    ask(f, changes, 9);
+    offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1), false);
+    offer(f, 2, propose(f, 1, 1, 8), false);
+    say_to(f, 3, prepare(f, 2, 1, 1, 8));
+    EXPECT("vote-against-new-view", 2);
+}
+
+static void test_prepare_outside_view(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 2, propose(f, 1, 1, 8), true);
+    say_to(f, 3, prepare(f, 2, 1, 1, 8));
+    EXPECT("outside-view", 2);
+}
+
+static void test_one_bad_view_change_among_enough(void **state)
+{
+    struct fixture *f = *state;
+    Pbft__Envelope *changes[4], *order = propose(f, 1, 1, 9);
+    Pbft__Prepared *bad = tc_make_prepared(&f->make, 0, 1, digest(f, 7), (uint32_t[]){1}, 1);
+    ask(f, changes, 9);
+    changes[3] = tc_make_view_change(&f->make, 0, 1, 0, &bad, 1);
+    offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 4, &order, 1), false);
+    say_to(f, 3, prepare(f, 2, 1, 1, 9));
+    EXPECT_NONE();
+}
+
+/* ---- order on one connection ---- */
+
+static void open_link(struct fixture *f, uint16_t from, uint16_t to)
+{
+    struct tc_slice frame;
+    struct tc_message m = {.from = from, .to = to};
+    assert_int_equal(tc_pbft_hello(&f->make.cluster, from, &f->make.arena, &frame), 0);
+    assert_int_equal(tc_pbft.decode(frame, &f->make.arena, &m), 0);
+    tc_pbft.justifier->said(f->j, from, &m);
+}
+
+static void test_vote_after_view_change(void **state)
+{
+    struct fixture *f = *state;
+    open_link(f, 2, 3);
+    offer(f, 2, propose(f, 0, 1, 9), true);
+    say_to(f, 3, tc_make_view_change(&f->make, 2, 1, 0, NULL, 0));
+    say_to(f, 3, prepare(f, 2, 0, 1, 9));
+    EXPECT("vote-after-view-change", 2);
+}
+
+static void test_vote_after_view_change_elsewhere(void **state)
+{
+    struct fixture *f = *state;
+    open_link(f, 2, 3);
+    open_link(f, 2, 1);
+    offer(f, 2, propose(f, 0, 1, 9), true);
+    offer(f, 2, propose(f, 0, 2, 9), true);
+    say_to(f, 3, prepare(f, 2, 0, 1, 9));
+    say_to(f, 3, tc_make_view_change(&f->make, 2, 1, 0, NULL, 0));
+    say_to(f, 3, prepare(f, 2, 0, 1, 9)); /* said again */
+    say_to(f, 1, prepare(f, 2, 0, 2, 9)); /* on another connection */
+    EXPECT_NONE();
+}
+
+static void test_vote_after_reconnection(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 2, propose(f, 0, 1, 9), true); /* prepared, persisted, crashed before it was sent */
+    open_link(f, 2, 3);
+    say_to(f, 3, tc_make_view_change(&f->make, 2, 1, 0, NULL, 0));
+    say_to(f, 3, prepare(f, 2, 0, 1, 9));
+    EXPECT_NONE();
+}
+
+/* ---- what is not judged ---- */
+
+static void test_watching_from_the_middle(void **state)
+{
+    struct fixture *f = *state;
+    tc_pbft.justifier->destroy(f->j);
+    f->j = tc_pbft.justifier->create(&f->make.env, on_breach, f);
+    say_to(f, 3, commit(f, 2, 6, 900, 9));
+    say_to(f, 3, prepare(f, 3, 6, 901, 9));
+    say_to(f, 3, tc_make_checkpoint(&f->make, 2, 896, digest(f, 9)));
+    EXPECT_NONE();
+    uint64_t judged, unjudged;
+    tc_pbft.justifier->counts(f->j, &judged, &unjudged);
+    assert_int_equal(judged, 0);
+    assert_true(unjudged >= 2);
+    for (uint64_t s = 902; s < 1100; s++)
+        agree(f, 6, s, 9);
+    EXPECT_NONE();
+    say_to(f, 3, commit(f, 1, 6, 1100, 9));
+    EXPECT("commit-without-pre-prepare", 1);
+}
+
+static void test_far_away_numbers_move_nothing(void **state)
+{
+    struct fixture *f = *state;
+    say_to(f, 1, propose(f, 0, UINT64_C(1) << 40, 9)); /* replica 0 is the traitor */
+    offer(f, 1, propose(f, 0, UINT64_C(1) << 40, 9), false);
+    for (uint64_t s = 1; s <= 20; s++)
+        agree(f, 0, s, 9);
+    f->breaches = 0; /* what replica 0 did is its own affair */
+    say_to(f, 3, commit(f, 2, 0, 21, 9));
+    EXPECT("commit-without-pre-prepare", 2);
+}
+
+static void test_a_flooded_slot_is_not_judged(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < 200; i++)
+        offer(f, 2, prepare(f, 1, i, 1, (uint8_t)(1 + i % 250)), false);
+    say_to(f, 3, prepare(f, 2, 0, 1, 251));
+    EXPECT_NONE();
+    say_to(f, 3, prepare(f, 2, 0, 2, 251)); /* its neighbour is */
+    EXPECT("prepare-without-pre-prepare", 2);
+}
+
+static void test_relayed_words_are_not_its_own(void **state)
+{
+    struct fixture *f = *state;
+    tc_pbft.justifier->said(f->j, 2, tc_make_message(&f->make, prepare(f, 1, 0, 1, 9), 2, 3));
+    EXPECT_NONE();
+    tc_pbft.justifier->heard(f->j, 3, tc_make_message(&f->make, propose(f, 0, 1, 9), 2, 3), true);
+    say_to(f, 1, prepare(f, 3, 0, 1, 9)); /* a pre-prepare counts whoever passes it on */
+    EXPECT_NONE();
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        T(test_a_correct_run),
+        T(test_prepare_without_pre_prepare),
+        T(test_prepare_for_another_digest),
+        T(test_prepare_after_a_forged_pre_prepare),
+        T(test_prepare_after_an_untrusted_but_genuine_pre_prepare),
+        T(test_prepare_by_primary),
+        T(test_conflicting_prepares),
+        T(test_pre_prepare_by_backup),
+        T(test_conflicting_pre_prepares),
+        T(test_pre_prepare_outside_view),
+        T(test_pre_prepare_in_its_view),
+        T(test_invalid_request),
+        T(test_wrong_batch_digest),
+        T(test_commit_one_prepare_short),
+        T(test_commit_with_its_quorum),
+        T(test_commit_with_a_forged_prepare),
+        T(test_commit_with_an_untrusted_prepare),
+        T(test_commit_against_its_own_prepare),
+        T(test_commit_without_pre_prepare),
+        T(test_commit_by_primary),
+        T(test_conflicting_commits),
+        T(test_execution),
+        T(test_execution_counts_one_view),
+        T(test_replays_and_transfers_are_not_executions),
+        T(test_checkpoint_without_execution),
+        T(test_checkpoint_after_state_transfer),
+        T(test_view_change_omits_prepared),
+        T(test_view_change_with_certificate),
+        T(test_view_change_behind_stable_checkpoint),
+        T(test_view_change_older_certificate),
+        T(test_view_change_wrong_digest),
+        T(test_view_change_bad_certificates),
+        T(test_view_change_bad_checkpoint),
+        T(test_new_view),
+        T(test_new_view_without_quorum),
+        T(test_new_view_wrong_order),
+        T(test_new_view_missing_order),
+        T(test_new_view_by_backup),
+        T(test_null_request_fills_a_gap),
+        T(test_prepare_in_an_unchecked_new_view),
+        T(test_prepare_when_one_of_two_new_views_holds),
+        T(test_prepare_against_the_new_view),
+        T(test_prepare_outside_view),
+        T(test_one_bad_view_change_among_enough),
+        T(test_vote_after_view_change),
+        T(test_vote_after_view_change_elsewhere),
+        T(test_vote_after_reconnection),
+        T(test_watching_from_the_middle),
+        T(test_far_away_numbers_move_nothing),
+        T(test_a_flooded_slot_is_not_judged),
+        T(test_relayed_words_are_not_its_own),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
