@@ -169,9 +169,11 @@ static void read_execute(struct reader *r, struct tc_observation *out)
     out->kind = TC_OBS_EXECUTED;
     out->executed.sequence = get_uint(r, r->object, "seq", UINT64_MAX, true);
     out->executed.view = get_uint(r, r->object, "view", UINT64_MAX, true);
-    get_value(r, r->object, "digest", true, &out->executed.value);
-    get_value(r, r->object, "state", false, &out->executed.state);
     out->executed.origin = get_origin(r);
+    /* A transferred state is no batch: it has a state digest only. */
+    bool batch = out->executed.origin != TC_EXEC_TRANSFERRED;
+    get_value(r, r->object, "digest", batch, &out->executed.value);
+    get_value(r, r->object, "state", !batch, &out->executed.state);
     get_operations(r, out);
 }
 

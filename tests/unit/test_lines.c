@@ -274,6 +274,11 @@ static void test_malformed_names_the_key(void **state)
         if (!strstr(err.text, cases[i].names))
             fail_msg("%s: \"%s\" does not name %s", cases[i].line, err.text, cases[i].names);
     }
+    assert_int_equal(parse("{\"e\":\"execute\",\"node\":0,\"seq\":9,\"view\":0,\"state\":" D
+                           ",\"origin\":\"transferred\",\"ops\":[]}",
+                           &out, &err),
+                     0); /* a state, not a batch */
+    assert_int_equal(out.executed.value.state, TC_VALUE_ABSENT);
     assert_int_equal(parse("{\"e\":\"view\",\"node\":0,\"view\":1,\"active\":true,\"extra\":[1]}", &out, &err), 0);
 }
 
