@@ -287,6 +287,12 @@ int tc_engine_step(struct tc_engine *e, const struct tc_event *event, struct tc_
     case TC_EV_OBSERVED:
         on_observed(e, event);
         break;
+    case TC_EV_NODE_EXIT:
+    case TC_EV_RELOAD:
+        e->observation =
+            (struct tc_observation){.kind = event->kind == TC_EV_RELOAD ? TC_OBS_PHASE : TC_OBS_NODE_EXIT, .text = ""};
+        act(e, TC_ACT_OBSERVE, 0)->observation = &e->observation;
+        break;
     default:
         break;
     }
