@@ -199,6 +199,21 @@ static const char *outcome(const json_t *result)
     }
 }
 
+/* The sentence without the status it may begin with (the status stands above it), and with a capital. */
+static void headline(struct tc_html *h, const char *status, const char *sentence)
+{
+    size_t len = strlen(status);
+    if (strncmp(sentence, status, len) == 0 && strncmp(sentence + len, ": ", 2) == 0)
+        sentence += len + 2;
+    char first[2] = {sentence[0], '\0'};
+    if (first[0] >= 'a' && first[0] <= 'z') {
+        first[0] = (char)(first[0] - 'a' + 'A');
+        tc_html_text(h, first);
+        sentence++;
+    }
+    tc_html_text(h, sentence);
+}
+
 static void verdict(struct tc_html *h)
 {
     const json_t *r = h->result, *note;
@@ -213,7 +228,7 @@ static void verdict(struct tc_html *h)
         tc_buf_duration(h->out, duration);
     }
     tc_buf_add(h->out, "</span></p>\n<h1>");
-    tc_html_text(h, *sentence ? sentence : status);
+    headline(h, status, *sentence ? sentence : status);
     tc_buf_add(h->out, "</h1>\n");
     because(h);
     json_array_foreach(json_object_get(r, "notes"), i, note)

@@ -66,18 +66,32 @@ static void attack_sentence(struct tc_html *h)
     tc_buf_add(h->out, "</p>\n");
 }
 
-static void fault_row(struct tc_html *h, const char *verb, const json_t *fault)
+static bool any_delay(const json_t *verbs)
+{
+    const char *verb;
+    const json_t *fault;
+    json_object_foreach((json_t *)verbs, verb, fault)
+    {
+        if (json_is_object(json_object_get(fault, "delay")))
+            return true;
+    }
+    return false;
+}
+
+static void fault_row(struct tc_html *h, const char *verb, const json_t *fault, bool delays)
 {
     const json_t *delay = json_object_get(fault, "delay");
     tc_buf_add(h->out, "<tr>");
     text_cell(h, "fault", verb);
     count_cell(h, "asked", fault, "asked");
     count_cell(h, "bitten", fault, "bitten");
-    duration_cell(h, "delay asked p50", delay, "asked_p50_ns");
-    duration_cell(h, "measured p50", delay, "measured_p50_ns");
-    duration_cell(h, "asked p99", delay, "asked_p99_ns");
-    duration_cell(h, "measured p99", delay, "measured_p99_ns");
-    duration_cell(h, "late by p99", delay, "late_p99_ns");
+    if (delays) {
+        duration_cell(h, "delay asked p50", delay, "asked_p50_ns");
+        duration_cell(h, "measured p50", delay, "measured_p50_ns");
+        duration_cell(h, "asked p99", delay, "asked_p99_ns");
+        duration_cell(h, "measured p99", delay, "measured_p99_ns");
+        duration_cell(h, "late by p99", delay, "late_p99_ns");
+    }
     tc_buf_add(h->out, "</tr>\n");
 }
 
@@ -100,8 +114,9 @@ void tc_html_faults(struct tc_html *h)
     tc_buf_add(h->out, "</b> bitten</span><span><b>");
     tc_buf_count(h->out, (uint64_t)tc_json_integer(json_object_get(h->result, "traffic"), "messages"));
     tc_buf_add(h->out, "</b> messages passed</span></p>\n");
-    header_row(h, names, 8, 1);
-    json_object_foreach((json_t *)json_object_get(faults, "by_verb"), verb, fault) fault_row(h, verb, fault);
+    bool delays = any_delay(json_object_get(faults, "by_verb"));
+    header_row(h, names, delays ? 8 : 3, 1);
+    json_object_foreach((json_t *)json_object_get(faults, "by_verb"), verb, fault) fault_row(h, verb, fault, delays);
     tc_buf_add(h->out, "</tbody></table>\n<p class=\"fine\">A fault has bitten when it changed what was offered to "
                        "somebody, or what a process did.</p></section>\n");
 }

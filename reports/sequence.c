@@ -317,15 +317,34 @@ static bool shares_row(const struct tc_sequence *s, uint32_t index)
     return true;
 }
 
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* What counts as idle follows the pace of the run: a slow machine pauses between any two messages. */
+static uint64_t idle_ns(const struct tc_sequence *s)
+{
+    uint64_t gaps[TC_SEQUENCE_ITEMS_MAX];
+    uint32_t count = 0;
+    for (uint32_t i = 1; i < s->item_count; i++)
+        gaps[count++] = s->items[i].time_ns - s->items[i - 1].time_ns;
+    qsort(gaps, count, sizeof *gaps, by_number);
+    uint64_t usual = count > 0 ? 4 * gaps[count / 2] : 0;
+    return usual > IDLE_NS ? usual : IDLE_NS;
+}
+
 /* Every item gets a row of its own, however short the time between two; a long pause costs one fixed step. */
 static void place_items(struct tc_sequence *s)
 {
     qsort(s->items, s->item_count, sizeof *s->items, by_time);
+    uint64_t longest_ns = idle_ns(s);
     int y = TOP;
     for (uint32_t i = 0; i < s->item_count; i++) {
         struct tc_sequence_item *item = &s->items[i];
         uint64_t idle = i > 0 ? item->time_ns - s->items[i - 1].time_ns : 0;
-        if (idle > IDLE_NS) {
+        if (idle > longest_ns) {
             item->cut_ns = idle;
             y += CUT_STEP;
         }

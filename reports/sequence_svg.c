@@ -184,7 +184,10 @@ static void fan_label(struct draw *d, const struct tc_sequence_item *item)
     for (uint32_t i = 0; i < item->count; i++)
         all_left &= tc_sequence_lane(d->s, d->s->rows[item->next[i]].to) < lane;
     bool left = last || (all_left && lane > 0);
-    if (*row->digest)
+    /* Only what the cluster agrees on gets a colour; a view change's digest would use them up. */
+    bool value = *row->digest && (strcmp(row->kind, "propose") == 0 || strcmp(row->kind, "vote") == 0 ||
+                                  strcmp(row->kind, "certificate") == 0);
+    if (value)
         tc_buf_format(d->svg, "<circle class=\"g%u\" cx=\"%d\" cy=\"%d\" r=\"3.4\"/>", digest_class(d, row->digest), x,
                       item->y);
     tc_buf_format(d->svg, "<text class=\"l %s\" x=\"%d\" y=\"%d\" text-anchor=\"%s\">", line_class(row->fate),
@@ -193,7 +196,7 @@ static void fan_label(struct draw *d, const struct tc_sequence_item *item)
     tc_buf_escape(d->svg, TC_ESCAPE_MARKUP, *row->type ? row->type : row->kind);
     if (row->view != TC_NEVER_NS)
         tc_buf_format(d->svg, " v%llu", (unsigned long long)row->view);
-    if (*row->digest) {
+    if (value) {
         tc_buf_add(d->svg, " ");
         tc_buf_escape_bytes(d->svg, TC_ESCAPE_MARKUP, row->digest, strnlen(row->digest, 4));
     }
