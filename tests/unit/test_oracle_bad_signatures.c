@@ -1,0 +1,74 @@
+/* O18: fires on a bad signature that nothing we changed explains. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/judge_bench.h"
+
+#define NAME "bad-signatures"
+
+static const struct toy prepare = {.type = TOY_PREPARE, .sequence = 1, .value = 'a', .signer = 2};
+
+static void complain(struct bench *b, uint16_t node, uint16_t peer, const char *text)
+{
+    struct tc_observation o = {.kind = TC_OBS_COMPLAINT, .node = node, .peer = peer, .text = text};
+    bench_observe(b, o);
+}
+
+static void unexplained_is_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_message(&b, 2, 1, &prepare, 1);
+    complain(&b, 1, 2, "bad signature on prepare");
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_string_equal(j->findings[0].text, "replica 1 complains about replica 2, though nothing between them was "
+                                             "touched: bad signature on prepare");
+    bench_close(&b);
+}
+
+static void a_touched_link_elsewhere_explains_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_message_as(&b, 2, 3, &prepare, 1, false, true, true);
+    complain(&b, 1, 2, "bad signature on prepare");
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
+static void near_misses_hold(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_message_as(&b, 2, 1, &prepare, 1, false, true, true); /* we changed it */
+    complain(&b, 1, 2, "bad signature on prepare");
+    complain(&b, 3, 1, "bad signature on request"); /* 1 may have passed on what we changed */
+    complain(&b, 0, 2, "view 7 is too far ahead");  /* of no signature */
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason, "2 complaints about signatures, 2 explained by what we changed");
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 2);
+    complain(&b, 1, 2, "bad signature on prepare");
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(unexplained_is_a_breach),
+        cmocka_unit_test(a_touched_link_elsewhere_explains_nothing),
+        cmocka_unit_test(near_misses_hold),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

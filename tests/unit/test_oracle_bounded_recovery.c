@@ -1,0 +1,193 @@
+/* O12: fires when a pending request leads to no decision in time with at most f faulty; the clock forgives healing,
+ * idleness and back-off. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/judge_bench.h"
+
+#define NAME  "bounded-recovery"
+#define BOUND (3 * 4 * 100000000u) /* three times the toy's bound for a view timer of 100 ms */
+
+static void wait_ns(struct bench *b, uint64_t duration_ns)
+{
+    b->now_ns += duration_ns;
+}
+
+static void no_decision_in_time_is_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    bench_request(&b, 128, 1, false);
+    bench_request(&b, 128, 2, true);
+    wait_ns(&b, BOUND + 1000000);
+    bench_view(&b, 1, 1, false, 0);
+    wait_ns(&b, BOUND);
+    bench_view(&b, 1, 1, false, 0); /* once a wait */
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_int_equal(j->finding_total, 1);
+    assert_string_equal(j->findings[0].text, "no decision for 1.20 s while 1 request waits (bound 1.20 s)");
+    bench_close(&b);
+}
+
+static void in_time_holds(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    wait_ns(&b, BOUND - 1000000);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    wait_ns(&b, 10 * (uint64_t)BOUND); /* idle: nobody waits */
+    bench_request(&b, 128, 2, true);
+    wait_ns(&b, 1000);
+    bench_execute_as(&b, 0, 0, 2, 'b', TC_EXEC_EXECUTED, 128, 2, 'r');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
+    bench_close(&b);
+}
+
+static void healing_starts_the_clock_anew(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    bench_down(&b, 0);
+    bench_down(&b, 1); /* two of one: nothing is due */
+    wait_ns(&b, 5 * (uint64_t)BOUND);
+    bench_up(&b, 0);
+    bench_up(&b, 1);
+    wait_ns(&b, BOUND - 1000000);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->finding_total, 0);
+    assert_int_equal(j->status, TC_HOLDS);
+    bench_close(&b);
+}
+
+static void back_off_from_before_counts(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_down(&b, 0);
+    bench_down(&b, 1);
+    bench_request(&b, 128, 1, true);
+    bench_view(&b, 2, 3, false, 800000000u); /* the view timer has grown to 0.8 s */
+    bench_up(&b, 0);
+    bench_up(&b, 1);
+    wait_ns(&b, 5 * (uint64_t)BOUND);
+    bench_execute_as(&b, 2, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
+    bench_close(&b);
+}
+
+static void one_silent_replica_excuses_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    bench_traitor(&b, 0);
+    wait_ns(&b, BOUND + 1000000);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
+static void a_standstill_with_too_many_faults_is_expected(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3, 0, NAME);
+    bench_request(&b, 128, 1, true);
+    bench_traitor(&b, 0);
+    wait_ns(&b, BOUND);
+    bench_phase(&b, TC_RUN_ENDED);
+    bench_down(&b, 1); /* the run's own stopping of nodes */
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_EXPECTED);
+    assert_non_null(strstr(j->findings[0].text, "the cluster stands still"));
+    assert_false(tc_judge_violations(b.judge));
+    bench_close(&b);
+}
+
+static void a_traitors_lines_decide_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 0);
+    bench_request(&b, 128, 1, true);
+    wait_ns(&b, BOUND / 2);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    wait_ns(&b, BOUND / 2 + 1000000);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
+static void what_was_executed_waits_for_no_decision(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    bench_request(&b, 128, 1, true); /* the client's line comes late, and its answer never */
+    wait_ns(&b, 2 * (uint64_t)BOUND);
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
+static void quorums_decide_where_there_are_no_lines(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tc_judge_config config = {.has_messages = true, .has_client_history = true, .links_complete = true};
+    bench_open_config(&b, 4, 1, NAME, config);
+    bench_request(&b, 128, 1, true);
+    wait_ns(&b, BOUND - 1000000);
+    bench_round(&b, 0, 1, 'a');
+    wait_ns(&b, BOUND - 1000000);
+    bench_round(&b, 0, 2, 'b');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->finding_total, 0);
+    assert_int_equal(j->result.compared, 2);
+    bench_close(&b);
+}
+
+static void a_short_run_is_inconclusive(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    wait_ns(&b, BOUND - 100000000);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_INCONCLUSIVE);
+    bench_close(&b);
+    bench_open_config(&b, 4, 1, NAME, (struct tc_judge_config){.has_executions = true});
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_decision_in_time_is_a_breach),
+        cmocka_unit_test(in_time_holds),
+        cmocka_unit_test(healing_starts_the_clock_anew),
+        cmocka_unit_test(back_off_from_before_counts),
+        cmocka_unit_test(one_silent_replica_excuses_nothing),
+        cmocka_unit_test(a_standstill_with_too_many_faults_is_expected),
+        cmocka_unit_test(a_traitors_lines_decide_nothing),
+        cmocka_unit_test(what_was_executed_waits_for_no_decision),
+        cmocka_unit_test(quorums_decide_where_there_are_no_lines),
+        cmocka_unit_test(a_short_run_is_inconclusive),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

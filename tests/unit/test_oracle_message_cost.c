@@ -1,0 +1,96 @@
+/* O16: fires when a failure-free decision costs more than the formula; retransmissions, other types and later phases
+ * are counted apart. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/judge_bench.h"
+
+#define NAME "message-cost"
+
+static void as_the_formula_says(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_phase(&b, TC_RUN_BEFORE);
+    for (uint64_t sequence = 1; sequence <= 30; sequence++)
+        bench_round(&b, 0, sequence, 'a');
+    b.occurrence = 1;
+    for (uint64_t sequence = 1; sequence <= 30; sequence++) /* all of it again */
+        bench_round(&b, 0, sequence, 'a');
+    b.occurrence = 0;
+    struct toy other = {.type = TOY_CHECKPOINT, .sequence = 30, .value = 'k', .signer = 1};
+    for (int i = 0; i < 1000; i++)
+        bench_broadcast(&b, other);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason, "24.0 messages a decision over 30 decisions before the attack (formula 24), "
+                                          "720 said again, 3000 of other types");
+    bench_close(&b);
+}
+
+/* One more round of prepares, each under another key. */
+static void chatter(struct bench *b, uint64_t sequence)
+{
+    struct toy s = {.type = TOY_PREPARE, .sequence = sequence, .value = 'a'};
+    for (s.signer = 0; s.signer < 4; s.signer++)
+        bench_broadcast(b, s);
+}
+
+static void too_many_are_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_phase(&b, TC_RUN_BEFORE);
+    for (uint64_t sequence = 1; sequence <= 30; sequence++) {
+        bench_round(&b, 0, sequence, 'a');
+        chatter(&b, sequence);
+    }
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_string_equal(j->findings[0].text,
+                        "36.0 messages a decision over 30 decisions before the attack (formula 24)");
+    bench_close(&b);
+}
+
+static void only_the_failure_free_phase_counts(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_phase(&b, TC_RUN_BEFORE);
+    for (uint64_t sequence = 1; sequence <= 30; sequence++)
+        bench_round(&b, 0, sequence, 'a');
+    bench_phase(&b, TC_RUN_DURING);
+    for (uint64_t sequence = 31; sequence <= 60; sequence++) {
+        bench_round(&b, 0, sequence, 'a');
+        chatter(&b, sequence);
+    }
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME);
+    for (uint64_t sequence = 1; sequence <= 30; sequence++)
+        bench_round(&b, 0, sequence, 'a');
+    bench_view(&b, 2, 1, false, 0);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED); /* not free of failures */
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME);
+    bench_round(&b, 0, 1, 'a');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED); /* too few */
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(as_the_formula_says),
+        cmocka_unit_test(too_many_are_a_breach),
+        cmocka_unit_test(only_the_failure_free_phase_counts),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

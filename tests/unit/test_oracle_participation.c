@@ -1,0 +1,106 @@
+/* O14: names who votes to some and not to others; not who is cut off, robbed by injection, or silent to all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/judge_bench.h"
+
+#define NAME "participation"
+
+/* 300 votes of replica 1 to 0, 2 and 3; to 3 only every `keep`-th (0: none). heard: not lost on the way. */
+static void votes(struct bench *b, uint32_t keep, bool heard)
+{
+    for (uint64_t sequence = 1; sequence <= 300; sequence++) {
+        struct toy s = {.type = TOY_PREPARE, .sequence = sequence, .value = 'a', .signer = 1};
+        for (uint16_t to = 0; to < 4; to++) {
+            if (to == 1 || (to == 3 && (keep == 0 || sequence % keep != 0)))
+                continue;
+            bench_message_as(b, 1, to, &s, 1, true, heard || to != 3, false);
+        }
+    }
+}
+
+static void selective_dropping_is_named(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 1);
+    votes(&b, 2, true);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_CAUGHT);
+    assert_int_equal(j->finding_total, 1);
+    assert_string_equal(j->findings[0].text, "replica 1 said 150 of 300 votes to replica 3, and the others more");
+    bench_close(&b);
+}
+
+static void injected_loss_is_not_the_senders(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    votes(&b, 1, false); /* all said, none heard by 3 */
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->finding_total, 0);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason, "900 of 900 votes said, 300 of them lost or changed by injection");
+    bench_close(&b);
+}
+
+static void a_severed_edge_is_not_the_senders(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    for (uint16_t to = 0; to < 3; to++) {
+        struct tc_observation up = {.kind = TC_OBS_LINK_UP, .node = 1, .peer = to};
+        bench_observe(&b, up);
+    }
+    votes(&b, 0, true);
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME);
+    bench_down(&b, 3);
+    votes(&b, 0, true);
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
+static void a_few_missing_are_chance(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_round(&b, 0, 1000, 'a');
+    for (uint64_t sequence = 1; sequence <= 300; sequence++) {
+        struct toy s = {.type = TOY_PREPARE, .sequence = sequence, .value = 'a', .signer = 1};
+        for (uint16_t to = 0; to < 4; to++)
+            if (to != 1 && !(to == 3 && sequence % 8 == 0))
+                bench_message(&b, 1, to, &s, 1);
+    }
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
+static void too_few_votes_are_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_round(&b, 0, 1, 'a');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(selective_dropping_is_named),       cmocka_unit_test(injected_loss_is_not_the_senders),
+        cmocka_unit_test(a_severed_edge_is_not_the_senders), cmocka_unit_test(a_few_missing_are_chance),
+        cmocka_unit_test(too_few_votes_are_not_judged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
