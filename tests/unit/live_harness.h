@@ -90,7 +90,7 @@ struct tc_engine {
     uint64_t bytes, steps;
 };
 
-static struct tc_action *act(struct tc_engine *e, enum tc_action_kind kind, uint32_t conn)
+static inline struct tc_action *act(struct tc_engine *e, enum tc_action_kind kind, uint32_t conn)
 {
     assert(e->out.count < ACTIONS_MAX);
     struct tc_action *action = &e->actions[e->out.count++];
@@ -99,14 +99,14 @@ static struct tc_action *act(struct tc_engine *e, enum tc_action_kind kind, uint
 }
 
 /* What arrives before the far side stands is kept. */
-static void hold(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
+static inline void hold(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
 {
     e->conns[conn].held = realloc(e->conns[conn].held, e->conns[conn].held_size + bytes.len);
     memcpy(e->conns[conn].held + e->conns[conn].held_size, bytes.data, bytes.len);
     e->conns[conn].held_size += bytes.len;
 }
 
-static void forward(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
+static inline void forward(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
 {
     if (e->delay_ns == 0) {
         act(e, TC_ACT_WRITE, conn)->bytes = bytes;
@@ -118,7 +118,7 @@ static void forward(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
     memcpy(later->data, bytes.data, bytes.len);
 }
 
-static void on_bytes(struct tc_engine *e, const struct tc_event *event)
+static inline void on_bytes(struct tc_engine *e, const struct tc_event *event)
 {
     e->bytes += event->bytes.len;
     if (e->gate && event->conn == e->gate_conn) {
@@ -151,7 +151,7 @@ static void on_bytes(struct tc_engine *e, const struct tc_event *event)
     }
 }
 
-static void on_closed(struct tc_engine *e, const struct tc_event *event)
+static inline void on_closed(struct tc_engine *e, const struct tc_event *event)
 {
     const uint32_t peer = TC_CONN_PEER(event->conn);
     if (event->reset) {
@@ -165,7 +165,7 @@ static void on_closed(struct tc_engine *e, const struct tc_event *event)
     e->conns[event->conn].closed = true;
 }
 
-static void on_queue(struct tc_engine *e, const struct tc_event *event)
+static inline void on_queue(struct tc_engine *e, const struct tc_event *event)
 {
     const uint32_t peer = TC_CONN_PEER(event->conn);
     if (event->queued_bytes > e->queued_max)
@@ -179,7 +179,7 @@ static void on_queue(struct tc_engine *e, const struct tc_event *event)
     }
 }
 
-static void on_dialled(struct tc_engine *e, const struct tc_event *event)
+static inline void on_dialled(struct tc_engine *e, const struct tc_event *event)
 {
     const uint32_t near = TC_CONN_PEER(event->conn);
     e->conns[event->conn].up = true;
@@ -193,7 +193,7 @@ static void on_dialled(struct tc_engine *e, const struct tc_event *event)
         act(e, TC_ACT_CLOSE, event->conn);
 }
 
-static void on_timer(struct tc_engine *e, const struct tc_event *event)
+static inline void on_timer(struct tc_engine *e, const struct tc_event *event)
 {
     free(e->sent);
     e->sent = NULL;
@@ -208,13 +208,13 @@ static void on_timer(struct tc_engine *e, const struct tc_event *event)
     e->later_count--;
 }
 
-static void on_observed(struct tc_engine *e, const struct tc_event *event)
+static inline void on_observed(struct tc_engine *e, const struct tc_event *event)
 {
     e->observation = *event->observation;
     act(e, TC_ACT_OBSERVE, 0)->observation = &e->observation;
 }
 
-static void remember(struct tc_engine *e, const struct tc_event *event)
+static inline void remember(struct tc_engine *e, const struct tc_event *event)
 {
     if (event->kind == TC_EV_BYTES || event->kind == TC_EV_QUEUE || event->kind == TC_EV_TIMER)
         return;
@@ -325,32 +325,32 @@ struct run {
     _Atomic int observed[TC_OBS_COUNT], progressed;
 };
 
-static const char *node_address(void *self, uint16_t node)
+static inline const char *node_address(void *self, uint16_t node)
 {
     struct run *run = self;
     return run->addresses[node][0] ? run->addresses[node] : NULL;
 }
 
-static void sink_observe(void *self, const struct tc_observation *observation)
+static inline void sink_observe(void *self, const struct tc_observation *observation)
 {
     struct run *run = self;
     atomic_fetch_add(&run->observed[observation->kind], 1);
 }
 
-static void sink_decide(void *self, const struct tc_decision *decision)
+static inline void sink_decide(void *self, const struct tc_decision *decision)
 {
     (void)self;
     (void)decision;
 }
 
-static void sink_progress(void *self, uint64_t now_ns)
+static inline void sink_progress(void *self, uint64_t now_ns)
 {
     (void)now_ns;
     atomic_fetch_add(&((struct run *)self)->progressed, 1);
 }
 
 /* A run with `links` listeners, the i-th in front of node i, that lasts until it is interrupted. */
-static struct run *run_new(size_t links)
+static inline struct run *run_new(size_t links)
 {
     struct run *run = calloc(1, sizeof *run);
     run->engine = calloc(1, sizeof *run->engine);
@@ -373,7 +373,7 @@ static struct run *run_new(size_t links)
     return run;
 }
 
-static void run_open(struct run *run)
+static inline void run_open(struct run *run)
 {
     struct tc_error err = {0};
     const int status = tc_live_open(&run->config, &run->live, &err);
@@ -382,7 +382,7 @@ static void run_open(struct run *run)
     assert_int_equal(status, 0);
 }
 
-static void *run_thread(void *self)
+static inline void *run_thread(void *self)
 {
     struct run *run = self;
     run->status = tc_live_run(run->live, &run->error);
@@ -390,26 +390,26 @@ static void *run_thread(void *self)
     return NULL;
 }
 
-static void run_start(struct run *run)
+static inline void run_start(struct run *run)
 {
     run_open(run);
     assert_int_equal(pthread_create(&run->thread, NULL, run_thread, run), 0);
 }
 
-static void run_join(struct run *run)
+static inline void run_join(struct run *run)
 {
     assert_int_equal(pthread_join(run->thread, NULL), 0);
 }
 
 /* Interrupts it as a user would. Our own threads have the signal blocked (main below). */
-static void run_interrupt(struct run *run)
+static inline void run_interrupt(struct run *run)
 {
     kill(getpid(), SIGTERM);
     run_join(run);
     assert_int_equal(run->status, TC_EINTERRUPTED);
 }
 
-static void run_free(struct run *run)
+static inline void run_free(struct run *run)
 {
     tc_live_free(run->live);
     for (size_t i = 0; i < CONNS_MAX; i++)
@@ -422,7 +422,7 @@ static void run_free(struct run *run)
 }
 
 /* The i-th event of this kind, from 0; NULL if there were fewer. After the run. */
-static const struct seen *nth(const struct run *run, enum tc_event_kind kind, size_t index)
+static inline const struct seen *nth(const struct run *run, enum tc_event_kind kind, size_t index)
 {
     for (size_t i = 0; i < run->engine->seen_count; i++)
         if (run->engine->seen[i].kind == kind && index-- == 0)
@@ -430,7 +430,7 @@ static const struct seen *nth(const struct run *run, enum tc_event_kind kind, si
     return NULL;
 }
 
-static size_t count_of(const struct run *run, enum tc_event_kind kind)
+static inline size_t count_of(const struct run *run, enum tc_event_kind kind)
 {
     size_t count = 0;
     while (nth(run, kind, count))
@@ -440,7 +440,7 @@ static size_t count_of(const struct run *run, enum tc_event_kind kind)
 
 /* ---- sockets ---- */
 
-static struct tc_endpoint endpoint_of(const char *text)
+static inline struct tc_endpoint endpoint_of(const char *text)
 {
     struct tc_endpoint endpoint;
     assert_int_equal(tc_endpoint_parse(text, &endpoint, NULL), 0);
@@ -448,7 +448,7 @@ static struct tc_endpoint endpoint_of(const char *text)
 }
 
 /* A listening socket for node i; its address goes into the run. */
-static int serve(struct run *run, uint16_t node)
+static inline int serve(struct run *run, uint16_t node)
 {
     struct tc_endpoint endpoint = endpoint_of("127.0.0.1:0");
     const int fd = tc_listen_open(&endpoint, NULL);
@@ -458,7 +458,7 @@ static int serve(struct run *run, uint16_t node)
     return fd;
 }
 
-static int dial_blocking(const char *address)
+static inline int dial_blocking(const char *address)
 {
     const struct tc_endpoint endpoint = endpoint_of(address);
     const int fd = socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -467,7 +467,7 @@ static int dial_blocking(const char *address)
     return fd;
 }
 
-static int accept_blocking(int listen_fd)
+static inline int accept_blocking(int listen_fd)
 {
     struct pollfd ready = {.fd = listen_fd, .events = POLLIN};
     assert_int_equal(poll(&ready, 1, 10000), 1);
@@ -476,7 +476,7 @@ static int accept_blocking(int listen_fd)
     return fd;
 }
 
-static void write_all(int fd, const void *data, size_t size)
+static inline void write_all(int fd, const void *data, size_t size)
 {
     for (size_t done = 0; done < size;) {
         const ssize_t sent = send(fd, (const char *)data + done, size - done, MSG_NOSIGNAL);
@@ -486,7 +486,7 @@ static void write_all(int fd, const void *data, size_t size)
 }
 
 /* Reads exactly size bytes; they come within 10 s. */
-static void read_all(int fd, void *data, size_t size)
+static inline void read_all(int fd, void *data, size_t size)
 {
     for (size_t done = 0; done < size;) {
         struct pollfd ready = {.fd = fd, .events = POLLIN};
@@ -498,7 +498,7 @@ static void read_all(int fd, void *data, size_t size)
 }
 
 /* 0 at an orderly end, or the error; waits for it, data before it is read and thrown away. */
-static int read_end_of(int fd)
+static inline int read_end_of(int fd)
 {
     char ignored[4096];
     for (;;) {
@@ -510,14 +510,14 @@ static int read_end_of(int fd)
     }
 }
 
-static void reset_close(int fd)
+static inline void reset_close(int fd)
 {
     const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(fd);
 }
 
-static void block_signals(void)
+static inline void block_signals(void)
 {
     sigset_t set;
     sigemptyset(&set);
