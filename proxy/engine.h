@@ -64,8 +64,8 @@ enum tc_action_kind {
     TC_ACT_NODE,        /* node, verb: pause, resume, kill, restart, wipe */
     TC_ACT_OBSERVE,     /* observation, for oracles and recorder; comes after the writes it speaks of */
     TC_ACT_DECISION,    /* decision, complete (bitten and measured delay known) */
-    TC_ACT_VERIFY,      /* token, observation: statements[0] of its message is to be verified (the world copies what a
-                           worker needs); answered by TC_EV_VERIFIED */
+    TC_ACT_VERIFY,      /* token, bytes: the frame whose signatures are to be verified (a worker gets a copy), and its
+                           observation; answered by TC_EV_VERIFIED */
     TC_ACT_FINISH       /* the run must end now; error says why (script error) */
 };
 

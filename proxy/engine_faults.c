@@ -28,8 +28,9 @@ static bool deliveries_pend(const struct tc_engine *e)
 
 static void recompute(struct tc_engine *e)
 {
-    /* What the attack did to links ends with it, once its last delayed message is out. */
-    if (!e->attacking && !tc_engine_script_active(e) && e->lossy_any && !deliveries_pend(e)) {
+    /* What the attack did to links ends with it, once its last delayed message is out; stopping the run heals nothing.
+     */
+    if (!e->attacking && !e->ended && !tc_engine_script_active(e) && e->lossy_any && !deliveries_pend(e)) {
         e->lossy = e->lost;
         e->lossy_any = !tc_links_empty(&e->lost);
     }

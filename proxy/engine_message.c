@@ -46,6 +46,7 @@ void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, 
         return;
     struct tc_action *verify = tc_engine_act_later(e, TC_ACT_VERIFY);
     verify->token = ++e->next_token << 16 | m->statements[0].signer;
+    verify->bytes = m->frame;
     verify->observation = o;
 }
 
