@@ -214,6 +214,21 @@ static int add_children(struct builder *b, Pbft__Type type, const void *body, ui
     }
 }
 
+static int read_body(struct builder *b, Pbft__Type type, struct tc_slice bytes, ProtobufCMessage **body)
+{
+    const ProtobufCMessageDescriptor *descriptor = tc_pbft_rows[type].descriptor;
+    if (type == PBFT__TYPE__PRE_PREPARE || type == PBFT__TYPE__PREPARE || type == PBFT__TYPE__COMMIT) {
+        Pbft__Prepare *vote = tc_arena_alloc(b->arena, sizeof *vote);
+        if (!vote)
+            return TC_ELIMIT;
+        if (tc_pbft_scan_vote(bytes, descriptor, vote)) {
+            *body = &vote->base;
+            return 0;
+        }
+    }
+    return tc_fields_unpack(descriptor, bytes, b->arena, body);
+}
+
 /* How deep envelopes may lie in one another: a new view's view changes' certificates' pre-prepares' requests. */
 #define ENVELOPES_DEEP 5
 
@@ -240,7 +255,7 @@ static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint3
     s->signature = tc_pbft_slice(envelope->signature.len > 0 ? envelope->signature : envelope->macs);
     int rc = TC_EMALFORMED;
     if (envelope->type >= 0 && envelope->type <= PBFT__TYPE__BATCH && !too_deep(b, (uint32_t)index))
-        rc = tc_fields_unpack(tc_pbft_rows[envelope->type].descriptor, s->body, b->arena, &body);
+        rc = read_body(b, envelope->type, s->body, &body);
     if (rc == TC_EMALFORMED && parent != TC_PBFT_PARENT_NONE)
         return index;
     if (rc != 0)
@@ -259,7 +274,7 @@ static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint3
 int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
 {
     struct builder b = {.arena = arena};
-    Pbft__Envelope *envelope;
+    Pbft__Envelope *envelope = tc_arena_alloc(arena, sizeof *envelope);
     m->frame = frame;
     m->decoded = false;
     m->sender = TC_NODE_NONE;
@@ -267,7 +282,9 @@ int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct
     m->envelope = (struct tc_fields){&pbft__envelope__descriptor, NULL};
     m->statements = NULL;
     m->statement_count = 0;
-    int rc = tc_pbft_unpack(frame, arena, &envelope);
+    if (!envelope)
+        return TC_ELIMIT;
+    int rc = tc_pbft_scan_envelope(frame, envelope) ? 0 : tc_pbft_unpack(frame, arena, &envelope);
     if (rc != 0)
         return rc;
     /* Most messages are one statement; a batch is counted ahead. */

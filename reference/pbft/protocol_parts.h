@@ -24,6 +24,10 @@ int tc_pbft_message_perturb(const struct tc_protocol_env *env, const struct tc_m
 int tc_pbft_message_vote_for(const struct tc_message *vote, const struct tc_message *proposal, struct tc_arena *arena,
                              struct tc_message *out);
 
+/* Read an envelope, or a pre-prepare, prepare or commit, out of borrowed bytes. false: not that simple; unpack it. */
+bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
+bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
+
 /* The body of m's first statement as it must go on the wire: the bytes that came if no field was changed,
  * else the fields packed anew. TC_ELIMIT. */
 int tc_pbft_message_body(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *body);

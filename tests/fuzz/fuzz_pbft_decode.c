@@ -2,6 +2,7 @@
  * the same bytes, and a key, a text and a second proposal must come without harm. */
 #include "../../reference/fields.h"
 #include "../../reference/pbft/protocol.h"
+#include "../../reference/pbft/wire.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,6 +48,26 @@ static void change(struct tc_message *m, struct tc_arena *arena)
         require(out.statements[0].view == m->statements[0].view + 1);
 }
 
+/* The fast reader and protobuf-c must agree: on whether it decodes, and on every field. */
+static void compare(const struct tc_message *m, struct tc_slice frame, struct tc_arena *arena)
+{
+    Pbft__Envelope *envelope;
+    char ours[2048], theirs[2048];
+    if (tc_pbft_unpack(frame, arena, &envelope) != 0) {
+        require(!m->decoded);
+        return;
+    }
+    if (!m->decoded)
+        return; /* the body, or a bound */
+    const struct tc_fields fields = {m->envelope.descriptor, envelope};
+    require(strcmp(tc_fields_text(m->envelope, ours, sizeof ours), tc_fields_text(fields, theirs, sizeof theirs)) == 0);
+    void *body;
+    require(tc_pbft_get_body(envelope, m->statements[0].fields.descriptor, arena, &body) == 0);
+    const struct tc_fields again = {m->statements[0].fields.descriptor, body};
+    tc_fields_text(m->statements[0].fields, ours, sizeof ours);
+    require(strcmp(ours, tc_fields_text(again, theirs, sizeof theirs)) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct tc_arena arena;
@@ -54,7 +75,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tc_slice frame;
     char text[256];
     tc_arena_init(&arena, 16u << 20);
-    if (tc_pbft.decode((struct tc_slice){data, size}, &arena, &m) == 0) {
+    const int rc = tc_pbft.decode((struct tc_slice){data, size}, &arena, &m);
+    compare(&m, (struct tc_slice){data, size}, &arena);
+    if (rc == 0) {
         require(m.statement_count > 0 && m.decoded);
         for (uint32_t i = 0; i < m.statement_count; i++) {
             require(i == 0 || m.statements[i].parent < i);
