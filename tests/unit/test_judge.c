@@ -1,0 +1,373 @@
+/* The judge: blame by F_s, F_l and f; the run's status, exit code and sentence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../proxy/nodeset.h"
+#include "../lib/judge_bench.h"
+
+/* Two correct replicas that execute different values. */
+static void fork_log(struct bench *b, uint16_t left, uint16_t right, uint64_t sequence)
+{
+    bench_execute(b, left, 0, sequence, 'a');
+    bench_execute(b, right, 0, sequence, 'b');
+}
+
+static void agree(struct bench *b, uint64_t sequence)
+{
+    for (uint16_t i = 0; i < b->cluster.n; i++)
+        bench_execute(b, i, 0, sequence, 'a');
+}
+
+/* The requests of a healthy load, so that liveness can be judged. */
+static void load(struct bench *b)
+{
+    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
+        struct toy request = {.type = TOY_REQUEST, .sequence = sequence, .value = 'r', .signer = 128};
+        bench_message(b, 128, 0, &request, 1);
+        bench_request(b, 128, sequence, true);
+        for (uint16_t i = 0; i < b->cluster.n; i++)
+            bench_execute_as(b, i, 0, sequence, 'a', TC_EXEC_EXECUTED, 128, sequence, 'r');
+        bench_request(b, 128, sequence, false);
+    }
+}
+
+static struct tc_judge_config config_with(enum tc_status expect, int evidence, bool attack)
+{
+    return (struct tc_judge_config){.has_executions = true,
+                                    .has_client_history = true,
+                                    .has_messages = true,
+                                    .links_complete = true,
+                                    .had_attack = attack,
+                                    .expect = expect,
+                                    .expect_evidence = evidence};
+}
+
+static struct tc_verdict_summary finish(struct bench *b, uint32_t missed)
+{
+    struct tc_verdict_summary s;
+    tc_judge_finish(b->judge, b->now_ns);
+    tc_judge_summary(b->judge, missed, &s);
+    bench_close(b);
+    return s;
+}
+
+static void equivocate(struct bench *b, uint16_t signer)
+{
+    struct toy s = {.type = TOY_PROPOSE, .sequence = 77, .value = 'a', .signer = signer};
+    bench_message(b, signer, 1, &s, 1);
+    s.value = 'b';
+    bench_message_as(b, signer, 2, &s, 1, false, true, true);
+}
+
+static void a_healthy_run_holds(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_HOLDS);
+    assert_int_equal(s.exit_code, 0);
+    assert_true(s.as_expected);
+    assert_null(s.first);
+    assert_non_null(strstr(s.sentence, "oracles hold with 0 traitors of 1 allowed"));
+}
+
+static void a_breach_within_f_is_a_violation(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(tc_judge_violations(b.judge), 1);
+    struct tc_verdict_summary s;
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 0, &s);
+    assert_int_equal(s.status, TC_VIOLATED);
+    assert_int_equal(s.exit_code, 1);
+    assert_string_equal(s.first->oracle, "agreement");
+    assert_string_equal(s.sentence, "VIOLATED agreement, with 1 traitor of 1 allowed: sequence 4: replica 1 executed "
+                                    "6161…61, replica 2 executed 6262…62");
+    bench_close(&b);
+}
+
+static void a_breach_beyond_f_is_expected(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_EXPECTED, -1, true));
+    bench_traitor(&b, 0);
+    bench_traitor(&b, 3);
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_EXPECTED);
+    assert_int_equal(s.exit_code, 0);
+    assert_non_null(strstr(s.sentence, "agreement breached as expected, with 2 traitors of 1 allowed"));
+    assert_non_null(strstr(s.sentence, "n ≥ 3f+1"));
+}
+
+static void three_generals_have_no_f_to_spare(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 3, 0, NULL, config_with(TC_EXPECTED, -1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(finish(&b, 0).exit_code, 0);
+    bench_open_config(&b, 3, 0, NULL, config_with(TC_EXPECTED, -1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    agree(&b, 4);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_HOLDS);
+    assert_int_equal(s.exit_code, 3); /* an expected breach that does not come */
+    assert_non_null(strstr(s.sentence, "the breach that was expected did not come"));
+}
+
+static void an_unexpected_breach_beyond_f_is_no_pass(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
+    bench_traitor(&b, 0);
+    bench_traitor(&b, 3);
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_EXPECTED);
+    assert_int_equal(s.exit_code, 1);
+}
+
+static void traitorous_clients_are_no_part_of_f(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
+    bench_traitor(&b, 128);
+    bench_traitor(&b, 129);
+    bench_traitor(&b, 0);
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
+}
+
+static void faults_bind_as_they_stood_then(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    fork_log(&b, 1, 2, 4); /* with one traitor */
+    bench_traitor(&b, 3);  /* the second one comes later */
+    assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
+}
+
+static void a_wanted_violation_passes(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_VIOLATED, -1, false));
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_VIOLATED);
+    assert_int_equal(s.exit_code, 0);
+}
+
+static void evidence_that_is_expected_must_come(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, 1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_HOLDS);
+    assert_int_equal(s.exit_code, 3);
+    assert_non_null(strstr(s.sentence, "no detector caught the traitor"));
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, 1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    equivocate(&b, 0);
+    s = finish(&b, 0);
+    assert_int_equal(s.exit_code, 0);
+    assert_non_null(strstr(s.sentence, "replica 0 caught"));
+}
+
+static void a_detector_that_names_a_correct_replica_violates(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, 1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    for (uint64_t i = 0; i < TC_FINDINGS_MAX + 5; i++) { /* more than are kept, all of them right */
+        struct toy s = {.type = TOY_PROPOSE, .sequence = 100 + i, .value = 'a', .signer = 0};
+        bench_message(&b, 0, 1, &s, 1);
+        s.value = 'b';
+        bench_message_as(&b, 0, 2, &s, 1, false, true, true);
+    }
+    equivocate(&b, 3); /* then one that names a correct one */
+    struct tc_verdict_summary s;
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 0, &s);
+    assert_int_equal(s.status, TC_VIOLATED);
+    assert_string_equal(s.first->oracle, "equivocation");
+    assert_true(tc_nodeset_has(&s.first->suspects, 3));
+    bench_close(&b);
+}
+
+static void the_earliest_violation_decides(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    struct tc_observation o = {.kind = TC_OBS_NODE_EXIT, .node = 3};
+    o.exit.status = -6;
+    bench_observe(&b, o);
+    fork_log(&b, 1, 2, 4);
+    struct tc_verdict_summary s;
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 0, &s);
+    assert_string_equal(s.first->oracle, "crashes");
+    bench_close(&b);
+}
+
+static void thresholds_give_two(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    struct tc_verdict_summary s = finish(&b, 2);
+    assert_int_equal(s.status, TC_THRESHOLD);
+    assert_int_equal(s.exit_code, 2);
+    assert_string_equal(s.sentence, "2 thresholds missed");
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(finish(&b, 2).exit_code, 1); /* a violation weighs more */
+}
+
+static void an_attack_that_never_bit_proves_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
+    load(&b);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_INCONCLUSIVE);
+    assert_int_equal(s.exit_code, 3);
+    assert_non_null(strstr(s.sentence, "no fault of the attack ever bit"));
+}
+
+static void an_empty_run_proves_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_INCONCLUSIVE);
+    assert_int_equal(s.exit_code, 3);
+}
+
+static void a_bound_reached_proves_nothing_but_excuses_nothing(void **state)
+{
+    (void)state;
+    struct tc_observation overflow = {.kind = TC_OBS_OVERFLOW, .text = "byte budget of link 0→2"};
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    bench_observe(&b, overflow);
+    struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_INCONCLUSIVE);
+    assert_non_null(strstr(s.sentence, "byte budget of link 0→2"));
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    bench_observe(&b, overflow);
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
+}
+
+static void a_spliced_link_leaves_its_oracles_unjudged(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    struct tc_observation spliced = {.kind = TC_OBS_SPLICED, .node = 2, .peer = 3};
+    bench_observe(&b, spliced);
+    tc_judge_finish(b.judge, b.now_ns);
+    size_t unjudged = 0;
+    for (size_t i = 0; i < tc_judge_count(b.judge); i++) {
+        const struct tc_judgement *j = tc_judge_get(b.judge, i);
+        assert_int_equal(j->oracle->needs_links ? TC_NOT_JUDGED : j->status, j->status);
+        unjudged += j->oracle->needs_links;
+    }
+    assert_true(unjudged >= 5);
+    struct tc_verdict_summary s;
+    tc_judge_summary(b.judge, 0, &s);
+    assert_int_equal(s.status, TC_HOLDS); /* agreement still was judged */
+    bench_close(&b);
+}
+
+static void findings_are_bounded_and_counted(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, "agreement");
+    for (uint64_t sequence = 1; sequence <= 100; sequence++)
+        fork_log(&b, 1, 2, sequence);
+    assert_int_equal(tc_judge_violations(b.judge), 100);
+    const struct tc_judgement *j = bench_finish(&b, "agreement");
+    assert_int_equal(j->finding_count, TC_FINDINGS_MAX);
+    assert_int_equal(j->finding_total, 100);
+    assert_int_equal(j->findings[0].sequence, 1);
+    assert_int_equal(j->findings[0].evidence_count, 2); /* no votes were seen */
+    assert_string_equal(j->findings[0].because, "");
+    bench_close(&b);
+}
+
+static void names_of_statuses(void **state)
+{
+    (void)state;
+    assert_string_equal(tc_status_name(TC_HOLDS), "holds");
+    assert_string_equal(tc_status_name(TC_CAUGHT), "caught");
+    assert_string_equal(tc_status_name(TC_NOT_JUDGED), "not judged");
+    assert_string_equal(tc_status_name(TC_VIOLATED), "violated");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_healthy_run_holds),
+        cmocka_unit_test(a_breach_within_f_is_a_violation),
+        cmocka_unit_test(a_breach_beyond_f_is_expected),
+        cmocka_unit_test(three_generals_have_no_f_to_spare),
+        cmocka_unit_test(an_unexpected_breach_beyond_f_is_no_pass),
+        cmocka_unit_test(traitorous_clients_are_no_part_of_f),
+        cmocka_unit_test(faults_bind_as_they_stood_then),
+        cmocka_unit_test(a_wanted_violation_passes),
+        cmocka_unit_test(evidence_that_is_expected_must_come),
+        cmocka_unit_test(a_detector_that_names_a_correct_replica_violates),
+        cmocka_unit_test(the_earliest_violation_decides),
+        cmocka_unit_test(thresholds_give_two),
+        cmocka_unit_test(an_attack_that_never_bit_proves_nothing),
+        cmocka_unit_test(an_empty_run_proves_nothing),
+        cmocka_unit_test(a_bound_reached_proves_nothing_but_excuses_nothing),
+        cmocka_unit_test(a_spliced_link_leaves_its_oracles_unjudged),
+        cmocka_unit_test(findings_are_bounded_and_counted),
+        cmocka_unit_test(names_of_statuses),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
