@@ -153,6 +153,8 @@ static void start(struct pbft *r)
     r->started = true;
     r->view_entered_ns = r->now_ns;
     tc_pbft_observe_view(r);
+    if (r->stable > 0)
+        tc_pbft_observe_stable(r);
 }
 
 static void on_timer(struct pbft *r)

@@ -204,17 +204,13 @@ static bool find_quorum(struct pbft *r, uint64_t sequence, const uint8_t **diges
 
 static void make_stable(struct pbft *r, const struct snapshot *snapshot, const struct signed_text *texts)
 {
-    struct tc_observation observation = {.kind = TC_OBS_STABLE, .peer = TC_NODE_NONE};
     tc_pbft_certificate_set(r, &r->stable_certificate, snapshot->sequence, snapshot->digest, texts, r->quorum);
     tc_pbft_snapshots_drop_below(r, snapshot->sequence);
     tc_pbft_log_advance(r, snapshot->sequence);
     if (r->ahead.sequence <= snapshot->sequence)
         r->ahead.sequence = 0;
     r->progressed = true;
-    observation.stable.sequence = snapshot->sequence;
-    observation.stable.state.state = TC_VALUE_BYTES;
-    memcpy(observation.stable.state.bytes, snapshot->digest, TC_VALUE_SIZE);
-    tc_pbft_observe(r, &observation);
+    tc_pbft_observe_stable(r);
     tc_pbft_record_snapshot(r);
     tc_pbft_apply_orders(r);
 }

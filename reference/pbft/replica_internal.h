@@ -272,6 +272,7 @@ void tc_pbft_send(struct pbft *r, uint32_t to, struct tc_slice frame);
 void tc_pbft_broadcast(struct pbft *r, struct tc_slice frame);
 void tc_pbft_observe(struct pbft *r, const struct tc_observation *observation);
 void tc_pbft_observe_view(struct pbft *r);
+void tc_pbft_observe_stable(struct pbft *r);
 void tc_pbft_complain(struct pbft *r, uint32_t peer, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* An envelope of ours around `body`, signed (or MACed, for a reply to `client`). false: out of memory or too large,

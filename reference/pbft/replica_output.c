@@ -89,6 +89,15 @@ void tc_pbft_observe_view(struct pbft *r)
         tc_pbft_observe(r, &observation);
 }
 
+void tc_pbft_observe_stable(struct pbft *r)
+{
+    struct tc_observation observation = {.kind = TC_OBS_STABLE, .peer = TC_NODE_NONE};
+    observation.stable.sequence = r->stable;
+    observation.stable.state.state = TC_VALUE_BYTES;
+    memcpy(observation.stable.state.bytes, r->stable_certificate.digest, TC_VALUE_SIZE);
+    tc_pbft_observe(r, &observation);
+}
+
 /* A traitor may misbehave as often as it likes; the log must not grow with it. */
 static bool may_complain(struct pbft *r, uint32_t peer)
 {

@@ -85,11 +85,7 @@ static void install(struct pbft *r, uint64_t sequence, struct tc_pbft_store *sto
     observation.executed.state.state = TC_VALUE_BYTES;
     tc_pbft_store_digest(store, observation.executed.state.bytes);
     tc_pbft_observe(r, &observation);
-    observation = (struct tc_observation){.kind = TC_OBS_STABLE, .peer = TC_NODE_NONE};
-    observation.stable.sequence = sequence;
-    observation.stable.state.state = TC_VALUE_BYTES;
-    memcpy(observation.stable.state.bytes, snapshot->digest, TC_VALUE_SIZE);
-    tc_pbft_observe(r, &observation);
+    tc_pbft_observe_stable(r);
     tc_pbft_record_snapshot(r);
     tc_pbft_apply_orders(r);
     tc_pbft_execute(r);

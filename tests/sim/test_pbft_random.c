@@ -1,0 +1,405 @@
+/* The heart of the replica's tests: thousands of small clusters under random misfortune. First chaos (loss, doubling,
+ * reordering, damage, partitions, crashes that lose unsynced records, up to f traitors with their keys), then peace:
+ * every request must be answered and every correct replica must catch up. The lab judges safety all the time.
+ *
+ *   TC_SEED=<n>   runs one seed and prints what happens
+ *   TC_RUNS=<n>   how many seeds (default 400); TC_FIRST=<n> from which */
+#include "../../proxy/nodeset.h"
+#include "../../proxy/random.h"
+#include "../lib/cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS          UINT64_C(1000000)
+#define CHAOS_NS    (3000 * MS)
+#define PEACE_NS    (120000 * MS)
+#define ACTIONS_MAX 12
+#define EQUIVOCATED 256
+
+enum strategy {
+    EQUIVOCATE = 1,
+    WITHHOLD = 2,
+    LIE_VIEW_CHANGE = 4,
+    LIE_NEW_VIEW = 8,
+    LAZY = 16,
+    WILD_VOTES = 32,
+    LIE_CHECKPOINT = 64,
+    LIE_STATE = 128
+};
+
+/* What a traitor does. It remembers which second proposal it made, to vote for it consistently. */
+struct traitor {
+    uint64_t seed;
+    uint32_t strategy;
+    struct tc_nodeset members;
+    struct tc_arena arena;
+    struct {
+        uint64_t view, sequence;
+        uint8_t digest[TC_VALUE_SIZE];
+    } second[EQUIVOCATED];
+};
+
+static uint64_t draw(uint64_t seed, uint64_t what, uint64_t which)
+{
+    return tc_random_mix(tc_random_mix(seed, what), which);
+}
+
+static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope,
+                         const ProtobufCMessage *body)
+{
+    struct tc_slice frame;
+    if (tc_pbft_set_body(envelope, body, &t->arena) != 0 ||
+        tc_pbft_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_pbft_pack(envelope, &t->arena, &frame) != 0)
+        return false;
+    tc_lab_deliver(lab, from, to, frame, 0);
+    return true;
+}
+
+static size_t second_slot(uint64_t view, uint64_t sequence)
+{
+    return (size_t)(tc_random_mix(view, sequence) % EQUIVOCATED);
+}
+
+/* Half of the replicas are shown another batch: without requests, or in another order. */
+static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &t->arena, &base) != 0)
+        return false;
+    Pbft__PrePrepare *body = base;
+    if (!(draw(t->seed, body->sequence + 1000, to) & 1) || (draw(t->seed, 5, body->sequence) & 3) == 0)
+        return false;
+    if (envelope->n_requests > 1 && (draw(t->seed, 6, body->sequence) & 1)) {
+        Pbft__Envelope *first = envelope->requests[0];
+        envelope->requests[0] = envelope->requests[envelope->n_requests - 1];
+        envelope->requests[envelope->n_requests - 1] = first;
+    } else {
+        envelope->n_requests = 0;
+    }
+    size_t at = second_slot(body->view, body->sequence);
+    if (tc_pbft_requests_digest(envelope, &t->arena, t->second[at].digest) != 0)
+        return false;
+    t->second[at].view = body->view;
+    t->second[at].sequence = body->sequence;
+    body->digest = (ProtobufCBinaryData){TC_VALUE_SIZE, t->second[at].digest};
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    const ProtobufCMessageDescriptor *descriptor =
+        envelope->type == PBFT__TYPE__PREPARE ? &pbft__prepare__descriptor : &pbft__commit__descriptor;
+    if (tc_pbft_get_body(envelope, descriptor, &t->arena, &base) != 0)
+        return false;
+    Pbft__Prepare *body = base;
+    size_t at = second_slot(body->view, body->sequence);
+    bool known = t->second[at].view == body->view && t->second[at].sequence == body->sequence;
+    if ((t->strategy & WILD_VOTES) && draw(t->seed, 7, body->sequence ^ to) % 3 == 0) {
+        body->view += draw(t->seed, 8, to) & 1;
+        body->sequence += draw(t->seed, 9, body->sequence) % 3;
+        if (!known)
+            body->digest.data[0] ^= 1;
+    }
+    if (!known || !(draw(t->seed, body->sequence + 1000, to) & 1))
+        return (t->strategy & WILD_VOTES) && sends_signed(t, lab, from, to, envelope, &body->base);
+    body->digest = (ProtobufCBinaryData){TC_VALUE_SIZE, t->second[at].digest};
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+/* Validly signed, and silent about what was prepared. */
+static bool false_view_change(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to,
+                              Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &t->arena, &base) != 0)
+        return false;
+    Pbft__ViewChange *body = base;
+    uint64_t how = draw(t->seed, 10, body->view) % 4;
+    if (how == 0)
+        body->n_prepared = 0;
+    else if (how == 1 && body->n_prepared > 0)
+        body->n_prepared--;
+    else if (how == 2 && body->n_prepared > 0)
+        body->prepared[0]->n_prepares = 0;
+    else if (how == 3 && body->n_prepared > 1)
+        body->prepared[1]->pre_prepare->body = body->prepared[0]->pre_prepare->body;
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool false_new_view(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    static const uint8_t null_digest[TC_VALUE_SIZE];
+    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &t->arena, &base) != 0)
+        return false;
+    Pbft__NewView *body = base;
+    for (size_t i = 0; i < body->n_pre_prepares; i++) {
+        Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
+        void *inner;
+        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &t->arena, &inner) != 0)
+            return false;
+        proposal.view = body->view;
+        proposal.sequence = ((Pbft__PrePrepare *)inner)->sequence;
+        proposal.digest = tc_pbft_binary((struct tc_slice){null_digest, TC_VALUE_SIZE});
+        if (tc_pbft_set_body(body->pre_prepares[i], &proposal.base, &t->arena) != 0 ||
+            tc_pbft_sign(tc_lab_env(lab), body->pre_prepares[i], &t->arena) != 0)
+            return false;
+    }
+    if (draw(t->seed, 11, to) & 1)
+        body->n_view_changes--;
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool false_checkpoint(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to,
+                             Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &pbft__checkpoint__descriptor, &t->arena, &base) != 0)
+        return false;
+    Pbft__Checkpoint *body = base;
+    body->digest.data[3] ^= 0x10;
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool false_state(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &pbft__state__descriptor, &t->arena, &base) != 0)
+        return false;
+    Pbft__State *body = base;
+    if (body->snapshot.len > 20)
+        body->snapshot.data[20 + draw(t->seed, 12, to) % (body->snapshot.len - 20)] ^= 1;
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool act(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    switch (envelope->type) {
+    case PBFT__TYPE__PRE_PREPARE:
+        return (t->strategy & EQUIVOCATE) && second_proposal(t, lab, from, to, envelope);
+    case PBFT__TYPE__PREPARE:
+    case PBFT__TYPE__COMMIT:
+        return (t->strategy & (EQUIVOCATE | WILD_VOTES)) && second_vote(t, lab, from, to, envelope);
+    case PBFT__TYPE__VIEW_CHANGE:
+        return (t->strategy & LIE_VIEW_CHANGE) && false_view_change(t, lab, from, to, envelope);
+    case PBFT__TYPE__NEW_VIEW:
+        return (t->strategy & LIE_NEW_VIEW) && false_new_view(t, lab, from, to, envelope);
+    case PBFT__TYPE__CHECKPOINT:
+        return (t->strategy & LIE_CHECKPOINT) && false_checkpoint(t, lab, from, to, envelope);
+    case PBFT__TYPE__STATE:
+        return (t->strategy & LIE_STATE) && false_state(t, lab, from, to, envelope);
+    default:
+        return false;
+    }
+}
+
+static bool betray(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame)
+{
+    struct traitor *t = self;
+    Pbft__Envelope *envelope;
+    if (!tc_nodeset_has(&t->members, from) || to >= TC_CLIENT_FIRST)
+        return false;
+    tc_arena_reset(&t->arena);
+    if (tc_pbft_unpack(frame, &t->arena, &envelope) != 0 || envelope->sender != from)
+        return false;
+    uint64_t chance = draw(t->seed, 13, tc_lab_now(lab) ^ to);
+    if ((t->strategy & WITHHOLD) && chance % 4 != 0)
+        return true;
+    if ((t->strategy & LAZY) && chance % 2 == 0) {
+        tc_lab_deliver(lab, from, to, frame, chance % (90 * MS));
+        return true;
+    }
+    return act(t, lab, from, to, envelope);
+}
+
+/* ---- one run ---- */
+
+static void choose_cluster(uint64_t seed, struct tc_lab_options *options)
+{
+    static const uint32_t sizes[] = {4, 4, 4, 4, 6, 7, 7, 10};
+    struct tc_cluster *cluster = &options->cluster;
+    strcpy(cluster->id, "lab");
+    cluster->n = sizes[draw(seed, 20, 0) % 8];
+    cluster->f = (cluster->n - 1) / 3;
+    cluster->client_count = 1 + draw(seed, 21, 0) % 4;
+    cluster->checkpoint_interval = 2 + draw(seed, 22, 0) % 12;
+    cluster->window = cluster->checkpoint_interval * (1 + draw(seed, 23, 0) % 3);
+    cluster->batch_max = 1 + draw(seed, 24, 0) % 6;
+    cluster->pipeline_max = 1 + draw(seed, 25, 0) % 8;
+    cluster->view_timeout_ns = 100 * MS;
+    cluster->view_timeout_max_ns = 1600 * MS;
+    cluster->request_authentication = draw(seed, 26, 0) % 4 == 0 ? TC_AUTH_MAC : TC_AUTH_SIGNATURE;
+}
+
+static void choose_network(uint64_t seed, struct tc_lab_network *network)
+{
+    static const uint32_t drops[] = {0, 0, 600, 3000, 10000, 20000};
+    network->latency_min_ns = MS / 20;
+    network->latency_max_ns = draw(seed, 30, 0) % 4 == 0 ? 40 * MS : 2 * MS;
+    network->drop = drops[draw(seed, 31, 0) % 6];
+    network->duplicate = draw(seed, 32, 0) % 3 == 0 ? 6000 : 0;
+    network->corrupt = draw(seed, 33, 0) % 4 == 0 ? 1000 : 0;
+    network->fifo = draw(seed, 34, 0) & 1;
+}
+
+static void choose_traitors(uint64_t seed, struct tc_lab_options *options, struct traitor *t)
+{
+    t->seed = tc_random_mix(seed, 77);
+    if (draw(seed, 40, 0) % 2 == 0)
+        return;
+    t->strategy = (uint32_t)draw(seed, 41, 0) & 255;
+    if (draw(seed, 42, 0) % 3 != 0)
+        t->strategy |= EQUIVOCATE;
+    for (uint32_t i = 0; i < options->cluster.f; i++)
+        tc_nodeset_add(&t->members, (uint32_t)(draw(seed, 43, 0) + i) % options->cluster.n);
+    options->traitors = t->members;
+    options->hook = betray;
+    options->hook_self = t;
+}
+
+static void misfortune(struct tc_lab *lab, uint64_t seed, uint64_t step, uint32_t n)
+{
+    uint64_t random = draw(seed, 50, step);
+    uint16_t node = (uint16_t)(draw(seed, 51, step) % n);
+    uint8_t groups[TC_NODES_MAX] = {0};
+    switch (random % 7) {
+    case 0:
+    case 1:
+        tc_lab_crash(lab, node);
+        break;
+    case 2:
+    case 3:
+        tc_lab_restart(lab, node, false);
+        break;
+    case 4:
+        for (uint32_t i = 0; i < n; i++)
+            groups[i] = draw(seed, 52 + step, i) % 2;
+        tc_lab_partition(lab, groups, false);
+        break;
+    case 5:
+        tc_lab_heal(lab);
+        break;
+    default:
+        tc_lab_cut(lab, node, (uint16_t)(draw(seed, 53, step) % n));
+        break;
+    }
+}
+
+static void chaos(struct tc_lab *lab, uint64_t seed, uint32_t n)
+{
+    uint64_t count = draw(seed, 60, 0) % ACTIONS_MAX, at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        at += draw(seed, 61, i) % (2 * CHAOS_NS / ACTIONS_MAX);
+        tc_lab_run(lab, at < CHAOS_NS ? at : CHAOS_NS);
+        misfortune(lab, seed, i, n);
+    }
+    tc_lab_run(lab, CHAOS_NS);
+}
+
+static void peace(struct tc_lab *lab, uint64_t seed, const struct tc_lab_options *options)
+{
+    struct tc_lab_network calm = {.latency_min_ns = MS / 20, .latency_max_ns = 2 * MS};
+    calm.drop = draw(seed, 70, 0) % 4 == 0 ? 2000 : 0; /* some networks never stop losing things */
+    tc_lab_network_set(lab, &calm);
+    tc_lab_heal(lab);
+    for (uint16_t i = 0; i < options->cluster.n; i++)
+        tc_lab_restart(lab, i, false);
+    for (uint32_t i = 0; i < options->cluster.client_count; i++)
+        tc_lab_load(lab, i, 20);
+    uint64_t limit = tc_lab_now(lab) + PEACE_NS;
+    while (!tc_lab_failure(lab) && tc_lab_outstanding(lab) > 0 && tc_lab_now(lab) < limit)
+        tc_lab_run(lab, tc_lab_now(lab) + 100 * MS);
+    if (tc_lab_outstanding(lab) > 0)
+        tc_lab_fail(lab, "liveness: %llu requests without an answer after %llu s of peace",
+                    (unsigned long long)tc_lab_outstanding(lab), (unsigned long long)(PEACE_NS / 1000 / MS));
+    tc_lab_run(lab, tc_lab_now(lab) + 10000 * MS);
+}
+
+static void must_have_caught_up(struct tc_lab *lab, const struct tc_lab_options *options)
+{
+    uint64_t stable = 0;
+    for (uint16_t i = 0; i < options->cluster.n; i++)
+        if (!tc_nodeset_has(&options->traitors, i) && tc_lab_stable(lab, i) > stable)
+            stable = tc_lab_stable(lab, i);
+    for (uint16_t i = 0; i < options->cluster.n; i++)
+        if (!tc_nodeset_has(&options->traitors, i) && tc_lab_executed(lab, i) < stable)
+            tc_lab_fail(lab, "replica %u stays behind at %llu: %llu is stable", (unsigned)i,
+                        (unsigned long long)tc_lab_executed(lab, i), (unsigned long long)stable);
+}
+
+struct totals {
+    uint64_t answered, executed, views, transfers, replays, complaints;
+};
+
+static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
+{
+    struct tc_lab_options options = {
+        .scheme = TC_SCHEME_KEYED_HASH, .seed = tc_random_mix(seed, 3), .sync_ns_max = MS / 2, .retry_ns = 150 * MS};
+    struct traitor t = {.strategy = 0};
+    tc_arena_init(&t.arena, 64u << 20);
+    choose_cluster(seed, &options);
+    choose_network(seed, &options.network);
+    choose_traitors(seed, &options, &t);
+    struct tc_lab *lab = tc_lab_new(&options);
+    tc_lab_verbose(lab, verbose);
+    for (uint32_t i = 0; i < options.cluster.client_count; i++)
+        tc_lab_load(lab, i, 10 + (uint32_t)(draw(seed, 80, i) % 100));
+    chaos(lab, seed, options.cluster.n);
+    peace(lab, seed, &options);
+    must_have_caught_up(lab, &options);
+    bool good = !tc_lab_failure(lab);
+    if (!good) {
+        fprintf(stderr, "TC_SEED=%llu (n=%u, %u traitors, strategy %u): %s\n", (unsigned long long)seed,
+                options.cluster.n, tc_nodeset_count(&t.members), t.strategy, tc_lab_failure(lab));
+        tc_lab_dump(lab);
+    }
+    totals->answered += tc_lab_answered(lab);
+    totals->executed += tc_lab_executed(lab, 0);
+    totals->views += tc_lab_views_entered(lab);
+    totals->transfers += tc_lab_transfers(lab);
+    totals->replays += tc_lab_replays(lab);
+    totals->complaints += tc_lab_complaints(lab);
+    tc_lab_free(lab);
+    tc_arena_free(&t.arena);
+    return good;
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void test_random_schedules(void **state)
+{
+    (void)state;
+    struct totals totals = {0};
+    uint64_t bad = 0, first = setting("TC_FIRST", 1), runs = setting("TC_RUNS", 400);
+    if (getenv("TC_SEED")) {
+        assert_true(run_seed(setting("TC_SEED", 0), true, &totals));
+        return;
+    }
+    for (uint64_t i = 0; i < runs && bad < 5; i++)
+        bad += !run_seed(first + i, false, &totals);
+    fprintf(stderr,
+            "%llu runs: %llu requests answered, %llu sequence numbers, %llu views entered, %llu state transfers, "
+            "%llu replayed, %llu complaints\n",
+            (unsigned long long)runs, (unsigned long long)totals.answered, (unsigned long long)totals.executed,
+            (unsigned long long)totals.views, (unsigned long long)totals.transfers, (unsigned long long)totals.replays,
+            (unsigned long long)totals.complaints);
+    assert_int_equal(bad, 0);
+    assert_true(totals.views > 0 && totals.transfers > 0 && totals.replays > 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_random_schedules)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
