@@ -1,6 +1,6 @@
 /* Real replicas and clients: this program is also what the launcher starts ("replica", "client"), so that the test
  * depends on no command line but its own. With TC_SOAK_KILLS=N TC_SOAK_MS=M in the environment it kills N times and
- * prints what the load saw. */
+ * prints what the load saw; TC_SOAK_PROGRAM names another program to start. */
 #define _GNU_SOURCE
 #include "../../proxy/launch.h"
 #include "../../proxy/loop.h"
@@ -289,6 +289,8 @@ static struct cluster *start_cluster(struct tc_scenario *scenario)
     ssize_t len = readlink("/proc/self/exe", program, sizeof program - 1);
     assert_true(len > 0);
     program[len] = '\0';
+    if (getenv("TC_SOAK_PROGRAM")) /* turncoat itself in place of this program */
+        (void)snprintf(program, sizeof program, "%s", getenv("TC_SOAK_PROGRAM"));
     (void)snprintf(c->dir, sizeof c->dir, "/tmp/tc-node-XXXXXX");
     assert_non_null(mkdtemp(c->dir));
     c->executions = calloc(SEQUENCES_MAX, sizeof *c->executions);
