@@ -143,7 +143,7 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
         return;
     }
     m->occurrence = occurrence_of(e, m);
-    const struct tc_verdict forward = {.verb = TC_FORWARD};
+    static const struct tc_verdict forward = {.verb = TC_FORWARD}; /* a kilobyte, not to be made for each message */
     const struct tc_verdict *verdict = &forward;
     if (script_takes(e, TC_CALL_MESSAGE, m) && tc_engine_call(e, TC_CALL_MESSAGE, m, NULL, 0))
         verdict = &e->plan->verdict;
