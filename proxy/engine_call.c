@@ -57,7 +57,7 @@ bool tc_engine_set_rule(struct tc_engine *e, const char *name)
     /* Decisions outlive a reload, so the name is ours. Past the bound the last name serves. */
     if (e->rule_count == TC_RULES_MAX)
         return true;
-    e->rules[e->rule_count] = strdup(name);
+    e->rules[e->rule_count] = tc_engine_copy(name, strlen(name) + 1);
     if (!e->rules[e->rule_count])
         return false;
     e->rule = e->rules[e->rule_count++];

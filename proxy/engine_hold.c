@@ -44,7 +44,7 @@ bool tc_engine_hold(struct tc_engine *e, uint32_t conn, const struct tc_message 
     uint32_t pending = 0;
     if (name == NO_NAME || !held_room(e, m->frame.len))
         goto full;
-    bytes = malloc(m->frame.len);
+    bytes = tc_engine_copy(m->frame.data, m->frame.len);
     if (!bytes) {
         e->out_of_memory = true;
         return false;
@@ -52,7 +52,6 @@ bool tc_engine_hold(struct tc_engine *e, uint32_t conn, const struct tc_message 
     pending = tc_engine_pend(e, decision, TC_WAIT_DELIVERY, 1);
     if (!pending)
         goto full;
-    memcpy(bytes, m->frame.data, m->frame.len);
     e->held[e->held_count++] = (struct tc_held){conn, m->occurrence, pending, name, bytes, m->frame.len};
     e->held_bytes += m->frame.len;
     tc_engine_lane(e, conn)->held += m->frame.len;

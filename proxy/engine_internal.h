@@ -182,6 +182,9 @@ void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
 /* Emits a decision that is complete. */
 void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision);
 
+/* A copy on the heap; NULL if out of memory. */
+void *tc_engine_copy(const void *bytes, size_t len);
+
 /* Memory that lives until the next step begins. */
 void tc_engine_retire(struct tc_engine *e, void *memory);
 

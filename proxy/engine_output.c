@@ -135,6 +135,14 @@ void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision)
     list_add(e, &e->later, TC_ACT_DECISION)->decision = copy;
 }
 
+void *tc_engine_copy(const void *bytes, size_t len)
+{
+    void *copy = malloc(len);
+    if (copy)
+        memcpy(copy, bytes, len);
+    return copy;
+}
+
 void tc_engine_retire(struct tc_engine *e, void *memory)
 {
     if (!memory)

@@ -64,16 +64,14 @@ uint32_t tc_engine_pend(struct tc_engine *e, const struct tc_decision *decision,
         return 0;
     }
     /* Reasons and bytes lie in the step's arena: what outlives the step is copied. */
-    char *why = decision->why[0] ? strdup(decision->why) : NULL;
-    uint8_t *bytes = decision->bytes.len ? malloc(decision->bytes.len) : NULL;
+    char *why = decision->why[0] ? tc_engine_copy(decision->why, strlen(decision->why) + 1) : NULL;
+    uint8_t *bytes = decision->bytes.len ? tc_engine_copy(decision->bytes.data, decision->bytes.len) : NULL;
     if ((decision->why[0] && !why) || (decision->bytes.len && !bytes)) {
         free(why);
         free(bytes);
         e->out_of_memory = true;
         return 0;
     }
-    if (bytes)
-        memcpy(bytes, decision->bytes.data, decision->bytes.len);
     uint32_t index = e->pending_free;
     struct tc_pending *p = &e->pending[index];
     e->pending_free = p->next_free;
