@@ -167,6 +167,13 @@ static void write_records(struct lab_node *node, const struct turn *turn, uint32
     }
 }
 
+static void observe(struct tc_lab *lab, uint16_t number, const struct tc_observation *observation)
+{
+    lab_judge_observed(lab, number, observation);
+    if (lab->options.watch.observed)
+        lab->options.watch.observed(lab->options.watch.self, number, observation);
+}
+
 static void release(struct tc_lab *lab, uint16_t number)
 {
     struct lab_node *node = &lab->nodes[number];
@@ -176,10 +183,13 @@ static void release(struct tc_lab *lab, uint16_t number)
         node->turns_end = &node->turns;
     write_records(node, turn, turn->record_count);
     for (uint32_t i = 0; i < turn->observation_count; i++)
-        lab_judge_observed(lab, number, &turn->observations[i]);
+        observe(lab, number, &turn->observations[i]);
     for (uint32_t i = 0; i < turn->send_count; i++) {
         struct blob *frame = turn->sends[i].frame;
         lab_judge_said(lab, number, (struct tc_slice){frame->data, frame->len});
+        if (lab->options.watch.said)
+            lab->options.watch.said(lab->options.watch.self, number, turn->sends[i].to,
+                                    (struct tc_slice){frame->data, frame->len});
         lab_say(lab, number, turn->sends[i].to, frame);
     }
     free_turn(turn);
@@ -374,6 +384,8 @@ static void deliver(struct tc_lab *lab, const struct lab_event *event)
     }
     if (!lab->nodes[event->to].up)
         return;
+    if (lab->options.watch.heard)
+        lab->options.watch.heard(lab->options.watch.self, event->from, event->to, bytes);
     /* exactly sized memory: a read past the frame's end is caught */
     uint8_t *copy = lab_alloc(bytes.len);
     memcpy(copy, bytes.data, bytes.len);

@@ -21,6 +21,15 @@ struct tc_lab_network {
  * to let it pass. For traitors: the lab holds all keys. */
 typedef bool tc_lab_hook(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame);
 
+/* Is told what every replica says and prints, and what is delivered to it (just before it gets it). Members may be
+ * NULL. */
+struct tc_lab_watch {
+    void (*said)(void *self, uint16_t from, uint16_t to, struct tc_slice frame);
+    void (*heard)(void *self, uint16_t from, uint16_t to, struct tc_slice frame);
+    void (*observed)(void *self, uint16_t node, const struct tc_observation *observation);
+    void *self;
+};
+
 struct tc_lab_options {
     struct tc_cluster cluster;
     enum tc_scheme scheme;
@@ -32,6 +41,7 @@ struct tc_lab_options {
     struct tc_nodeset traitors; /* not judged */
     tc_lab_hook *hook;
     void *hook_self;
+    struct tc_lab_watch watch;
 };
 
 /* Aborts the program when out of memory, as all of the lab does. Options are copied; hook_self is borrowed. */
