@@ -80,7 +80,7 @@ static bool wants(lua_State *L, const struct tc_heard *heard)
     return wants_text(L, "kind", tc_kind_name(s->kind)) && wants_text(L, "phase", tc_phase_name(s->phase)) &&
            wants_text(L, "type", m->type ? m->type : "") && wants_number(L, "view", s->has_view, s->view) &&
            wants_number(L, "sequence", s->has_sequence, s->sequence) &&
-           wants_number(L, "slot", s->slot != 0, s->slot) &&
+           wants_number(L, "slot", tc_lua_slot(s) != 0, tc_lua_slot(s)) &&
            wants_number(L, "signer", s->signer != TC_NODE_NONE, s->signer) && wants_number(L, "from", true, m->from) &&
            wants_number(L, "to", true, m->to) && wants_value(L, &s->value);
 }

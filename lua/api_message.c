@@ -4,6 +4,7 @@
 #include "lua_internal.h"
 
 #include "../proxy/names.h"
+#include "../proxy/random.h"
 #include "../reference/fields.h"
 #include <string.h>
 
@@ -76,6 +77,15 @@ void tc_lua_push_value(lua_State *L, const struct tc_value *value)
         lua_rawgetp(L, LUA_REGISTRYINDEX, &nil_key);
     else
         lua_pushstring(L, tc_value_text(value, TC_VALUE_SIZE, text));
+}
+
+uint64_t tc_lua_slot(const struct tc_statement *s)
+{
+    bool decides = (s->kind == TC_KIND_PROPOSE || s->kind == TC_KIND_VOTE) && s->has_view;
+    if (!decides)
+        return s->slot;
+    uint64_t h = tc_random_mix(tc_random_mix(s->epoch, s->view), s->has_sequence ? s->sequence : 0);
+    return h ? h : 1;
 }
 
 static bool push_node(lua_State *L, uint16_t node)
@@ -171,8 +181,8 @@ static bool push_of_statement(lua_State *L, const struct tc_statement *s, enum f
         lua_pushinteger(L, (lua_Integer)s->epoch);
         return true;
     case F_SLOT:
-        lua_pushinteger(L, (lua_Integer)s->slot);
-        return s->slot != 0;
+        lua_pushinteger(L, (lua_Integer)tc_lua_slot(s));
+        return tc_lua_slot(s) != 0;
     case F_VALUE:
         tc_lua_push_value(L, &s->value);
         return s->value.state != TC_VALUE_ABSENT;

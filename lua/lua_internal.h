@@ -186,7 +186,6 @@ struct tc_script {
     uint32_t generation; /* of the call: handles of another one are dead */
     uint32_t borrowed_next;
     struct tc_nodeset traitors;
-    bool began;
 
     struct tc_decoded *decoded[TC_DECODED_MAX]; /* kept over calls, reset after each */
     uint32_t decoded_count;
@@ -273,6 +272,10 @@ void tc_lua_push_fields(lua_State *L, struct tc_fields fields, struct tc_decoded
 /* Sets field `name` of `fields` from the Lua value at `value`. Raises. */
 void tc_lua_set_field(lua_State *L, struct tc_fields fields, struct tc_decoded *decoded, const char *name, size_t index,
                       int value);
+
+/* What m.slot is: for proposals and votes the same for all that are about one decision (view and sequence), whatever
+ * their type; otherwise the statement's own conflict key. 0: none. */
+uint64_t tc_lua_slot(const struct tc_statement *s);
 
 /* Pushes a value: NIL, lower-case hex. */
 void tc_lua_push_value(lua_State *L, const struct tc_value *value);

@@ -28,7 +28,7 @@ void tc_scenario_cluster_defaults(struct tc_cluster_spec *spec, struct tc_load *
 
 void tc_cluster_check_protocol(struct tc_reader *r, const char *path, const char *name)
 {
-    const char *words[32];
+    const char *words[32] = {NULL};
     size_t count = 0;
     for (size_t i = 0; tc_protocols[i] && count < 32; i++)
         words[count++] = tc_protocols[i]->name;

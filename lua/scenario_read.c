@@ -154,7 +154,7 @@ bool tc_read_number(struct tc_reader *r, int table, const char *path, const char
 bool tc_read_seconds(struct tc_reader *r, int table, const char *path, const char *key, double min, double max,
                      uint64_t *to_ns)
 {
-    double seconds;
+    double seconds = 0;
     if (!read_number(r, table, path, key, min, max, "seconds", &seconds))
         return false;
     double whole = floor(seconds);

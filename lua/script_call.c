@@ -81,10 +81,9 @@ static void push_observation(lua_State *L, const struct tc_observation *o)
     }
 }
 
-/* Names the traitors and freezes them: what on_start signs must already be theirs. */
-static void begin(lua_State *L, struct tc_script *script, int context, int args)
+/* Asks the script who is to be a traitor. */
+static void ask_traitors(lua_State *L, int context, int args, struct tc_nodeset *named)
 {
-    struct tc_nodeset named = {0};
     lua_getfield(L, LUA_REGISTRYINDEX, "tc.attack");
     int type = lua_getfield(L, -1, "traitors");
     if (type == LUA_TFUNCTION) {
@@ -92,15 +91,26 @@ static void begin(lua_State *L, struct tc_script *script, int context, int args)
         lua_pushvalue(L, args);
         lua_call(L, 2, 1);
     }
+    *named = (struct tc_nodeset){0};
     if (!lua_isnil(L, -1))
-        tc_lua_nodeset(L, -1, &named);
+        tc_lua_nodeset(L, -1, named);
+    lua_pop(L, 2);
+}
+
+/* Names the traitors and freezes them: what on_start signs must already be theirs. A script that is loaded while the
+ * attack goes on finds them frozen and is not asked. */
+static void begin(lua_State *L, struct tc_script *script, int context, int args)
+{
+    struct tc_nodeset named;
+    if (script->ledger && script->ledger->frozen)
+        named = script->ledger->traitors;
+    else
+        ask_traitors(L, context, args, &named);
     script->traitors = named;
     script->plan->traitors = named;
     struct tc_error err = {0};
     if (script->ledger && tc_ledger_freeze(script->ledger, &named, &err))
         luaL_error(L, "traitors: %s", err.text);
-    lua_pop(L, 2);
-    script->began = true;
 }
 
 static int push_other_arguments(lua_State *L, struct tc_script *script)
