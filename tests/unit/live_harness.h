@@ -7,6 +7,7 @@
 #include "../../proxy/listen.h"
 #include "../../proxy/live.h"
 #include "../../proxy/loop.h"
+#include "live_sockets.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -438,15 +439,6 @@ static inline size_t count_of(const struct run *run, enum tc_event_kind kind)
     return count;
 }
 
-/* ---- sockets ---- */
-
-static inline struct tc_endpoint endpoint_of(const char *text)
-{
-    struct tc_endpoint endpoint;
-    assert_int_equal(tc_endpoint_parse(text, &endpoint, NULL), 0);
-    return endpoint;
-}
-
 /* A listening socket for node i; its address goes into the run. */
 static inline int serve(struct run *run, uint16_t node)
 {
@@ -458,63 +450,14 @@ static inline int serve(struct run *run, uint16_t node)
     return fd;
 }
 
-static inline int dial_blocking(const char *address)
+/* Waits until the sink was given this many. */
+static inline void await_observed(struct run *run, enum tc_observation_kind kind, int count)
 {
-    const struct tc_endpoint endpoint = endpoint_of(address);
-    const int fd = socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&endpoint.address, endpoint.length), 0);
-    return fd;
-}
-
-static inline int accept_blocking(int listen_fd)
-{
-    struct pollfd ready = {.fd = listen_fd, .events = POLLIN};
-    assert_int_equal(poll(&ready, 1, 10000), 1);
-    const int fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-    assert_true(fd >= 0);
-    return fd;
-}
-
-static inline void write_all(int fd, const void *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        const ssize_t sent = send(fd, (const char *)data + done, size - done, MSG_NOSIGNAL);
-        assert_true(sent > 0);
-        done += (size_t)sent;
+    const uint64_t until_ns = tc_loop_clock_ns() + UINT64_C(10000000000);
+    while (atomic_load(&run->observed[kind]) < count) {
+        assert_true(tc_loop_clock_ns() < until_ns);
+        usleep(1000);
     }
-}
-
-/* Reads exactly size bytes; they come within 10 s. */
-static inline void read_all(int fd, void *data, size_t size)
-{
-    for (size_t done = 0; done < size;) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&ready, 1, 10000), 1);
-        const ssize_t got = read(fd, (char *)data + done, size - done);
-        assert_true(got > 0);
-        done += (size_t)got;
-    }
-}
-
-/* 0 at an orderly end, or the error; waits for it, data before it is read and thrown away. */
-static inline int read_end_of(int fd)
-{
-    char ignored[4096];
-    for (;;) {
-        struct pollfd ready = {.fd = fd, .events = POLLIN};
-        assert_int_equal(poll(&ready, 1, 10000), 1);
-        const ssize_t got = read(fd, ignored, sizeof ignored);
-        if (got <= 0)
-            return got == 0 ? 0 : errno;
-    }
-}
-
-static inline void reset_close(int fd)
-{
-    const struct linger at_once = {.l_onoff = 1, .l_linger = 0};
-    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
-    close(fd);
 }
 
 static inline void block_signals(void)
