@@ -83,8 +83,8 @@ static void take(struct tc_oracle *o, const struct tc_observation *observation, 
     int status = s->signature.len > 0 ? o->env->protocol->verify(&o->env->protocol_env, s) : TC_ESIGNATURE;
     if (status == 0)
         row->standing = VALID;
-    else if (status == TC_ESIGNATURE)
-        row->standing = INVALID;
+    else if (status == TC_ESIGNATURE && o->env->protocol_env.cluster->request_authentication == TC_AUTH_SIGNATURE)
+        row->standing = INVALID; /* (a MAC is for its receiver to judge: the vector may be good in part) */
 }
 
 static void breach(struct tc_oracle *o, const struct tc_observation *observation, const struct tc_operation *op,
