@@ -225,7 +225,7 @@ static int spawn(const struct tc_launch *launch, struct tc_keeper *keeper, uint1
     (void)snprintf(stderr_path, sizeof stderr_path, "%s/node%u.stderr", launch->logs_dir, (unsigned)id);
     struct tc_process_spec spec = {.node = id,
                                    .argv = a->items,
-                                   .listen_fd = id < launch->replicas ? launch->listen_fds[id] : -1,
+                                   .listen_fd = id < TC_REPLICAS_MAX ? launch->listen_fds[id] : -1,
                                    .stderr_path = stderr_path,
                                    .data_dir = data_dir};
     return tc_keeper_spawn(keeper, &spec, err);

@@ -36,6 +36,7 @@ struct tc_node {
     struct tc_node_output output;
     struct tc_arena arena; /* hellos, said and heard */
     struct tc_node_peer peers[TC_REPLICAS_MAX];
+    struct tc_node_conn_ops accepted_ops;
     struct tc_node_conn *accepted[TC_NODE_ACCEPTED_MAX]; /* made on demand, used again */
     struct tc_node_conn *newest[TC_NODES_MAX];           /* where a client is answered; NULL */
     struct tc_loop_watch listen_watch;

@@ -128,9 +128,6 @@ static struct tc_node_conn *free_slot(struct tc_node *node)
     return NULL;
 }
 
-static struct tc_node_conn_ops accepted_ops = {
-    .received = accepted_received, .closed = accepted_closed, .out_max = OUT_MAX};
-
 static void take(struct tc_node *node, int fd)
 {
     struct tc_node_conn *conn = free_slot(node);
@@ -143,8 +140,8 @@ static void take(struct tc_node *node, int fd)
         return;
     }
     conn->node = TC_NODE_NONE;
-    accepted_ops.frame = node->protocol->frame;
-    (void)tc_node_conn_open(conn, node->loop, fd, false, &accepted_ops, node); /* on error it is closed: they retry */
+    (void)tc_node_conn_open(conn, node->loop, fd, false, &node->accepted_ops,
+                            node); /* on error it is closed: they retry */
 }
 
 static void listen_ready(void *self, uint32_t events)
@@ -190,6 +187,8 @@ int tc_node_net_open(struct tc_node *node)
 {
     (void)tc_descriptors_raise(2 * TC_NODE_ACCEPTED_MAX);
     node->listen_again_ns = TC_NEVER_NS;
+    node->accepted_ops = (struct tc_node_conn_ops){
+        .frame = node->protocol->frame, .received = accepted_received, .closed = accepted_closed, .out_max = OUT_MAX};
     for (uint16_t id = 0; id < node->config.cluster.n; id++) {
         struct tc_node_peer *peer = &node->peers[id];
         peer->node = node;
