@@ -121,6 +121,7 @@ static int prepare(const struct tc_arguments *a, const struct tc_scenario *scena
         .program = program,
         .out_dir = tc_arguments_text(a, TC_OPTION_OUT, "out"),
         .command = a->line,
+        .named = a->operand_count ? a->operands[0] : scenario->name,
         .junit_path = a->values[TC_OPTION_JUNIT],
         .bug = scenario->cluster.bug,
         .repeat_with = repeat_with,

@@ -281,9 +281,8 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
     static const char *args[TC_SCRIPT_ARGS_MAX];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
-    const char *named = scenario->path[0] ? scenario->path : scenario->name;
-    snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, named, *request->repeat_with ? " " : "",
-             request->repeat_with, request->seed);
+    snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, request->named,
+             *request->repeat_with ? " " : "", request->repeat_with, request->seed);
     for (uint32_t i = 0; i < scenario->arg_count; i++)
         args[i] = scenario->args[i];
     *info = (struct tc_run_info){

@@ -10,6 +10,7 @@ struct tc_run_request {
     const struct tc_scenario *scenario;
     const char *lua_dir, *program, *out_dir;
     const char *command;     /* the command line as typed */
+    const char *named;       /* the scenario as it was named on the command line, for the repeat line */
     const char *junit_path;  /* a copy of junit.xml; NULL none */
     const char *bug;         /* "" none */
     const char *repeat_with; /* options other than the seed that a repetition needs, e.g. "--bug X"; "" none */

@@ -89,6 +89,8 @@ static void observe(void *self, const struct tc_observation *observation)
     struct tc_run *run = self;
     if (run->judge)
         tc_judge_observe(run->judge, observation);
+    if (run->judge && tc_judge_violations(run->judge) > 0)
+        tc_recorder_mark(run->recorder, observation->time_ns);
     tc_metrics_observe(run->metrics, observation);
     tc_recorder_observe(run->recorder, observation);
     run->last_ns = observation->time_ns;

@@ -180,7 +180,7 @@ static bool node_exists(const struct tc_cluster *cluster, uint32_t id)
 /* The index-th entry of "nodes". */
 static int read_node(const struct reader *r, size_t index, json_t *entry, struct tc_node_config *out)
 {
-    uint32_t id;
+    uint32_t id = 0;
     size_t len = 0;
     json_t *key = json_object_get(entry, "public_key"), *address = json_object_get(entry, "address");
     if (!json_is_object(entry))
