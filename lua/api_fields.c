@@ -169,8 +169,8 @@ void tc_lua_set_field(lua_State *L, struct tc_fields fields, struct tc_decoded *
     name = field_name(L, fields, name);
     tc_sandbox_charge(L, 20);
     read_value(L, fields, name, value, &stored);
-    decoded->dirty = true;
-    decoded->stale = true;
+    decoded->changed = decoded->dirty = true;
+    decoded->fresh = false;
     int rc = tc_fields_set(fields, name, index, &stored, &decoded->arena);
     if (rc == TC_EUSAGE)
         luaL_error(L, "field '%s': expected %s, found %s", name, types[tc_fields_type(fields, name)],
@@ -221,8 +221,8 @@ static int list_remove(lua_State *L)
     int rc = tc_fields_remove(handle->fields, handle->name, (size_t)at - 1);
     if (rc)
         return luaL_error(L, "field '%s': %s", handle->name, tc_error_text(rc));
-    handle->decoded->dirty = true;
-    handle->decoded->stale = true;
+    handle->decoded->changed = handle->decoded->dirty = true;
+    handle->decoded->fresh = false;
     return 0;
 }
 

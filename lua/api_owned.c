@@ -33,8 +33,7 @@ struct tc_decoded *tc_decoded_new(lua_State *L, size_t bytes)
     }
     size_t wanted = ARENA_SMALL + bytes * 64;
     (*place)->arena.total_max = wanted < ARENA_LARGE ? wanted : ARENA_LARGE;
-    (*place)->dirty = false;
-    (*place)->stale = true;
+    (*place)->changed = (*place)->dirty = (*place)->fresh = false;
     (*place)->message = (struct tc_message){0};
     script->decoded_count++;
     return *place;
@@ -132,12 +131,14 @@ const struct tc_message *tc_lua_message_neutral(lua_State *L, int arg, struct tc
     if (!(*handle)->owned)
         return m;
     struct tc_decoded *decoded = (*handle)->decoded;
-    if (decoded->dirty) {
-        struct tc_slice frame = encode(L, arg, decoded);
-        decode_into(L, frame, *handle, &decoded->arena, &decoded->neutral);
-        decoded->stale = false;
-    }
-    return decoded->stale ? m : &decoded->neutral;
+    if (!decoded->changed)
+        return m;
+    if (decoded->dirty)
+        encode(L, arg, decoded);
+    if (!decoded->fresh)
+        decode_into(L, decoded->message.frame, *handle, &decoded->arena, &decoded->neutral);
+    decoded->fresh = true;
+    return &decoded->neutral;
 }
 
 struct tc_slice tc_lua_frame(lua_State *L, int arg)

@@ -151,10 +151,11 @@ const char *tc_pattern_match(struct tc_match *match, const char *at, const char 
 /* An owned message that the present call looks into: decoded in an arena of its own. */
 struct tc_decoded {
     struct tc_arena arena;
-    struct tc_message message; /* fields may have been changed */
-    struct tc_message neutral; /* decoded again after a change; valid if !stale */
-    bool dirty;                /* fields were changed since the frame was made */
-    bool stale;                /* `neutral` is out of date */
+    struct tc_message message; /* its fields may have been changed, its neutral parts are those before */
+    struct tc_message neutral; /* decoded again after a change */
+    bool changed;              /* fields were changed: neutral parts are read from `neutral` */
+    bool dirty;                /* … since the frame was made */
+    bool fresh;                /* `neutral` is the frame's */
 };
 
 struct tc_heard {
