@@ -147,7 +147,9 @@ static void backup_breach(struct tc_justifier *j, uint16_t replica, const struct
                           const struct justify_new_view *contradicting)
 {
     const uint16_t leader = tc_justify_leader(j, view);
-    char ours[16], theirs[16];
+    char ours[16], theirs[16], at[48] = "";
+    if (sequence > 0)
+        snprintf(at, sizeof at, ", sequence %llu,", (unsigned long long)sequence);
     if (contradicting)
         tc_justify_breach(j, replica, m, "vote-against-new-view", VIEW_CHANGES, view, sequence,
                           "replica %u %s %s in view %llu, sequence %llu, where the new view of its primary, replica "
@@ -156,15 +158,15 @@ static void backup_breach(struct tc_justifier *j, uint16_t replica, const struct
                           (unsigned long long)sequence, leader,
                           tc_justify_short(contradicting->orders[sequence - contradicting->stable - 1], theirs));
     else if (invalid)
-        tc_justify_breach(j, replica, m, "new-view-unchecked", VIEW_CHANGES, view, 0,
-                          "replica %u %s in view %llu, sequence %llu although the new view it was offered by replica "
-                          "%u does not hold when recomputed: %s",
-                          replica, verb, (unsigned long long)view, (unsigned long long)sequence, leader, invalid);
+        tc_justify_breach(
+            j, replica, m, "new-view-unchecked", VIEW_CHANGES, view, 0,
+            "replica %u %s in view %llu%s although the new view it was offered by replica %u does not hold "
+            "when recomputed: %s",
+            replica, verb, (unsigned long long)view, at, leader, invalid);
     else
         tc_justify_breach(j, replica, m, "outside-view", VIEW_CHANGES, view, sequence,
-                          "replica %u %s in view %llu, sequence %llu, but was offered no new view by its primary, "
-                          "replica %u",
-                          replica, verb, (unsigned long long)view, (unsigned long long)sequence, leader);
+                          "replica %u %s in view %llu%s but was offered no new view by its primary, replica %u",
+                          replica, verb, (unsigned long long)view, at, leader);
 }
 
 /* Remembered, so that most votes need no search. */

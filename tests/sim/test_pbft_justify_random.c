@@ -31,6 +31,7 @@ struct run {
     uint32_t breaches;
     char text[512], rule[64];
     uint64_t judged, unjudged;
+    uint64_t transfers, replays, views; /* what happened, over all runs */
 };
 
 static void on_breach(void *self, const struct tc_breach *breach)
@@ -198,20 +199,54 @@ static void choose(struct run *run)
     tc_nodeset_add(&run->options.traitors, run->traitor);
 }
 
+/* Connections are new: the lab says no hello itself. */
+static void greet(struct run *run, uint16_t from, uint16_t to)
+{
+    struct tc_slice frame;
+    struct tc_message m;
+    tc_arena_reset(&run->hook_arena);
+    assert_int_equal(tc_pbft_hello(&run->options.cluster, from, &run->hook_arena, &frame), 0);
+    if (decode(run, from, to, frame, &m))
+        tc_pbft.justifier->said(run->j, from, &m);
+}
+
+static void greet_all(struct run *run)
+{
+    for (uint16_t from = 0; from < run->options.cluster.n; from++)
+        for (uint16_t to = 0; to < run->options.cluster.n; to++)
+            if (from != to)
+                greet(run, from, to);
+}
+
 static void up(struct run *run, uint16_t node, uint32_t incarnation)
 {
     const struct tc_observation line = {.kind = TC_OBS_NODE_UP, .node = node, .incarnation = incarnation};
     tc_pbft.justifier->observed(run->j, &line);
 }
 
-/* One misfortune of the third kind: a crash, a partition, a leader cut off; ended by the next. */
+static uint64_t highest_view(const struct run *run)
+{
+    uint64_t highest = 0;
+    for (uint16_t i = 0; i < run->options.cluster.n; i++)
+        if (tc_lab_view(run->lab, i) > highest)
+            highest = tc_lab_view(run->lab, i);
+    return highest;
+}
+
+/* One misfortune: a crash, a partition, a leader cut off; ended by the next. */
 static void misfortune(struct run *run, uint64_t step, uint16_t *crashed)
 {
     const uint32_t n = run->options.cluster.n;
     uint8_t groups[TC_NODES_MAX] = {0};
     tc_lab_heal(run->lab);
+    if (draw(run, 90 + step, 2)) /* reset, or the same connections go on */
+        greet_all(run);
     if (*crashed < n) {
         up(run, *crashed, 2 + (uint32_t)step);
+        for (uint16_t peer = 0; peer < n; peer++) {
+            greet(run, *crashed, peer);
+            greet(run, peer, *crashed);
+        }
         tc_lab_restart(run->lab, *crashed, false);
         *crashed = TC_NODE_NONE;
     }
@@ -225,8 +260,9 @@ static void misfortune(struct run *run, uint64_t step, uint16_t *crashed)
             groups[i] = (uint8_t)draw(run, 60 + step * 8 + i, 2);
         tc_lab_partition(run->lab, groups, false);
         break;
-    case 2: /* the leader of the first view, unless it is the traitor who is to lead */
-        groups[0] = 1;
+    case 2: /* whoever leads now */
+    case 3:
+        groups[tc_protocol_leader(&tc_pbft, tc_lab_env(run->lab), highest_view(run))] = 1;
         tc_lab_partition(run->lab, groups, true);
         break;
     default:
@@ -239,7 +275,12 @@ static bool run_once(struct run *run, uint64_t seed, uint64_t bug)
 {
     uint64_t *said = run->said;
     uint16_t crashed = TC_NODE_NONE;
-    *run = (struct run){.seed = seed, .bug = bug, .said = said};
+    *run = (struct run){.seed = seed,
+                        .bug = bug,
+                        .said = said,
+                        .transfers = run->transfers,
+                        .replays = run->replays,
+                        .views = run->views};
     memset(said, 0, SAID_MAX * sizeof *said);
     tc_arena_init(&run->arena, 64u << 20);
     tc_arena_init(&run->hook_arena, 64u << 20);
@@ -249,14 +290,18 @@ static bool run_once(struct run *run, uint64_t seed, uint64_t bug)
     assert_non_null(run->j);
     for (uint16_t i = 0; i < run->options.cluster.n; i++)
         up(run, i, 1);
+    greet_all(run);
     for (uint32_t i = 0; i < run->options.cluster.client_count; i++)
-        tc_lab_load(run->lab, i, 15);
+        tc_lab_load(run->lab, i, draw(run, 11, 2) ? 15 : 100);
     for (uint64_t step = 0; step < 6; step++) {
         tc_lab_run(run->lab, (step + 1) * SECOND / 2);
         misfortune(run, step, &crashed);
     }
     tc_lab_run(run->lab, 4 * SECOND);
     tc_pbft.justifier->counts(run->j, &run->judged, &run->unjudged);
+    run->transfers += tc_lab_transfers(run->lab);
+    run->replays += tc_lab_replays(run->lab);
+    run->views += tc_lab_views_entered(run->lab);
     tc_pbft.justifier->destroy(run->j);
     tc_lab_free(run->lab);
     tc_arena_free(&run->arena);
@@ -292,8 +337,11 @@ static void test_correct_replicas_are_never_blamed(void **state)
         judged += run->judged;
         unjudged += run->unjudged;
     }
-    print_message("%llu runs, %llu statements judged, %llu not\n", (unsigned long long)count,
-                  (unsigned long long)judged, (unsigned long long)unjudged);
+    print_message("%llu runs, %llu statements judged, %llu not; %llu views entered, %llu executions replayed, %llu "
+                  "states transferred\n",
+                  (unsigned long long)count, (unsigned long long)judged, (unsigned long long)unjudged,
+                  (unsigned long long)run->views, (unsigned long long)run->replays, (unsigned long long)run->transfers);
+    assert_true(run->views > 0 && run->replays > 0 && run->transfers > 0);
     assert_true(judged > 20 * unjudged);
 }
 
