@@ -68,12 +68,13 @@ static int apply_cluster(const struct tc_arguments *a, const char *lua_dir, stru
     if (clients > TC_NODES_MAX - TC_CLIENT_FIRST)
         return tc_error_set(err, TC_EUSAGE, "--clients expects at most %d", TC_NODES_MAX - TC_CLIENT_FIRST);
     scenario->load.clients = (uint32_t)clients;
-    const char *bug = tc_arguments_text(a, TC_OPTION_BUG, scenario->cluster.bug);
+    const char *bug = tc_arguments_text(a, TC_OPTION_BUG, "");
     if (*bug && tc_bug_find(bug) < 0)
         return tc_error_set(err, TC_EUSAGE, "no seeded bug '%s'; 'turncoat list bugs' names them", bug);
     if (*bug && !scenario->cluster.start)
         return tc_error_set(err, TC_EUSAGE, "--bug is for a cluster that the scenario starts; this one runs already");
-    snprintf(scenario->cluster.bug, sizeof scenario->cluster.bug, "%s", bug);
+    if (*bug)
+        snprintf(scenario->cluster.bug, sizeof scenario->cluster.bug, "%s", bug);
     return 0;
 }
 
