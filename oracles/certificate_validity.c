@@ -190,9 +190,11 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     tc_text_add(&t, " certificates checked");
     if (o->flawed)
         tc_text_add(&t, ", %" PRIu64 " bad", o->flawed);
-    if (o->undecided)
+    if (o->undecided) {
+        result->status = TC_INCONCLUSIVE;
         tc_text_add(&t, ", %" PRIu64 " messages undecided (budget of verifications, or a key is missing)",
                     o->undecided);
+    }
 }
 
 const struct tc_oracle_class tc_oracle_certificate_validity = {

@@ -112,6 +112,7 @@ static void take_note(struct tc_judge *judge, const struct tc_observation *obser
     switch (observation->kind) {
     case TC_OBS_FAULTS:
         judge->faults = observation->faults;
+        judge_recount(judge);
         break;
     case TC_OBS_SPLICED:
         if (!judge->spliced) {
@@ -148,6 +149,12 @@ void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *obser
         if (oracle->observations & TC_OBS_BIT(observation->kind))
             oracle->observe(judge->seats[i].oracle, observation);
     }
+}
+
+void tc_judge_bitten(struct tc_judge *judge, uint64_t bitten)
+{
+    if (bitten > judge->faults.bitten)
+        judge->faults.bitten = bitten;
 }
 
 void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns)

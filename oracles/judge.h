@@ -42,6 +42,10 @@ void tc_judge_free(struct tc_judge *judge);
 /* Feeds one observation to every oracle that wants it. TC_OBS_FAULTS updates env->faults first. */
 void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *observation);
 
+/* Tells how many faults have bitten, which may be more than the last TC_OBS_FAULTS knew: that one comes when the *set*
+ * of faulty nodes changes. Never lowers the number. Call before tc_judge_summary. */
+void tc_judge_bitten(struct tc_judge *judge, uint64_t bitten);
+
 /* Ends all oracles; call once. Then the results may be read until free. */
 void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
 

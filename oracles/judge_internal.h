@@ -12,8 +12,9 @@ struct seat {
     struct tc_judgement judgement;
     struct tc_finding *findings; /* what judgement.findings points to */
     size_t findings_size;
-    uint64_t violations, expected; /* counted also where the finding was not kept */
-    struct tc_nodeset named;       /* detectors: everybody ever named */
+    uint64_t violations,
+        expected;            /* counted also where the finding was not kept; a detector's are counted when asked */
+    struct tc_nodeset named; /* detectors: everybody ever named */
 };
 
 struct tc_judge {
@@ -27,11 +28,15 @@ struct tc_judge {
     uint16_t spliced_from, spliced_to;
     uint64_t spliced_ns;
     uint64_t overflows;
-    char overflow[128]; /* the first one, in words */
+    uint64_t violations; /* over all oracles, kept current: it is asked for after every observation */
+    char overflow[128];  /* the first one, in words */
 };
 
 /* struct tc_oracle_env.report */
 void judge_report(void *self, const struct tc_finding *finding);
+
+/* Counts the violations anew: after a finding, and when F_s has changed. */
+void judge_recount(struct tc_judge *judge);
 
 /* Fixes every oracle's status once all have finished. */
 void judge_settle(struct tc_judge *judge);

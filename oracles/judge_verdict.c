@@ -120,14 +120,8 @@ static struct tc_finding *finding_place(struct tc_judge *judge, struct seat *sea
     return &seat->findings[count];
 }
 
-void judge_report(void *self, const struct tc_finding *finding)
+static void finding_take(struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding)
 {
-    struct tc_judge *judge = self;
-    struct seat *seat = seat_of(judge, finding->oracle);
-    if (!seat || (seat->judgement.oracle->needs_links && judge->spliced))
-        return;
-    if (finding->property == TC_SAFETY && only_traitors(judge, finding))
-        return;
     bool names_new = finding->property == TC_DETECTOR && !tc_nodeset_subset(&finding->suspects, &seat->named);
     tc_nodeset_union(&seat->named, &finding->suspects);
     seat->judgement.finding_total++;
@@ -145,6 +139,18 @@ void judge_report(void *self, const struct tc_finding *finding)
     evidence_own(judge, place);
 }
 
+void judge_report(void *self, const struct tc_finding *finding)
+{
+    struct tc_judge *judge = self;
+    struct seat *seat = seat_of(judge, finding->oracle);
+    if (!seat || (seat->judgement.oracle->needs_links && judge->spliced))
+        return;
+    if (finding->property == TC_SAFETY && only_traitors(judge, finding))
+        return;
+    finding_take(judge, seat, finding);
+    judge_recount(judge);
+}
+
 static uint64_t seat_violations(const struct tc_judge *judge, const struct seat *seat)
 {
     if (seat->judgement.oracle->property != TC_DETECTOR)
@@ -155,12 +161,16 @@ static uint64_t seat_violations(const struct tc_judge *judge, const struct seat 
     return count;
 }
 
+void judge_recount(struct tc_judge *judge)
+{
+    judge->violations = 0;
+    for (size_t i = 0; i < judge->seat_count; i++)
+        judge->violations += seat_violations(judge, &judge->seats[i]);
+}
+
 uint64_t tc_judge_violations(const struct tc_judge *judge)
 {
-    uint64_t count = 0;
-    for (size_t i = 0; i < judge->seat_count; i++)
-        count += seat_violations(judge, &judge->seats[i]);
-    return count;
+    return judge->violations;
 }
 
 static void settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement)

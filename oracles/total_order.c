@@ -8,13 +8,15 @@
 #include <stdlib.h>
 
 #include "../proxy/random.h"
+#include "agreement.h"
 #include "oracles.h"
 #include "table.h"
 
 #define WINDOW 16384
 
 struct row {
-    uint64_t operations; /* hash of the operations in order, of the first replica that executed it */
+    struct tc_value value; /* of the batch: where it differs already, agreement says so */
+    uint64_t operations;   /* hash of the operations in order, of the first replica that executed it */
     uint32_t count;
     uint16_t node;
     bool breached;
@@ -129,10 +131,14 @@ static void check_contents(struct tc_oracle *o, const struct tc_observation *obs
     struct row *row = tc_table_put(o->rows, observation->executed.sequence, &fresh);
     uint64_t hash = operations_hash(observation);
     if (fresh || tc_nodeset_has(&o->env->faults->signed_for, row->node)) {
-        *row =
-            (struct row){.operations = hash, .count = observation->executed.operation_count, .node = observation->node};
+        *row = (struct row){.value = observation->executed.value,
+                            .operations = hash,
+                            .count = observation->executed.operation_count,
+                            .node = observation->node};
         return;
     }
+    if (!tc_values_equal(&row->value, &observation->executed.value))
+        return;
     o->compared++;
     if (row->operations != hash && !row->breached) {
         row->breached = true;

@@ -328,6 +328,7 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
         why = &err;
         fprintf(stderr, "turncoat: %s\n", err.text);
     }
+    tc_judge_bitten(run->judge, tc_engine_faults(run->engine)->bitten);
     tc_judge_summary(run->judge, missed, &summary);
     describe(run, ended, why, now_ns, &info);
     info.exit_code = result->exit_code = exit_code(ended, &summary);

@@ -271,6 +271,16 @@ static void an_attack_that_never_bit_proves_nothing(void **state)
     assert_non_null(strstr(s.sentence, "no fault of the attack ever bit"));
 }
 
+static void bites_are_counted_up_to_the_end(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
+    load(&b);
+    tc_judge_bitten(b.judge, 7); /* of links whose faulty set never changed */
+    assert_int_equal(finish(&b, 0).status, TC_HOLDS);
+}
+
 static void an_empty_run_proves_nothing(void **state)
 {
     (void)state;
@@ -363,6 +373,7 @@ int main(void)
         cmocka_unit_test(the_earliest_violation_decides),
         cmocka_unit_test(thresholds_give_two),
         cmocka_unit_test(an_attack_that_never_bit_proves_nothing),
+        cmocka_unit_test(bites_are_counted_up_to_the_end),
         cmocka_unit_test(an_empty_run_proves_nothing),
         cmocka_unit_test(a_bound_reached_proves_nothing_but_excuses_nothing),
         cmocka_unit_test(a_spliced_link_leaves_its_oracles_unjudged),

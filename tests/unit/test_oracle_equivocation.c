@@ -64,7 +64,9 @@ static void blame_is_read_when_asked(void **state)
     struct toy other = second();
     bench_message(&b, 0, 1, &first, 1);
     bench_message_as(&b, 0, 2, &other, 1, false, true, true);
+    assert_int_equal(tc_judge_violations(b.judge), 1);
     bench_traitor(&b, 0); /* the ledger's change is told a moment later */
+    assert_int_equal(tc_judge_violations(b.judge), 0);
     assert_int_equal(bench_finish(&b, NAME)->status, TC_CAUGHT);
     bench_close(&b);
 }
