@@ -202,9 +202,10 @@ static bool find_quorum(struct pbft *r, uint64_t sequence, const uint8_t **diges
     return false;
 }
 
-static void make_stable(struct pbft *r, const struct snapshot *snapshot, const struct signed_text *texts)
+static void make_stable(struct pbft *r, const struct snapshot *snapshot, const struct signed_text *texts,
+                        uint32_t count)
 {
-    tc_pbft_certificate_set(r, &r->stable_certificate, snapshot->sequence, snapshot->digest, texts, r->quorum);
+    tc_pbft_certificate_set(r, &r->stable_certificate, snapshot->sequence, snapshot->digest, texts, count);
     tc_pbft_snapshots_drop_below(r, snapshot->sequence);
     tc_pbft_log_advance(r, snapshot->sequence);
     if (r->ahead.sequence <= snapshot->sequence)
@@ -215,22 +216,33 @@ static void make_stable(struct pbft *r, const struct snapshot *snapshot, const s
     tc_pbft_apply_orders(r);
 }
 
-void tc_pbft_check_stable(struct pbft *r, uint64_t sequence)
+void tc_pbft_take_certificate(struct pbft *r, uint64_t sequence, const uint8_t *digest, const struct signed_text *texts,
+                              uint32_t count)
 {
-    const uint8_t *digest;
-    struct signed_text *texts;
-    if (sequence <= r->stable || r->replaying || !find_quorum(r, sequence, &digest, &texts))
-        return;
     const struct snapshot *own = tc_pbft_snapshot_find(r, sequence);
+    if (sequence <= r->stable || r->replaying)
+        return;
     if (own && tc_pbft_same(own->digest, digest)) {
-        make_stable(r, own, texts);
+        make_stable(r, own, texts, count);
     } else if (own) {
         tc_pbft_complain(r, r->id, "our state at sequence %llu is not the one that a quorum certifies",
                          (unsigned long long)sequence);
     } else if (sequence > r->executed && sequence > r->ahead.sequence) {
         /* the others forget what leads there; what is on its way may still come, so wait a little before asking */
-        tc_pbft_certificate_set(r, &r->ahead, sequence, digest, texts, r->quorum);
+        tc_pbft_certificate_set(r, &r->ahead, sequence, digest, texts, count);
         if (r->transfer_deadline_ns == TC_NEVER_NS)
             r->transfer_deadline_ns = r->now_ns + r->cluster->view_timeout_ns / 8;
     }
+}
+
+void tc_pbft_check_stable(struct pbft *r, uint64_t sequence)
+{
+    const uint8_t *digest;
+    struct signed_text *texts;
+    if (sequence <= r->stable || r->replaying)
+        return;
+    if (find_quorum(r, sequence, &digest, &texts))
+        tc_pbft_take_certificate(r, sequence, digest, texts, r->quorum);
+    else if (r->ahead.sequence == sequence && tc_pbft_snapshot_find(r, sequence))
+        tc_pbft_take_certificate(r, sequence, r->ahead.digest, r->ahead.texts, r->ahead.count);
 }

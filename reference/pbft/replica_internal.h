@@ -375,6 +375,10 @@ void tc_pbft_send_checkpoint(struct pbft *r, const struct snapshot *snapshot, ui
 void tc_pbft_note_checkpoint(struct pbft *r, const Pbft__Envelope *envelope);
 /* Does a quorum of checkpoints certify a state at this sequence number, ours or ahead of us? */
 void tc_pbft_check_stable(struct pbft *r, uint64_t sequence);
+/* A valid certificate, wherever it was found: stable if we have that state, otherwise a reason to fetch it. One that
+ * comes whole counts even where single checkpoints of a traitor, who said two, do not add up. May clear slots. */
+void tc_pbft_take_certificate(struct pbft *r, uint64_t sequence, const uint8_t *digest,
+                              const struct signed_text *texts, uint32_t count);
 /* Do these envelopes prove the state `digest` at `sequence`? On success the texts are in *texts (arena). */
 bool tc_pbft_certificate_valid(struct pbft *r, Pbft__Envelope *const *envelopes, size_t count, uint64_t sequence,
                                const uint8_t *digest, struct signed_text **texts, uint32_t *text_count);

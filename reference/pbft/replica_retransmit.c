@@ -88,9 +88,9 @@ static void send_slots(struct pbft *r, uint64_t executed, uint32_t to, bool rela
 
 void tc_pbft_help(struct pbft *r, uint16_t peer, uint64_t executed)
 {
+    /* also those it has executed: it may lack the proof, and then its watermarks do not move */
     for (const struct snapshot *snapshot = r->snapshots; snapshot; snapshot = snapshot->next)
-        if (snapshot->sequence > executed)
-            tc_pbft_send_checkpoint(r, snapshot, peer);
+        tc_pbft_send_checkpoint(r, snapshot, peer);
     if (!r->active) {
         struct tc_slice frame;
         tc_pbft_view_change_frame(r, &frame);
@@ -161,7 +161,9 @@ void tc_pbft_resend_timeout(struct pbft *r)
         tc_pbft_ask_state(r, TC_NODE_NONE);
 }
 
-/* The timer waits for the oldest request: when that is executed it starts anew for the next (OSDI'99 §4.4). */
+/* The timer waits for the oldest request: when that is executed it starts anew for the next (OSDI'99 §4.4). The primary
+ * has one too, of twice the length: where f replicas are faulty and another has left the view, it may be the only one
+ * left that knows of a request which can no longer be decided in this view. */
 static void update_view_timer(struct pbft *r)
 {
     if (!r->active) {
@@ -169,7 +171,7 @@ static void update_view_timer(struct pbft *r)
             r->view_deadline_ns = r->now_ns + tc_pbft_view_timeout_ns(r);
         return;
     }
-    if (!r->pending_first || tc_pbft_is_primary(r)) {
+    if (!r->pending_first) {
         r->view_deadline_ns = TC_NEVER_NS;
         r->watched_client = TC_NODE_NONE;
         return;
@@ -180,7 +182,7 @@ static void update_view_timer(struct pbft *r)
         return;
     r->watched_client = oldest->client;
     r->watched_timestamp = oldest->timestamp;
-    r->view_deadline_ns = r->now_ns + tc_pbft_view_timeout_ns(r);
+    r->view_deadline_ns = r->now_ns + tc_pbft_view_timeout_ns(r) * (tc_pbft_is_primary(r) ? 2 : 1);
 }
 
 void tc_pbft_update_timers(struct pbft *r)

@@ -12,15 +12,19 @@ void tc_pbft_view_change_clear(struct view_change *change)
     memset(change, 0, sizeof *change);
 }
 
-static bool stable_proved(struct pbft *r, const Pbft__ViewChange *body)
-{
+/* What C proves, in the arena. */
+struct proof {
     struct signed_text *texts;
     uint32_t count;
+};
+
+static bool stable_proved(struct pbft *r, const Pbft__ViewChange *body, struct proof *proof)
+{
     if (body->stable_sequence == 0)
         return body->n_checkpoints == 0;
     return body->stable_digest.len == TC_VALUE_SIZE &&
            tc_pbft_certificate_valid(r, body->checkpoints, body->n_checkpoints, body->stable_sequence,
-                                     body->stable_digest.data, &texts, &count);
+                                     body->stable_digest.data, &proof->texts, &proof->count);
 }
 
 static bool prepare_matches(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__PrePrepare *proposal)
@@ -93,6 +97,7 @@ static bool read_claims(struct pbft *r, const Pbft__ViewChange *body, bool trust
 bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bool trusted, struct view_change *out)
 {
     void *base;
+    struct proof proof = {NULL, 0};
     memset(out, 0, sizeof *out);
     if (envelope->type != PBFT__TYPE__VIEW_CHANGE || envelope->sender >= r->n ||
         envelope->signature.len != TC_SIGNATURE_SIZE ||
@@ -100,7 +105,7 @@ bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bo
         return false;
     const Pbft__ViewChange *body = base;
     if (body->view == 0 || body->n_prepared > r->window || !(trusted || tc_pbft_authentic(r, envelope)) ||
-        !(trusted || stable_proved(r, body)) || !read_claims(r, body, trusted, out)) {
+        !(trusted || stable_proved(r, body, &proof)) || !read_claims(r, body, trusted, out)) {
         tc_pbft_view_change_clear(out);
         return false;
     }
@@ -114,8 +119,7 @@ bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bo
     }
     memcpy(out->body, envelope->body.data, out->body_len);
     memcpy(out->signature, envelope->signature.data, TC_SIGNATURE_SIZE);
-    /* its checkpoints may be news to us */
-    for (size_t i = 0; !trusted && body->stable_sequence > r->stable && i < body->n_checkpoints; i++)
-        tc_pbft_note_checkpoint(r, body->checkpoints[i]);
+    if (proof.count > 0) /* which may be news to us */
+        tc_pbft_take_certificate(r, body->stable_sequence, body->stable_digest.data, proof.texts, proof.count);
     return true;
 }

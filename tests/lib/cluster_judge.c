@@ -198,7 +198,7 @@ void lab_judge_observed(struct tc_lab *lab, uint16_t node, const struct tc_obser
         if (judged(lab, node) && observation->view.view < n->view)
             tc_lab_fail(lab, "replica %u goes back from view %llu to %llu", (unsigned)node, (unsigned long long)n->view,
                         (unsigned long long)observation->view.view);
-        lab->views_entered += observation->view.active && observation->view.view > n->view;
+        lab->views_entered += observation->view.active && !(n->active && observation->view.view == n->view);
         n->view = observation->view.view;
         n->active = observation->view.active;
         break;
