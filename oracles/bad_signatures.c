@@ -1,8 +1,9 @@
 /* O18, bad signatures: a correct replica that receives a signature which does not verify, where nothing that we changed
  * explains it, talks to a broken signer or is broken itself.
  *
- * Explained is a complaint of x about p when bytes that we touched were offered to x by p, or to p (who may have passed
- * them on), or when a client is in F_s (its requests travel inside other replicas' messages). */
+ * Explained is a complaint of x about p when bytes that we touched were offered to x (a proposal with a damaged request
+ * in it reads as the client's bad signature), or to p (who may have passed them on). A complaint about a client is
+ * explained by bytes touched anywhere, for requests travel inside other nodes' messages, and by a client in F_s. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,8 +13,7 @@
 
 struct tc_oracle {
     const struct tc_oracle_env *env;
-    uint8_t touched_link[TC_NODES_MAX][TC_NODES_MAX / 8]; /* [to] bit from */
-    struct tc_nodeset touched;                            /* whom touched bytes were offered to */
+    struct tc_nodeset touched; /* whom touched bytes were offered to */
     uint64_t complaints, explained, messages;
 };
 
@@ -35,9 +35,9 @@ static bool is_explained(const struct tc_oracle *o, uint16_t node, uint16_t peer
     for (uint32_t i = TC_CLIENT_FIRST; i < TC_NODES_MAX; i++)
         if (tc_nodeset_has(&o->env->faults->signed_for, i))
             return true;
-    if (peer >= TC_NODES_MAX) /* the complaint does not say about whom */
-        return tc_nodeset_has(&o->touched, node);
-    return (o->touched_link[node][peer / 8] >> (peer % 8) & 1) || tc_nodeset_has(&o->touched, peer);
+    if (peer >= TC_CLIENT_FIRST && tc_nodeset_count(&o->touched) > 0) /* a client, or nobody is named */
+        return true;
+    return tc_nodeset_has(&o->touched, node) || tc_nodeset_has(&o->touched, peer);
 }
 
 static void complaint(struct tc_oracle *o, const struct tc_observation *observation)
@@ -77,10 +77,8 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
     }
     const struct tc_message *m = observation->message.message;
     o->messages++;
-    if (!m->touched || !observation->message.heard || m->from >= TC_NODES_MAX || m->to >= TC_NODES_MAX)
-        return;
-    o->touched_link[m->to][m->from / 8] |= (uint8_t)(1u << (m->from % 8));
-    tc_nodeset_add(&o->touched, m->to);
+    if (m->touched && observation->message.heard)
+        tc_nodeset_add(&o->touched, m->to);
 }
 
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)

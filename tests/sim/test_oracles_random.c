@@ -578,11 +578,37 @@ static void seeded_bugs_are_found(void **state)
     assert_int_equal(missed, 0);
 }
 
+/* Where the schedule makes two replicas fork, agreement says so, says why, and shows valid messages. */
+static void a_fork_is_explained(void **state)
+{
+    (void)state;
+    static struct run r;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        run_open(&r, seed, TC_BUG_BIT(TC_BUG_PREPARE_DIGEST_IGNORED));
+        run_all(&r);
+        const struct tc_judgement *j = judgement_of(&r, "agreement");
+        if (j->status != TC_VIOLATED) {
+            run_close(&r);
+            continue;
+        }
+        const struct tc_finding *f = &j->findings[0];
+        assert_non_null(strstr(f->because, "'s prepare names "));
+        assert_true(f->evidence_count > 4);
+        for (uint32_t i = 2; i < f->evidence_count; i++)
+            assert_true(f->evidence[i].signature_valid && f->evidence[i].frame.len > 0);
+        assert_true(judgement_of(&r, "justification")->findings[0].time_ns < f->time_ns);
+        run_close(&r);
+        return;
+    }
+    fail_msg("no fork in 20 seeds");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(correct_replicas_are_never_accused),
         cmocka_unit_test(seeded_bugs_are_found),
+        cmocka_unit_test(a_fork_is_explained),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

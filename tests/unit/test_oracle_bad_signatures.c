@@ -50,11 +50,12 @@ static void near_misses_hold(void **state)
     bench_open(&b, 4, 1, NAME);
     bench_message_as(&b, 2, 1, &prepare, 1, false, true, true); /* we changed it */
     complain(&b, 1, 2, "bad signature on prepare");
-    complain(&b, 3, 1, "bad signature on request"); /* 1 may have passed on what we changed */
-    complain(&b, 0, 2, "view 7 is too far ahead");  /* of no signature */
+    complain(&b, 3, 1, "bad signature on request");   /* 1 may have passed on what we changed */
+    complain(&b, 3, 128, "bad signature on request"); /* 3 met it inside another's message */
+    complain(&b, 0, 2, "view 7 is too far ahead");    /* of no signature */
     const struct tc_judgement *j = bench_finish(&b, NAME);
     assert_int_equal(j->status, TC_HOLDS);
-    assert_string_equal(j->result.reason, "2 complaints about signatures, 2 explained by what we changed");
+    assert_string_equal(j->result.reason, "3 complaints about signatures, 3 explained by what we changed");
     bench_close(&b);
     bench_open(&b, 4, 1, NAME);
     bench_traitor(&b, 2);
