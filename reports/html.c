@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #define PLOT_MAX ((size_t)8 << 20)
 
@@ -199,10 +200,17 @@ static const char *outcome(const json_t *result)
     }
 }
 
-/* The sentence without the status it may begin with (the status stands above it), and with a capital. */
+/* The sentence without the status it may begin with (the status stands above it) and without what differs, which has a
+ * line of its own; with a capital. */
 static void headline(struct tc_html *h, const char *status, const char *sentence)
 {
+    char shortened[512];
     size_t len = strlen(status);
+    const char *colon = strstr(sentence, ": ");
+    if (strncasecmp(sentence, status, len) == 0 && sentence[len] == ' ' && colon) {
+        snprintf(shortened, sizeof shortened, "%.*s", (int)(colon - sentence - (ptrdiff_t)len - 1), sentence + len + 1);
+        sentence = shortened;
+    }
     if (strncmp(sentence, status, len) == 0 && strncmp(sentence + len, ": ", 2) == 0)
         sentence += len + 2;
     char first[2] = {sentence[0], '\0'};
