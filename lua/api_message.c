@@ -246,6 +246,15 @@ static int no_such_field(lua_State *L, const char *name)
     return luaL_error(L, "a message has no '%s' (fields of this type only are in m.fields)", name);
 }
 
+/* m.kind is what nearly every handler asks first: a ready string. Upvalue 2: their array. */
+static bool push_kind(lua_State *L, const struct tc_lua_message *handle)
+{
+    if (handle->owned || handle->statement >= handle->message->statement_count)
+        return false;
+    lua_rawgeti(L, lua_upvalueindex(2), (lua_Integer)handle->message->statements[handle->statement].kind + 1);
+    return true;
+}
+
 /* m.name. Upvalue 1: names → field number or method. */
 static int message_index(lua_State *L)
 {
@@ -259,6 +268,8 @@ static int message_index(lua_State *L)
     struct tc_lua_message *handle = lua_touserdata(L, 1);
     if (!handle->owned && handle->generation != tc_script_of(L)->generation)
         tc_lua_message_check(L, 1);
+    if (field == F_KIND && push_kind(L, handle))
+        return 1;
     if (!push_field(L, handle, field))
         return luaL_error(L, "this message has no %s (ask m:has(\"%s\") first)", lua_tostring(L, 2),
                           lua_tostring(L, 2));
@@ -376,7 +387,12 @@ void tc_api_message_open(lua_State *L)
     }
     tc_lua_register(L, methods);
     tc_api_owned_methods(L);
-    lua_pushcclosure(L, message_index, 1);
+    lua_createtable(L, TC_KIND_COUNT, 0);
+    for (int kind = 0; kind < TC_KIND_COUNT; kind++) {
+        lua_pushstring(L, tc_kind_name((enum tc_kind)kind));
+        lua_rawseti(L, -2, kind + 1);
+    }
+    lua_pushcclosure(L, message_index, 2);
     lua_setfield(L, -2, "__index");
     lua_pushcfunction(L, message_newindex);
     lua_setfield(L, -2, "__newindex");

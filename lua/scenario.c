@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECOND UINT64_C(1000000000)
+#define SECOND     UINT64_C(1000000000)
+#define STEPS_MAX  UINT64_C(1000000) /* a configuration computes little */
+#define MEMORY_MAX ((size_t)16 << 20)
 
 static const char *const scenario_keys[] = {"summary",  "protocol", "cluster",    "attack", "args",          "phases",
                                             "traitors", "expect",   "thresholds", "load",   "recovery_bound"};
@@ -224,7 +226,7 @@ static int run_file(struct tc_sandbox *box, struct tc_source *source, const char
     if (rc)
         return rc;
     *box = (struct tc_sandbox){.source = source};
-    rc = tc_sandbox_open(box, 0, 0, lua_dir, err);
+    rc = tc_sandbox_open(box, STEPS_MAX, MEMORY_MAX, lua_dir, err);
     if (!rc)
         rc = tc_sandbox_run(box, source, err);
     /* A file that does not run is a mistake in a configuration, unless it ran away. */
