@@ -98,20 +98,24 @@ static inline bool bench_read(int fd, void *bytes, size_t len)
     return true;
 }
 
-/* A PREPARE of the reference PBFT, 256 bytes with its length: envelope {type 3, sender, body {view 0, sequence,
- * digest}, signature, padding in macs}. The sequence is a 5-byte varint so that every message has the same size. The
- * digest follows the sequence, so no two slots conflict. */
-static inline void bench_message(uint8_t out[static MESSAGE_SIZE], uint64_t sequence)
+enum { BENCH_PRE_PREPARE = 2, BENCH_PREPARE = 3, BENCH_COMMIT = 4, BENCH_CHECKPOINT = 6 };
+
+/* A message of the reference PBFT that names a sequence and a digest (a proposal without requests, a vote, a
+ * checkpoint), 256 bytes with its length: envelope {type, sender, body {view 0, sequence, digest}, signature, padding
+ * in macs}. The sequence is a 5-byte varint so that every message has the same size; the digest follows from it, so
+ * no two slots conflict. */
+static inline void bench_message(uint8_t out[static MESSAGE_SIZE], uint8_t type, uint8_t sender, uint64_t sequence)
 {
-    static const uint8_t head[] = {0x00, 0x00, 0x00, 0xfc, 0x08, 0x03, 0x10, 0x01, 0x1a, 40};
+    const bool checkpoint = type == BENCH_CHECKPOINT; /* its sequence is field 1, its digest field 2 */
+    const uint8_t head[] = {0x00, 0x00, 0x00, 0xfc, 0x08, type, 0x10, sender, 0x1a, 40};
     memset(out, 0, MESSAGE_SIZE);
     memcpy(out, head, sizeof head);
     size_t at = sizeof head;
     uint64_t number = sequence + (UINT64_C(1) << 28);
-    out[at++] = 0x10;
+    out[at++] = checkpoint ? 0x08 : 0x10;
     for (int i = 0; i < 5; i++, number >>= 7)
         out[at++] = (uint8_t)((number & 127) | (i < 4 ? 128 : 0));
-    out[at++] = 0x1a;
+    out[at++] = checkpoint ? 0x12 : 0x1a;
     out[at++] = 32;
     memcpy(out + at, &sequence, sizeof sequence);
     out[at + 31] = 1;
