@@ -32,7 +32,7 @@ struct tc_run {
     char dir[512];
     /* for the lines on the terminal */
     enum tc_run_phase phase;
-    uint64_t phase_begin_ns, last_ns;
+    uint64_t phase_begin_ns;
     uint64_t decisions_at_phase;
     bool live_line_shown;
 };

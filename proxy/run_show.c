@@ -93,7 +93,6 @@ static void observe(void *self, const struct tc_observation *observation)
         tc_recorder_mark(run->recorder, observation->time_ns);
     tc_metrics_observe(run->metrics, observation);
     tc_recorder_observe(run->recorder, observation);
-    run->last_ns = observation->time_ns;
     if (observation->kind == TC_OBS_PHASE) {
         enter_phase(run, observation->phase.phase, observation->time_ns);
         show_traitors(run);
@@ -132,6 +131,6 @@ struct tc_sink tc_run_sink(struct tc_run *run)
 
 void tc_run_show_end(struct tc_run *run)
 {
-    close_phase(run, run->last_ns);
+    close_phase(run, tc_live_now_ns(run->live));
     erase_live_line(run);
 }

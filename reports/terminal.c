@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define HOLDS_SHOWN 4 /* lines of oracles that simply hold; --verbose shows all */
+#define HOLDS_SHOWN   4   /* lines of oracles that simply hold; --verbose shows all */
+#define FINDING_BYTES 110 /* of a finding in the table; it stands whole in the block above and in the report */
 
 struct terminal {
     const json_t *result;
@@ -53,6 +54,22 @@ static void labelled(struct terminal *t, const char *label, const char *text)
     tc_buf_add(t->out, "\n");
 }
 
+/* As much of the text as a table's line bears, cut between characters. */
+static void say_cut(struct terminal *t, const char *text)
+{
+    char cut[FINDING_BYTES + 8];
+    size_t len = strlen(text);
+    if (len <= FINDING_BYTES || t->verbose) {
+        say(t, text);
+        return;
+    }
+    len = FINDING_BYTES;
+    while (len > 0 && ((unsigned char)text[len] & 0xc0u) == 0x80u)
+        len--;
+    snprintf(cut, sizeof cut, "%.*s…", (int)len, text);
+    say(t, cut);
+}
+
 static void oracle_line(struct terminal *t, const json_t *oracle)
 {
     const char *status = tc_json_string(oracle, "status"), *reason = tc_json_string(oracle, "reason");
@@ -63,7 +80,7 @@ static void oracle_line(struct terminal *t, const json_t *oracle)
     paint(t, "", tc_json_string(oracle, "name"), 22);
     tc_buf_add(t->out, " ");
     if (finding) {
-        say(t, tc_json_string(finding, "text"));
+        say_cut(t, tc_json_string(finding, "text"));
         tc_buf_add(t->out, " (");
         say(t, tc_json_string(finding, "file"));
         tc_buf_add(t->out, ")");
