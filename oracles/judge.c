@@ -51,6 +51,7 @@ struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
                                         .has_client_history = config->has_client_history,
                                         .has_messages = config->has_messages,
                                         .links_complete = config->links_complete,
+                                        .tell_standstill = config->expect == TC_EXPECTED,
                                         .report = judge_report,
                                         .judge = judge};
     judge->env.votes = tc_votes_new(config->protocol, &judge->env.protocol_env);

@@ -207,7 +207,9 @@ void judge_settle(struct tc_judge *judge)
 
 /* ---- the run's verdict ---- */
 
-/* The earliest finding with this status; of equals the one whose oracle stands first. */
+/* The finding that decides. A violation: the earliest, for there something first went wrong; of equals the one whose
+ * oracle stands first. An expected breach: that of the first oracle in the table, for it says most plainly what was
+ * lost. */
 static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc_status status)
 {
     const struct tc_finding *first = NULL;
@@ -215,7 +217,8 @@ static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc
         const struct seat *seat = &judge->seats[i];
         for (size_t k = 0; k < seat->judgement.finding_count; k++) {
             const struct tc_finding *f = &seat->findings[k];
-            if (finding_status(judge, f) == status && (!first || f->time_ns < first->time_ns))
+            bool before = !first || (status == TC_VIOLATED && f->time_ns < first->time_ns);
+            if (before && finding_status(judge, f) == status)
                 first = f;
         }
     }

@@ -57,8 +57,9 @@ struct tc_oracle_env {
     uint64_t recovery_bound_ns;     /* 0 = the protocol's own */
     bool has_executions;            /* execution lines will come */
     bool has_client_history;
-    bool has_messages;      /* the wire is seen */
-    bool links_complete;    /* no traffic bypasses us */
+    bool has_messages;    /* the wire is seen */
+    bool links_complete;  /* no traffic bypasses us */
+    bool tell_standstill; /* the scenario expects a breach beyond f: say so when the cluster stands still for a while */
     struct tc_votes *votes; /* what was signed for which slot; fed by the judge before any oracle sees the message */
     /* Reports a finding; the judge copies it. Call from observe or finish. Findings against nodes in F_s by a safety
      * property are dropped by the judge. */

@@ -118,6 +118,31 @@ static void a_standstill_with_too_many_faults_is_expected(void **state)
     bench_close(&b);
 }
 
+/* A halt that passes: three replicas that need all three, one of them silent for a while. */
+static enum tc_status passing_halt(enum tc_status expect)
+{
+    struct bench b;
+    struct tc_judge_config config = {.has_executions = true, .has_client_history = true, .expect = expect};
+    bench_open_config(&b, 3, 0, NAME, config);
+    bench_request(&b, 128, 1, true);
+    bench_down(&b, 0);
+    wait_ns(&b, BOUND);
+    bench_view(&b, 1, 1, false, 0);
+    bench_up(&b, 0);
+    wait_ns(&b, 1000);
+    bench_execute_as(&b, 1, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    enum tc_status status = bench_finish(&b, NAME)->status;
+    bench_close(&b);
+    return status;
+}
+
+static void a_halt_that_passes_is_told_where_it_is_expected(void **state)
+{
+    (void)state;
+    assert_int_equal(passing_halt(TC_EXPECTED), TC_EXPECTED);
+    assert_int_equal(passing_halt(TC_HOLDS), TC_HOLDS);
+}
+
 static void a_traitors_lines_decide_nothing(void **state)
 {
     (void)state;
@@ -184,6 +209,7 @@ int main(void)
         cmocka_unit_test(back_off_from_before_counts),
         cmocka_unit_test(one_silent_replica_excuses_nothing),
         cmocka_unit_test(a_standstill_with_too_many_faults_is_expected),
+        cmocka_unit_test(a_halt_that_passes_is_told_where_it_is_expected),
         cmocka_unit_test(a_traitors_lines_decide_nothing),
         cmocka_unit_test(what_was_executed_waits_for_no_decision),
         cmocka_unit_test(quorums_decide_where_there_are_no_lines),
