@@ -163,7 +163,7 @@ static void on_timer(struct pbft *r)
         tc_pbft_transfer_timeout(r);
     if (r->now_ns >= r->view_deadline_ns)
         tc_pbft_view_timeout(r);
-    if (r->now_ns >= r->resend_deadline_ns)
+    if (r->now_ns >= r->resend_deadline_ns && !r->progressed) /* what was just said need not be said again */
         tc_pbft_resend_timeout(r);
 }
 
