@@ -242,6 +242,7 @@ static int read_table(struct tc_sandbox *box, lua_CFunction function, struct job
     lua_insert(box->L, -2);
     lua_pushlightuserdata(box->L, job);
     int rc = tc_sandbox_call(box, 2, 0, err);
+    job->reader = NULL;
     if (!rc && reader.code)
         rc = tc_error_set(err, reader.code, "%s", found.text);
     return rc;

@@ -268,11 +268,14 @@ static void take_payload(struct reader *r, struct stream *s, uint32_t number, bo
     if ((int32_t)(p->sequence - d->next) > 0) {
         if (d->held_count == HELD_MAX)
             release_held(r, s, number, from_client, p->time_ns, true);
-        uint8_t *copy = malloc(p->payload.len);
-        if (!copy)
+        struct held *held = &d->held[d->held_count];
+        *held = (struct held){p->sequence, p->payload.len, malloc(p->payload.len)};
+        if (!held->bytes) {
+            r->result = TC_EMEMORY;
             return;
-        memcpy(copy, p->payload.data, p->payload.len);
-        d->held[d->held_count++] = (struct held){p->sequence, p->payload.len, copy};
+        }
+        memcpy(held->bytes, p->payload.data, p->payload.len);
+        d->held_count++;
         return;
     }
     deliver_new(r, s, number, from_client, p->time_ns, p->sequence, p->payload);

@@ -186,7 +186,7 @@ static void set_nodelay(int fd)
 
 int tc_listen_accept(int listen_fd, struct tc_endpoint *peer)
 {
-    struct tc_endpoint ignored;
+    struct tc_endpoint ignored = {0};
     struct tc_endpoint *who = peer ? peer : &ignored;
     memset(who, 0, sizeof *who);
     int fd;

@@ -330,8 +330,10 @@ static uint64_t idle_ns(const struct tc_sequence *s)
     uint32_t count = 0;
     for (uint32_t i = 1; i < s->item_count; i++)
         gaps[count++] = s->items[i].time_ns - s->items[i - 1].time_ns;
+    if (count == 0)
+        return IDLE_NS;
     qsort(gaps, count, sizeof *gaps, by_number);
-    uint64_t usual = count > 0 ? 4 * gaps[count / 2] : 0;
+    const uint64_t usual = 4 * gaps[count / 2];
     return usual > IDLE_NS ? usual : IDLE_NS;
 }
 
