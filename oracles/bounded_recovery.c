@@ -19,8 +19,10 @@
 #define GUARD   3
 #define PENDING 4096
 
+/* A client's request. It waits while it has begun, is not answered, and nobody sound has executed it. */
 struct row {
-    bool pending;
+    bool begun, answered, pending;
+    uint64_t executors[TC_REPLICAS_MAX / 64];
 };
 
 struct tc_oracle {
@@ -140,40 +142,53 @@ static void check(struct tc_oracle *o, uint64_t now_ns)
     }
 }
 
-/* The row of a request. One that still waits and must make way for it is given up: fewer wait than we know of. */
-static struct row *request_put(struct tc_oracle *o, uint16_t client, uint64_t timestamp, bool *fresh)
+/* Does anybody who is sound now hold the request's execution? */
+static bool is_executed(const struct tc_oracle *o, const struct row *row)
 {
+    for (size_t i = 0; i < TC_REPLICAS_MAX / 64; i++)
+        if (row->executors[i] & ~o->env->faults->liveness.words[i] & ~o->env->faults->signed_for.words[i])
+            return true;
+    return false;
+}
+
+/* Brings the row, and the count of those that wait, up to date. */
+static void settle(struct tc_oracle *o, struct row *row, uint64_t now_ns)
+{
+    bool pending = row->begun && !row->answered && !is_executed(o, row);
+    if (pending && !row->pending && o->pending == 0)
+        restart_clock(o, now_ns);
+    o->pending += pending;
+    o->pending -= row->pending;
+    row->pending = pending;
+}
+
+/* The row of a request. One that still waits and must make way for it is given up: fewer wait than we know of. */
+static struct row *request_put(struct tc_oracle *o, uint16_t client, uint64_t timestamp)
+{
+    bool fresh;
     const struct row *oldest = tc_table_row(o->requests, 0);
     bool waits = oldest && oldest->pending;
     uint64_t forgotten = tc_table_forgotten(o->requests);
-    struct row *row = tc_table_put(o->requests, tc_random_mix(client, timestamp), fresh);
-    if (tc_table_forgotten(o->requests) > forgotten && waits && o->pending > 0)
-        o->pending--;
+    struct row *row = tc_table_put(o->requests, tc_random_mix(client, timestamp), &fresh);
+    o->pending -= waits && tc_table_forgotten(o->requests) > forgotten;
     return row;
 }
 
-static void request_begun(struct tc_oracle *o, uint16_t client, uint64_t timestamp, uint64_t now_ns)
+static void request_begun(struct tc_oracle *o, const struct tc_observation *observation)
 {
-    if (tc_nodeset_has(&o->env->faults->signed_for, client))
+    if (tc_nodeset_has(&o->env->faults->signed_for, observation->node))
         return; /* nothing is due to a traitor */
-    bool fresh;
-    struct row *row = request_put(o, client, timestamp, &fresh);
+    struct row *row = request_put(o, observation->node, observation->client.timestamp);
     o->saw_request = true;
-    if (!fresh)
-        return;
-    if (o->pending == 0)
-        restart_clock(o, now_ns);
-    row->pending = true;
-    o->pending++;
+    row->begun = true; /* its execution may have been told before the client's own line */
+    settle(o, row, observation->time_ns);
 }
 
-static void request_done(struct tc_oracle *o, uint16_t client, uint64_t timestamp)
+static void request_answered(struct tc_oracle *o, const struct tc_observation *observation)
 {
-    bool fresh; /* its execution may be told before the client's own line: it is done then before it began */
-    struct row *row = request_put(o, client, timestamp, &fresh);
-    if (!fresh && row->pending && o->pending > 0)
-        o->pending--;
-    row->pending = false;
+    struct row *row = request_put(o, observation->node, observation->client.timestamp);
+    row->answered = true;
+    settle(o, row, observation->time_ns);
 }
 
 static void decided(struct tc_oracle *o, uint64_t sequence, uint64_t now_ns)
@@ -188,13 +203,21 @@ static void decided(struct tc_oracle *o, uint64_t sequence, uint64_t now_ns)
     restart_clock(o, now_ns);
 }
 
+/* What a faulty replica executes is no decision: a silent traitor hears the others' last votes and goes on alone. It
+ * counts once that replica is sound again. */
 static void executed(struct tc_oracle *o, const struct tc_observation *observation)
 {
     if (!tc_oracle_judges(o->env, observation->node) || observation->executed.origin != TC_EXEC_EXECUTED)
         return;
-    decided(o, observation->executed.sequence, observation->time_ns);
-    for (uint32_t i = 0; i < observation->executed.operation_count; i++)
-        request_done(o, observation->executed.operations[i].client, observation->executed.operations[i].timestamp);
+    uint16_t node = observation->node;
+    if (!tc_nodeset_has(&o->env->faults->liveness, node))
+        decided(o, observation->executed.sequence, observation->time_ns);
+    for (uint32_t i = 0; i < observation->executed.operation_count; i++) {
+        const struct tc_operation *op = &observation->executed.operations[i];
+        struct row *row = request_put(o, op->client, op->timestamp);
+        row->executors[node / 64] |= UINT64_C(1) << (node % 64);
+        settle(o, row, observation->time_ns);
+    }
 }
 
 /* Without execution lines a quorum of the last votes is the decision, and clients' requests are seen nowhere else. */
@@ -221,6 +244,9 @@ static void faults_changed(struct tc_oracle *o, const struct tc_observation *obs
     o->liveness = faults->liveness;
     o->healed_ns = faults->healed_ns;
     restart_clock(o, observation->time_ns);
+    struct row *row;
+    for (uint32_t i = 0; (row = tc_table_row(o->requests, i)) != NULL; i++)
+        settle(o, row, observation->time_ns);
 }
 
 /* The run's end, before its nodes are stopped: does anybody still wait? */
@@ -259,10 +285,10 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
             o->timeout_ns[observation->node] = observation->view.timeout_ns;
         break;
     case TC_OBS_REQUESTED:
-        request_begun(o, observation->node, observation->client.timestamp, now_ns);
+        request_begun(o, observation);
         break;
     case TC_OBS_REPLIED:
-        request_done(o, observation->node, observation->client.timestamp);
+        request_answered(o, observation);
         break;
     case TC_OBS_NODE_UP:
         restart_clock(o, now_ns);

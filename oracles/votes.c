@@ -83,7 +83,8 @@ static uint64_t key_of(const struct tc_statement *s)
 {
     if (s->kind == TC_KIND_CHECKPOINT || !s->has_view || !s->has_sequence)
         return tc_random_mix(s->slot, s->kind);
-    return tc_random_mix(tc_random_mix(s->epoch, s->view), s->sequence);
+    /* Without epochs one mix does: this is asked for every message. */
+    return tc_random_mix(s->epoch ? tc_random_mix(s->epoch, s->view) : s->view, s->sequence);
 }
 
 /* The row used last, if the statement is of it: a broadcast comes in one after another. */
@@ -145,9 +146,10 @@ static struct tc_slot *slot_put(struct tc_votes *votes, const struct tc_statemen
     if (is_last(votes, s))
         return votes->last_slot;
     bool fresh;
-    struct tc_slot *slot = tc_table_put(votes->table, key_of(s), &fresh);
+    const uint64_t key = key_of(s);
+    struct tc_slot *slot = tc_table_put(votes->table, key, &fresh);
     if (fresh) {
-        slot->key = key_of(s);
+        slot->key = key;
         slot->epoch = s->epoch;
         slot->by_view = s->has_view && s->has_sequence && s->kind != TC_KIND_CHECKPOINT;
         slot->view = s->view;
@@ -171,10 +173,17 @@ static bool signed_otherwise(const struct tc_votes *votes, const struct tc_slot 
     return false;
 }
 
+/* As tc_votes_signers with the proposer, counted only: every vote asks this twice. */
 static bool reached_quorum(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value)
 {
-    struct tc_nodeset signers = tc_votes_signers(votes, slot, column, value, true);
-    return tc_nodeset_count(&signers) >= votes->quorum;
+    const uint8_t propose = votes->column_of[TC_KIND_PROPOSE][TC_PHASE_NONE];
+    const bool proposer = votes->columns[column].phase == TC_PHASE_PREPARE && propose != TC_NO_COLUMN;
+    const uint64_t *set = votes_set(votes, slot, votes->signers_at, column, value);
+    const uint64_t *more = proposer ? votes_set(votes, slot, votes->signers_at, propose, value) : set;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < votes->words; i++)
+        count += (uint32_t)__builtin_popcountll(set[i] | more[i]);
+    return count >= votes->quorum;
 }
 
 /* Notes where the copy of a vote is: plane 0 for the first value of this signer, 1 for the second. */

@@ -157,6 +157,20 @@ static void a_traitors_lines_decide_nothing(void **state)
     bench_close(&b);
 }
 
+static void a_silent_replica_that_goes_on_alone_decides_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_down(&b, 0); /* in F_l, though nothing was signed for it */
+    bench_request(&b, 128, 1, true);
+    wait_ns(&b, BOUND / 2);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    wait_ns(&b, BOUND / 2 + 1000000);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
 static void what_was_executed_waits_for_no_decision(void **state)
 {
     (void)state;
@@ -211,6 +225,7 @@ int main(void)
         cmocka_unit_test(a_standstill_with_too_many_faults_is_expected),
         cmocka_unit_test(a_halt_that_passes_is_told_where_it_is_expected),
         cmocka_unit_test(a_traitors_lines_decide_nothing),
+        cmocka_unit_test(a_silent_replica_that_goes_on_alone_decides_nothing),
         cmocka_unit_test(what_was_executed_waits_for_no_decision),
         cmocka_unit_test(quorums_decide_where_there_are_no_lines),
         cmocka_unit_test(a_short_run_is_inconclusive),
