@@ -25,7 +25,7 @@ return attack "hidden-commit" {
         c:release("hidden")
         s.paused = nil
         s.left = s.left - 1
-        s.chosen = nil
+        s.chosen, s.view = nil, -1 -- not yet: let the new view work first
         c:after(0.5, function(c) s.view = c.view end)
       end
       return

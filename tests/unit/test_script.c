@@ -301,6 +301,55 @@ static void second_proposals_and_their_votes(void **state)
     world_free(w);
 }
 
+/* The example of the design, as it stands there. */
+static void the_example_of_the_design_runs(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "return attack \"equivocate-half\" {\n"
+        "  summary  = \"The primary shows half of the backups a second, validly signed proposal.\",\n"
+        "  tags     = { \"safety\", \"equivocation\" },\n"
+        "  kinds    = { \"propose\", \"vote\" },\n"
+        "  args     = { share = { 1/2, \"share of the backups that see the second proposal\" } },\n"
+        "  traitors = function(c) return { c:leader(c.view) } end,     -- asked once, when the attack begins\n"
+        "  expect   = { safety = true, evidence = true },\n"
+        "  on_message = function(c, m, a)\n"
+        "    if not c:is_traitor(m.signer) then return end             -- the signer, not the link: peers relay\n"
+        "    local e = c.state[m.slot]\n"
+        "    if m.kind == \"propose\" and not e then\n"
+        "      local second, why = m:perturb()\n"
+        "      if not second then return c:note(why) end\n"
+        "      e = { second = second:sign(m.signer), side = c:split(c:backups(m.view), a.share, m.slot) }\n"
+        "      c.state[m.slot] = e\n"
+        "    end\n"
+        "    if not (e and e.side[m.to]) then return end\n"
+        "    if m.kind == \"propose\" then return replace(e.second) end\n"
+        "    return replace(m:vote_for(e.second):sign(m.signer))\n"
+        "  end,\n"
+        "}\n";
+    struct world *w = world_new(4);
+    assert_int_equal(world_text(w, text), 0);
+    assert_int_equal(world_begin(w), 0);
+    const struct tc_script_info *info = tc_script_info(w->script);
+    assert_string_equal(info->name, "equivocate-half");
+    assert_int_equal(info->kinds, 1u << TC_KIND_PROPOSE | 1u << TC_KIND_VOTE);
+    assert_int_equal(info->expect_evidence, TC_EXPECT_YES);
+    assert_int_equal(info->expect_liveness, TC_EXPECT_UNSET);
+    assert_true(info->needs_keys);
+    int split = 0, voted = 0;
+    for (uint16_t to = 1; to < 4; to++) {
+        handles(w, make_proposal(w, 0, to, 0, 5, 2));
+        bool second = w->plan->verdict.verb == TC_REPLACE;
+        handles(w, make_slot(w, "commit", 0, to, 0, 5, 0x11));
+        assert_int_equal(second, w->plan->verdict.verb == TC_REPLACE);
+        split += second;
+        voted++;
+    }
+    assert_int_equal(split, 2); /* half of three, rounded */
+    assert_int_equal(voted, 3);
+    world_free(w);
+}
+
 static void messages_are_built(void **state)
 {
     (void)state;
@@ -608,6 +657,7 @@ int main(void)
         cmocka_unit_test(borrowed_messages_die),
         cmocka_unit_test(owned_messages_change),
         cmocka_unit_test(second_proposals_and_their_votes),
+        cmocka_unit_test(the_example_of_the_design_runs),
         cmocka_unit_test(messages_are_built),
         cmocka_unit_test(actions_fill_the_plan),
         cmocka_unit_test(timers_call_back),
