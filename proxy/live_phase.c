@@ -2,7 +2,11 @@
 #include "live_private.h"
 #include "nodeset.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
+
+#define PROBE_MS 500
 
 /* Is there anything that could tell us of an execution? */
 static bool has_executions(const struct tc_live *live)
@@ -43,20 +47,48 @@ static uint64_t start_timeout_ns(const struct tc_live *live)
     return live->config.plan.start_timeout_ns ? live->config.plan.start_timeout_ns : TC_LIVE_START_NS;
 }
 
+/* Does anybody listen where this node should be? Looked at once, when the wait for the cluster is over. */
+static bool answers(struct tc_live *live, uint16_t node, struct tc_error *err)
+{
+    const char *address = live->config.node_address(live->config.node_self, node);
+    struct tc_endpoint endpoint;
+    if (!address || !*address || tc_endpoint_parse(address, &endpoint, err) < 0)
+        return false;
+    int fd = tc_connect_start(&endpoint, err);
+    if (fd < 0)
+        return false;
+    struct pollfd wait = {.fd = fd, .events = POLLOUT};
+    const bool answered = poll(&wait, 1, PROBE_MS) == 1 && tc_connect_finish(fd, err) == 0;
+    close(fd);
+    return answered;
+}
+
+/* Nothing came. Either a node is not there, which ends the run; or nobody dials us, which ends it too unless they are
+ * our own processes: then the phases begin, so that the oracles may say that the cluster never decides. */
 static void give_up_waiting(struct tc_live *live)
 {
-    struct tc_error err = {0};
+    struct tc_error err = {0}, why = {0};
     const unsigned long wait_ms = (unsigned long)(start_timeout_ns(live) / 1000000);
-    for (uint16_t node = 0; node < TC_NODES_MAX; node++)
-        if (tc_nodeset_has(&live->undialled, node)) {
-            const char *address = live->config.node_address(live->config.node_self, node);
-            tc_error_set(
-                &err, TC_EUNREACHABLE,
-                "no decision within %lu ms, and node %u at %s cannot be dialled (last tried %s): is it running?",
-                wait_ms, (unsigned)node, address ? address : "no address", live->undialled_text);
-            tc_live_fail(live, TC_EUNREACHABLE, &err);
-            return;
-        }
+    for (size_t i = 0; i < live->config.listener_count; i++) {
+        const uint16_t node = live->config.listeners[i].to;
+        if (answers(live, node, &why))
+            continue;
+        const char *address = live->config.node_address(live->config.node_self, node);
+        tc_error_set(&err, TC_EUNREACHABLE,
+                     "nothing decided within %lu ms, and node %u at %s cannot be dialled: is it running?", wait_ms,
+                     (unsigned)node, address && *address ? address : "no address");
+        tc_live_fail(live, TC_EUNREACHABLE, &err);
+        return;
+    }
+    if (!live->config.keeper && !live->stats.accepted) {
+        tc_error_set(
+            &err, TC_EUNREACHABLE,
+            "nobody dialled the proxy within %lu ms: tell the nodes to dial its addresses ('turncoat proxy --cluster "
+            "FILE --dry-run' prints them) in place of each other's",
+            wait_ms);
+        tc_live_fail(live, TC_EUNREACHABLE, &err);
+        return;
+    }
     tc_live_note(live, TC_OBS_NOTE, TC_NODE_NONE, "no decision within %lu ms: the phases begin all the same", wait_ms);
     started(live);
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define START_TIMEOUT_NS UINT64_C(15000000000)
+#define START_TIMEOUT_NS UINT64_C(10000000000)
 #define BUCKET_NS        UINT64_C(100000000)
 
 static int open_protocol(struct tc_run *run, struct tc_error *err)
@@ -164,14 +164,14 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .node_self = run,
         .keeper = run->keeper,
         .capture_path = request->capture ? capture_path : NULL,
-        .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = has_logs(&run->scenario->cluster)},
+        .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = !request->interrupt_ends},
         .reload = reload,
         .reload_self = run,
         .parse_line = tc_line_parse,
         .log_dir = log_dir,
         .protocol = request->verify_all ? run->protocol : NULL,
         .protocol_env = &run->env,
-        .hung = hung,
+        .hung = run->script ? hung : NULL, /* nothing else can hang, and a process without threads is faster */
     };
     memcpy(config.plan.phase_ns, run->scenario->phase_ns, sizeof config.plan.phase_ns);
     for (uint32_t i = 0; i < run->cluster.n; i++)

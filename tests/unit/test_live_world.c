@@ -84,13 +84,34 @@ static void test_no_decision_goes_on(void **state)
 {
     (void)state;
     struct run *run = run_new(1);
+    const int listen_fd = serve(run, 0);
     run->config.plan = (struct tc_world_plan){
-        .phase_ns = {30 * MS, 30 * MS, 0, 0}, .wait_first_decision = true, .start_timeout_ns = 50 * MS};
+        .phase_ns = {30 * MS, 30 * MS, 0, 0}, .wait_first_decision = true, .start_timeout_ns = 100 * MS};
     run_start(run);
+    const int client = dial_blocking(run->listeners[0].address);
     run_join(run);
+    close(client);
+    close(listen_fd);
     assert_int_equal(run->status, 0);
     assert_int_equal(count_of(run, TC_EV_PHASE), 2);
     assert_int_equal(atomic_load(&run->observed[TC_OBS_NOTE]), 1);
+    run_free(run);
+}
+
+/* The nodes listen, but dial each other past us: the run cannot judge anything. */
+static void test_nobody_dials(void **state)
+{
+    (void)state;
+    struct run *run = run_new(1);
+    const int listen_fd = serve(run, 0);
+    run->config.plan = (struct tc_world_plan){
+        .phase_ns = {30 * MS, 0, 0, 0}, .wait_first_decision = true, .start_timeout_ns = 50 * MS};
+    run_start(run);
+    run_join(run);
+    close(listen_fd);
+    assert_int_equal(run->status, TC_EUNREACHABLE);
+    assert_non_null(strstr(run->error.text, "nobody dialled"));
+    assert_int_equal(count_of(run, TC_EV_PHASE), 0);
     run_free(run);
 }
 
@@ -368,6 +389,7 @@ int main(void)
         cmocka_unit_test(test_start_by_first_message),
         cmocka_unit_test(test_unreachable_node),
         cmocka_unit_test(test_no_decision_goes_on),
+        cmocka_unit_test(test_nobody_dials),
         cmocka_unit_test(test_engine_finishes),
         cmocka_unit_test(test_engine_out_of_memory),
         cmocka_unit_test(test_end_drains_queues),
