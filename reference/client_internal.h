@@ -4,6 +4,7 @@
 
 #include "../proxy/loop.h"
 #include "client.h"
+#include "client_operations.h"
 #include "config.h"
 #include "node_dial.h"
 #include "node_output.h"
@@ -24,24 +25,6 @@ struct tc_latency {
 void tc_latency_add(struct tc_latency *latency, uint64_t value_ns);
 /* The value below which `per_mille` of all lie (upper end of its bucket, never above the maximum); 0 if empty. */
 uint64_t tc_latency_quantile_ns(const struct tc_latency *latency, uint32_t per_mille);
-
-/* ---- client_operations.c: what the k-th operation is ---- */
-
-struct tc_operation_maker {
-    uint64_t seed;
-    uint32_t keys, value_bytes;
-};
-
-/* What a client remembers of its last put, so that a compare-and-swap has a chance. */
-struct tc_operation_memory {
-    bool any;
-    uint32_t key;
-    uint64_t hash; /* its value is made from it */
-};
-
-/* The operation that (seed, client, timestamp) name; its bytes live in `arena`. TC_ELIMIT. */
-int tc_operation_make(const struct tc_operation_maker *maker, uint16_t client, uint64_t timestamp,
-                      struct tc_operation_memory *memory, struct tc_arena *arena, struct tc_kv_operation *out);
 
 /* ---- client_session.c: one client ---- */
 

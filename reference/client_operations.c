@@ -1,4 +1,4 @@
-#include "client_internal.h"
+#include "client_operations.h"
 
 #include "../proxy/random.h"
 

@@ -1,0 +1,120 @@
+/* The simulation world: replicas, clients, disks and links in this process, under virtual time. It drives one engine as
+ * the live world does, with the same events and actions, and carries bytes: the same scripts and oracles see no
+ * difference. One seed decides everything; the same configuration gives the same run, to the byte.
+ *
+ * The man in the middle sits at the sender: what a node says reaches the engine at once, what the engine writes travels
+ * with the link's latency. Links are TCP: in order, nothing lost; loss is a connection that breaks, with what was on
+ * its way, and is dialled again.
+ *
+ * Pure: no I/O, no clock, no randomness of its own. */
+#ifndef TC_SIM_H
+#define TC_SIM_H
+
+#include "../proxy/world.h"
+#include "replica.h"
+
+#define TC_SIM_REGIONS_MAX 8
+
+/* How long a message is on its way, without bandwidth. */
+enum tc_sim_latency_model {
+    TC_SIM_UNIFORM = 0, /* between min_ns and max_ns; constant if they are equal */
+    TC_SIM_LOG_NORMAL,  /* median_ns, and sigma (of the logarithm) in thousandths; never above max_ns (0: no bound) */
+    TC_SIM_REGIONS      /* by region_ns[region of sender][region of receiver], plus up to jitter_milli thousandths */
+};
+
+struct tc_sim_latency {
+    enum tc_sim_latency_model model;
+    uint64_t min_ns, max_ns;
+    uint64_t median_ns;
+    uint32_t sigma_milli; /* 1 … 3000 */
+    uint32_t jitter_milli;
+    uint64_t region_ns[TC_SIM_REGIONS_MAX][TC_SIM_REGIONS_MAX];
+    uint8_t region[TC_NODES_MAX]; /* below TC_SIM_REGIONS_MAX */
+};
+
+struct tc_sim_network {
+    struct tc_sim_latency latency;
+    uint64_t bandwidth_bytes_per_s; /* of each link; 0: unlimited */
+    /* Before the global stabilisation time every write takes up to gst_delay_ns longer and breaks its connection with a
+     * probability of gst_loss / 65536. 0: the network is good from the start. */
+    uint64_t gst_ns, gst_delay_ns;
+    uint32_t gst_loss;
+};
+
+/* What a crash leaves of the records that were not synced yet. What was synced always stays. */
+enum tc_sim_unsynced { TC_SIM_UNSYNCED_SOME = 0, TC_SIM_UNSYNCED_LOST, TC_SIM_UNSYNCED_KEPT };
+
+struct tc_sim_disk {
+    uint64_t sync_min_ns, sync_max_ns; /* one sync; both 0: none at all */
+    uint64_t slow_ns;                  /* longer by this for the nodes in `slow` */
+    struct tc_nodeset slow;
+    enum tc_sim_unsynced unsynced;
+};
+
+/* A node's clock shows offset_ns + its own time since the start, which runs faster by drift_ppm. */
+struct tc_sim_clock {
+    uint64_t offset_ns;
+    int32_t drift_ppm; /* -100000 … 100000 */
+};
+
+struct tc_sim_load {
+    uint32_t clients;
+    double rate_per_s;       /* > 0: open loop over all clients */
+    uint32_t value_bytes;    /* 0 = 64 */
+    uint32_t keys;           /* 0 = 1000 */
+    uint64_t think_ns;       /* closed loop */
+    uint64_t timeout_ns;     /* until the first retransmission; 0 = 300 ms; doubles up to 2 s */
+    uint64_t operations_max; /* of all clients together; 0: no end */
+};
+
+struct tc_sim_config {
+    struct tc_engine *engine;
+    struct tc_sink sink;
+    const struct tc_protocol *protocol;
+    struct tc_protocol_env env; /* borrowed; keys must hold the secret keys of all nodes: tc_sim_keys */
+    uint64_t seed;
+    uint64_t bugs; /* of every replica, see bugs.h */
+    /* A phase of TC_NEVER_NS does not end by itself. start_timeout_ns 0 = 10 s. */
+    struct tc_world_plan plan;
+    uint64_t decisions_max; /* the run ends once n - f replicas executed this sequence number; 0: when the plan ends */
+    struct tc_sim_load load;
+    struct tc_sim_network network;
+    struct tc_sim_disk disk;
+    struct tc_sim_clock clocks[TC_NODES_MAX];
+    /* Asked now and then: shall the run end here? NULL: never. */
+    bool (*interrupted)(void *self);
+    void *interrupted_self;
+};
+
+/* A network and disks like those of one data centre: 0.2 to 0.6 ms, a sync 0.1 to 0.2 ms, synced clocks. */
+void tc_sim_defaults(struct tc_sim_config *config);
+
+/* Adds the secret keys of n replicas and the clients to the keyring, from the seed. TC_EUSAGE: too many clients. */
+int tc_sim_keys(struct tc_keyring *keys, const struct tc_cluster *cluster, uint64_t seed);
+
+struct tc_sim;
+
+/* Checks the configuration (copied). TC_EUSAGE: what is out of its range; TC_EUNSUPPORTED: the protocol has no
+ * reference replica or no client; TC_EMEMORY. */
+int tc_sim_open(const struct tc_sim_config *config, struct tc_sim **out, struct tc_error *err);
+
+/* Runs from start to end, and sends the engine STOP. May be called once. TC_EINTERRUPTED: `interrupted` said so, and
+ * everything was ended in order; engine errors as they are; TC_EMEMORY. A replica that cannot go on ends, as its
+ * process would: that is an observation. */
+int tc_sim_run(struct tc_sim *sim, struct tc_error *err);
+
+/* Virtual nanoseconds since the start. */
+uint64_t tc_sim_now_ns(const struct tc_sim *sim);
+
+struct tc_sim_stats {
+    uint64_t events, writes, bytes; /* handled; put on links */
+    uint64_t connections, cuts;     /* opened; broken by the network */
+    uint64_t syncs, records_lost;   /* of disks; lost by crashes */
+    uint64_t operations, retransmissions;
+};
+const struct tc_sim_stats *tc_sim_stats(const struct tc_sim *sim);
+
+/* The engine is not touched. Safe on NULL. */
+void tc_sim_free(struct tc_sim *sim);
+
+#endif

@@ -1,0 +1,99 @@
+#include "sim_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- bytes ---- */
+
+struct tc_sim_blob *tc_sim_blob_new(struct tc_slice bytes)
+{
+    struct tc_sim_blob *blob = malloc(sizeof *blob + bytes.len);
+    if (!blob)
+        return NULL;
+    blob->references = 1;
+    blob->len = (uint32_t)bytes.len;
+    if (bytes.len > 0)
+        memcpy(blob->data, bytes.data, bytes.len);
+    return blob;
+}
+
+void tc_sim_blob_drop(struct tc_sim_blob *blob)
+{
+    if (blob && --blob->references == 0)
+        free(blob);
+}
+
+bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice bytes)
+{
+    if (bytes.len > *size - *len) {
+        size_t larger = *size ? *size : 512;
+        while (larger - *len < bytes.len)
+            larger *= 2;
+        uint8_t *grown = realloc(*data, larger);
+        if (!grown)
+            return false;
+        *data = grown;
+        *size = larger;
+    }
+    if (bytes.len > 0)
+        memcpy(*data + *len, bytes.data, bytes.len);
+    *len += bytes.len;
+    return true;
+}
+
+/* ---- heap on (time, order) ---- */
+
+static bool before(const struct tc_sim_event *a, const struct tc_sim_event *b)
+{
+    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
+}
+
+void tc_sim_event_drop(struct tc_sim_event *event)
+{
+    if (event->kind == TC_SIM_BYTES)
+        tc_sim_blob_drop(event->blob);
+}
+
+void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event)
+{
+    if (sim->heap_count == sim->heap_size) {
+        size_t size = sim->heap_size ? 2 * sim->heap_size : 256;
+        struct tc_sim_event *heap = realloc(sim->heap, size * sizeof *heap);
+        if (!heap) {
+            tc_sim_event_drop(&event);
+            tc_sim_fail(sim, TC_EMEMORY, "no memory for %zu simulated events", size);
+            return;
+        }
+        sim->heap = heap;
+        sim->heap_size = size;
+    }
+    event.order = sim->next_order++;
+    if (event.time_ns < sim->now_ns)
+        event.time_ns = sim->now_ns;
+    size_t at = sim->heap_count++;
+    while (at > 0 && before(&event, &sim->heap[(at - 1) / 2])) {
+        sim->heap[at] = sim->heap[(at - 1) / 2];
+        at = (at - 1) / 2;
+    }
+    sim->heap[at] = event;
+}
+
+struct tc_sim_event tc_sim_pop(struct tc_sim *sim)
+{
+    const struct tc_sim_event first = sim->heap[0], last = sim->heap[--sim->heap_count];
+    size_t at = 0;
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= sim->heap_count)
+            break;
+        if (child + 1 < sim->heap_count && before(&sim->heap[child + 1], &sim->heap[child]))
+            child++;
+        if (!before(&sim->heap[child], &last))
+            break;
+        sim->heap[at] = sim->heap[child];
+        at = child;
+    }
+    if (sim->heap_count > 0)
+        sim->heap[at] = last;
+    return first;
+}
