@@ -9,13 +9,14 @@ void tc_pbft_accept(struct pbft *r, struct slot *slot, const uint8_t *digest, co
 {
     tc_pbft_slot_leave_view(slot);
     slot->accepted = true;
-    slot->view = r->view;
+    slot->view = tc_pbft_open_view(r);
     memcpy(slot->digest, digest, TC_VALUE_SIZE);
     slot->pre_prepare = *text;
     tc_pbft_see(r, slot->sequence);
     if (record)
         tc_pbft_record_pre_prepare(r, slot);
-    tc_pbft_say_prepare(r, slot);
+    if (r->active)
+        tc_pbft_say_prepare(r, slot);
     tc_pbft_check_slot(r, slot);
 }
 
@@ -95,10 +96,23 @@ static void decide(struct pbft *r, struct slot *slot)
     tc_pbft_execute(r);
 }
 
+/* We asked for the next view, so we say nothing in this one any more. But what a quorum has committed there is decided
+ * all the same, and a replica that left alone would otherwise stand still until the others follow it. */
+static void check_from_outside(struct pbft *r, struct slot *slot)
+{
+    if (slot->decided || tc_pbft_count_votes(r, slot->commits, slot->view, slot->digest) < r->quorum)
+        return;
+    decide(r, slot);
+}
+
 void tc_pbft_check_slot(struct pbft *r, struct slot *slot)
 {
-    if (r->replaying || !r->active || !slot->accepted || slot->view != r->view)
+    if (r->replaying || !slot->accepted || slot->view != tc_pbft_open_view(r))
         return;
+    if (!r->active) {
+        check_from_outside(r, slot);
+        return;
+    }
     check_prepared(r, slot);
     uint32_t needed = r->quorum;
     if (tc_bug(r, TC_BUG_COMMIT_QUORUM) && needed > 1)
@@ -148,6 +162,7 @@ static void first_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope, co
             tc_pbft_slot_add_batch(slot, batch);
             tc_pbft_pending_note_batch(r, batch);
             tc_pbft_accept(r, slot, batch->digest, &text, true);
+            tc_pbft_execute(r); /* an older view may have decided just this batch */
         }
     }
     tc_pbft_batch_drop(batch);
@@ -161,8 +176,8 @@ void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope)
         return;
     }
     const Pbft__PrePrepare *body = base;
-    if (body->view != r->view || !r->active || !tc_pbft_in_window(r, body->sequence))
-        return; /* late, early, or for a view that we left: not wrong, and not for now */
+    if (body->view != tc_pbft_open_view(r) || !tc_pbft_in_window(r, body->sequence))
+        return; /* late or early: not wrong, and not for now */
     if (body->digest.len != TC_VALUE_SIZE || envelope->sender != tc_pbft_primary(r, body->view)) {
         tc_pbft_complain(r, r->from, "pre-prepare for view %llu that is not its primary's",
                          (unsigned long long)body->view);
@@ -195,7 +210,7 @@ static void on_vote(struct pbft *r, const Pbft__Envelope *envelope, uint64_t vie
     bool is_prepare = envelope->type == PBFT__TYPE__PREPARE;
     const char *name = is_prepare ? "prepare" : "commit";
     struct signed_text text;
-    if (view < r->view || !tc_pbft_in_window(r, sequence))
+    if (view < tc_pbft_open_view(r) || !tc_pbft_in_window(r, sequence))
         return;
     if (digest.len != TC_VALUE_SIZE || (is_prepare && envelope->sender == tc_pbft_primary(r, view))) {
         tc_pbft_complain(r, r->from, "%s that its sender may not say", name);

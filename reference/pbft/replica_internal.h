@@ -145,7 +145,7 @@ struct order {
     struct signed_text text;
 };
 
-/* The new view that we entered last; empty in view 0. */
+/* The new view that we entered last; empty in view 0. After a restart while we wait for a view it is empty too. */
 struct new_view {
     uint64_t view;
     uint8_t *packed; /* its envelope */
@@ -236,6 +236,12 @@ static inline uint16_t tc_pbft_primary(const struct pbft *r, uint64_t view)
 static inline bool tc_pbft_is_primary(const struct pbft *r)
 {
     return tc_pbft_primary(r, r->view) == r->id;
+}
+
+/* The view whose messages we listen to: the present one, or the one that we left and whose successor we wait for. */
+static inline uint64_t tc_pbft_open_view(const struct pbft *r)
+{
+    return r->active ? r->view : r->new_view.view;
 }
 
 static inline bool tc_pbft_in_window(const struct pbft *r, uint64_t sequence)
@@ -350,8 +356,8 @@ void tc_pbft_propose(struct pbft *r);
 void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope);
 void tc_pbft_on_prepare(struct pbft *r, const Pbft__Envelope *envelope);
 void tc_pbft_on_commit(struct pbft *r, const Pbft__Envelope *envelope);
-/* Takes a proposal of the present view, which the caller has checked, into its slot. `record`: it stands in no durable
- * record yet. May execute, and may clear the slot with it. */
+/* Takes a proposal of the open view, which the caller has checked, into its slot; says prepare if the view is active.
+ * `record`: it stands in no durable record yet. May execute, and may clear the slot with it. */
 void tc_pbft_accept(struct pbft *r, struct slot *slot, const uint8_t *digest, const struct signed_text *text,
                     bool record);
 /* Backup: says prepare. Then looks whether the slot is prepared and committed. */
@@ -377,8 +383,8 @@ void tc_pbft_note_checkpoint(struct pbft *r, const Pbft__Envelope *envelope);
 void tc_pbft_check_stable(struct pbft *r, uint64_t sequence);
 /* A valid certificate, wherever it was found: stable if we have that state, otherwise a reason to fetch it. One that
  * comes whole counts even where single checkpoints of a traitor, who said two, do not add up. May clear slots. */
-void tc_pbft_take_certificate(struct pbft *r, uint64_t sequence, const uint8_t *digest,
-                              const struct signed_text *texts, uint32_t count);
+void tc_pbft_take_certificate(struct pbft *r, uint64_t sequence, const uint8_t *digest, const struct signed_text *texts,
+                              uint32_t count);
 /* Do these envelopes prove the state `digest` at `sequence`? On success the texts are in *texts (arena). */
 bool tc_pbft_certificate_valid(struct pbft *r, Pbft__Envelope *const *envelopes, size_t count, uint64_t sequence,
                                const uint8_t *digest, struct signed_text **texts, uint32_t *text_count);

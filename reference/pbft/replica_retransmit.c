@@ -135,7 +135,7 @@ static void ask_missing_batches(struct pbft *r)
         const struct slot *slot = tc_pbft_slot_find(r, r->executed + i);
         if (slot && slot->decided && !tc_pbft_slot_has(slot, slot->decided_digest))
             tc_pbft_ask_batch(r, slot->decided_digest);
-        else if (slot && slot->accepted && slot->view == r->view && !tc_pbft_slot_has(slot, slot->digest))
+        else if (slot && slot->accepted && !tc_pbft_slot_has(slot, slot->digest))
             tc_pbft_ask_batch(r, slot->digest);
     }
 }
@@ -155,8 +155,8 @@ void tc_pbft_resend_timeout(struct pbft *r)
         tc_pbft_broadcast(r, frame);
     } else {
         send_slots(r, r->executed, TC_NODE_NONE, tc_pbft_is_primary(r));
-        ask_missing_batches(r);
     }
+    ask_missing_batches(r);
     if (r->ahead.sequence <= r->executed)
         tc_pbft_ask_state(r, TC_NODE_NONE);
 }

@@ -80,8 +80,9 @@ void tc_pbft_view_timeout(struct pbft *r)
 {
     r->view_deadline_ns = TC_NEVER_NS;
     if (r->active && r->ahead.sequence > r->executed) {
-        /* a quorum went on without us: it is we who lag, not the primary */
-        r->watched_client = TC_NODE_NONE;
+        /* A quorum executed beyond us: it is we who lag, not the primary who fails; and should it fail later, f+1
+         * others will tell. (Decided batches behind a gap would prove nothing: a traitor may leave gaps.) */
+        r->watched_client = TC_NODE_NONE; /* arms the timer anew */
         return;
     }
     tc_pbft_start_view_change(r, r->view + 1);
