@@ -71,6 +71,8 @@ static void bucket_settle(struct tc_metrics *m)
 
 struct tc_metrics_bucket *metrics_bucket(struct tc_metrics *m, uint64_t now_ns)
 {
+    if (m->bucket_count > 0 && now_ns >= m->bucket_begin_ns && now_ns - m->bucket_begin_ns < m->bucket_ns)
+        return &m->buckets[m->bucket_count - 1];
     uint64_t index = now_ns / m->bucket_ns;
     if (index >= TC_METRICS_SECONDS_MAX)
         index = TC_METRICS_SECONDS_MAX - 1;
@@ -79,6 +81,7 @@ struct tc_metrics_bucket *metrics_bucket(struct tc_metrics *m, uint64_t now_ns)
         if (m->bucket_latency.count > 0)
             tc_histogram_reset(&m->bucket_latency);
         m->bucket_count = index + 1;
+        m->bucket_begin_ns = index * m->bucket_ns;
     }
     return &m->buckets[index];
 }

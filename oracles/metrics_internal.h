@@ -8,7 +8,7 @@
 #define METRICS_MAX     192
 #define VIEW_STEPS_MAX  8192
 #define SEQUENCES_MAX   16384
-#define VOTE_SLOTS_MAX  8192
+#define VOTE_SLOTS_MAX  2048 /* together no more than a processor keeps near: each message looks here */
 #define SIGNERS_MAX     TC_REPLICAS_MAX
 #define SIGNER_WORDS    (SIGNERS_MAX / 64)
 #define VOTE_PHASES_MAX TC_PHASE_COUNT
@@ -63,8 +63,8 @@ struct tc_metrics {
 
     struct tc_metrics_bucket *buckets;
     size_t bucket_count;
-    uint64_t bucket_ns;
-    struct tc_histogram bucket_latency; /* of the last bucket */
+    uint64_t bucket_ns, bucket_begin_ns; /* length; begin of the last one */
+    struct tc_histogram bucket_latency;  /* of the last bucket */
 
     struct tc_metrics_view_step *views;
     size_t view_count;

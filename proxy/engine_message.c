@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "random.h"
-
 struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
                                     struct tc_slice frame)
 {
@@ -50,6 +48,19 @@ void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, 
     verify->observation = o;
 }
 
+/* Where a message's entry is looked for. The table is larger than the nearest cache, so the slots of one link follow
+ * one another in it, as they do on the wire: then the processor fetches the next one ahead. */
+static struct tc_occurrence *occurrence_set(struct tc_engine *e, const struct tc_message *m, uint64_t tag)
+{
+    uint64_t at = tag >> 32;
+    if (m->statement_count > 0 && m->statements[0].has_sequence) {
+        const struct tc_statement *s = &m->statements[0];
+        uint64_t stream = (uint64_t)m->from << 48 | (uint64_t)m->to << 32 | (uint64_t)s->type << 16 | s->signer;
+        at = (stream * UINT64_C(0x9e3779b97f4a7c15) >> 32) + s->sequence;
+    }
+    return &e->occurrences[at % TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS];
+}
+
 /* The k-th message with this key on this link. Old entries give way: a retransmission follows its first by little. */
 static uint32_t occurrence_of(struct tc_engine *e, const struct tc_message *m)
 {
@@ -60,8 +71,10 @@ static uint32_t occurrence_of(struct tc_engine *e, const struct tc_message *m)
             return 0;
         }
     }
-    uint64_t tag = tc_random_mix(m->key, (uint64_t)m->from << 16 | m->to) | 1;
-    struct tc_occurrence *set = &e->occurrences[(tag >> 32) % TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS];
+    /* The key is a hash already: an odd multiple of the link keeps links apart. */
+    uint64_t link = (uint64_t)m->from << 16 | m->to;
+    uint64_t tag = (m->key ^ (link + 1) * UINT64_C(0xd6e8feb86659fd93)) | 1;
+    struct tc_occurrence *set = occurrence_set(e, m, tag);
     struct tc_occurrence *oldest = set;
     uint32_t stamp = ++e->occurrence_stamp;
     for (size_t i = 0; i < TC_OCCURRENCE_WAYS; i++) {

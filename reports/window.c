@@ -28,11 +28,8 @@ void tc_window_free(struct tc_window *w)
     free(w);
 }
 
-/* Types are the protocol's names: few, so that their number replaces the text in a record. 0 is "". */
-static uint8_t type_number(struct tc_window *w, const char *type)
+static uint8_t type_find(struct tc_window *w, const char *type)
 {
-    if (!type || !*type)
-        return 0;
     for (uint32_t i = 0; i < w->type_count; i++)
         if (strncmp(w->types[i], type, sizeof w->types[i] - 1) == 0)
             return (uint8_t)(i + 1);
@@ -42,15 +39,36 @@ static uint8_t type_number(struct tc_window *w, const char *type)
     return (uint8_t)++w->type_count;
 }
 
-static void put(struct tc_window *w, struct tc_window_record record)
+/* Types are the protocol's names: few, so that their number replaces the text in a record. 0 is "". The text of one is
+ * nearly always where it was, but a place may come to hold another text, so one look at the text remains. */
+static uint8_t type_number(struct tc_window *w, const char *type)
 {
-    record.order = w->order++;
-    if (w->attacked && w->head_count < TC_WINDOW_HEAD_MAX)
-        w->head[w->head_count++] = record;
+    if (!type || !*type)
+        return 0;
+    if (w->last_number > 0 && strncmp(w->types[w->last_number - 1], type, sizeof w->types[0] - 1) == 0)
+        return w->last_number;
+    w->last_number = type_find(w, type);
+    return w->last_number;
+}
+
+static void put(struct tc_window *w, const struct tc_window_record *record)
+{
+    struct tc_window_record *kept = NULL;
+    if (w->attacked && w->head_count < TC_WINDOW_HEAD_MAX) {
+        kept = &w->head[w->head_count++];
+        *kept = *record;
+        kept->order = w->order;
+    }
+    kept = NULL;
     if (!w->marked)
-        w->ring[w->ring_total++ % TC_WINDOW_RING_MAX] = record;
+        kept = &w->ring[w->ring_total++ % TC_WINDOW_RING_MAX];
     else if (w->after_count < TC_WINDOW_AFTER_MAX)
-        w->after[w->after_count++] = record;
+        kept = &w->after[w->after_count++];
+    if (kept) {
+        *kept = *record;
+        kept->order = w->order;
+    }
+    w->order++;
 }
 
 static void put_message(struct tc_window *w, const struct tc_observation *o)
@@ -76,7 +94,7 @@ static void put_message(struct tc_window *w, const struct tc_observation *o)
         r.value_state = s->value.state;
         memcpy(r.digest, s->value.bytes, sizeof r.digest);
     }
-    put(w, r);
+    put(w, &r);
 }
 
 void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
@@ -98,14 +116,14 @@ void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
         r.value_state = o->executed.value.state;
         r.verb = (uint8_t)o->executed.origin;
         memcpy(r.digest, o->executed.value.bytes, sizeof r.digest);
-        put(w, r);
+        put(w, &r);
         return;
     case TC_OBS_VIEW:
         r.what = TC_WINDOW_VIEW;
         r.has_view = true;
         r.view = o->view.view;
         r.active = o->view.active;
-        put(w, r);
+        put(w, &r);
         return;
     default:
         return;
@@ -131,7 +149,7 @@ void tc_window_decide(struct tc_window *w, const struct tc_decision *d)
     r.sequence = d->sequence;
     r.value_state = d->value.state;
     memcpy(r.digest, d->value.bytes, sizeof r.digest);
-    put(w, r);
+    put(w, &r);
 }
 
 void tc_window_mark(struct tc_window *w)

@@ -12,6 +12,7 @@ struct tc_window {
     bool attacked, marked;
     char types[TC_WINDOW_TYPES_MAX][32];
     uint32_t type_count;
+    uint8_t last_number; /* of the type met last; 0 none */
 };
 
 /* Walks over all kept records in order, each once. */

@@ -3,6 +3,6 @@ return attack "every-message" {
   summary = "Looks at every message and forwards it.",
   kinds = { "request", "propose", "vote", "view_change", "new_view", "checkpoint", "reply", "sync", "other" },
   on_message = function(c, m, a)
-    if m.view == 4294967295 then return drop("never") end
+    if m.size == 0 then return drop("never") end
   end,
 }
