@@ -107,7 +107,6 @@ static void keep_frame(lua_State *L, int arg, struct tc_slice frame)
     arg = lua_absindex(L, arg);
     lua_pushlstring(L, (const char *)frame.data, frame.len);
     lua_setiuservalue(L, arg, 1);
-    lua_gc(L, LUA_GCSTEP, 0);
 }
 
 /* Encodes a changed message: its frame, in its arena and in the handle. */
