@@ -108,10 +108,11 @@ static void on_said(void *self, uint16_t from, uint16_t to, struct tc_slice fram
 static void client_said(struct run *r, uint16_t from, uint16_t to, struct tc_slice frame)
 {
     struct tc_message m = {0};
+    Pbft__Envelope *envelope;
     bool fresh;
     tc_arena_reset(&r->arena);
     if (tc_pbft.decode(frame, &r->arena, &m) != 0 || m.sender != from || m.statements[0].kind != TC_KIND_REQUEST ||
-        tc_pbft.verify(tc_lab_env(r->lab), &m.statements[0]) != 0)
+        tc_pbft_unpack(frame, &r->arena, &envelope) != 0 || tc_pbft_check(tc_lab_env(r->lab), envelope, to) != 0)
         return;
     struct tc_observation o = {.kind = TC_OBS_REQUESTED, .node = from};
     o.client.timestamp = ((const Pbft__Request *)m.statements[0].fields.base)->timestamp;
@@ -358,7 +359,7 @@ static void begin_faults(struct run *r)
                                      .corrupt = draw(r->seed, 33, 0) % 4 == 0 ? 1000 : 0,
                                      .fifo = draw(r->seed, 34, 0) & 1};
     if (r->options.cluster.request_authentication == TC_AUTH_MAC)
-        network.corrupt = 0; /* a vector damaged for one receiver only passes for the client's own words here */
+        network.corrupt = 0; /* a vector damaged for another receiver would pass for the client's own words here */
     r->began = true;
     r->faults.bitten = 1;
     r->faults.active = true;
