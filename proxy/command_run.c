@@ -99,7 +99,8 @@ static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
 {
     static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK,  TC_OPTION_BUG,
                                              TC_OPTION_REPLICAS, TC_OPTION_CLIENTS, TC_OPTION_BEFORE,
-                                             TC_OPTION_DURING,   TC_OPTION_AFTER,   TC_OPTION_DURATION};
+                                             TC_OPTION_DURING,   TC_OPTION_AFTER,   TC_OPTION_DURATION,
+                                             TC_OPTION_WORLD,    TC_OPTION_SIGNATURES};
     size_t used = 0;
     out[0] = 0;
     for (size_t i = 0; i < sizeof kept / sizeof *kept && used < size; i++)
@@ -108,6 +109,22 @@ static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
                                      a->values[kept[i]]);
     for (size_t i = 0; i < a->arg_count && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%s--arg %s", used ? " " : "", a->args[i]);
+}
+
+/* --world and --signatures. */
+static int apply_world(const struct tc_arguments *a, struct tc_run_request *request, struct tc_error *err)
+{
+    const char *world = tc_arguments_text(a, TC_OPTION_WORLD, "live");
+    const char *signatures = tc_arguments_text(a, TC_OPTION_SIGNATURES, "");
+    request->simulated = strcmp(world, "sim") == 0;
+    request->ed25519 = strcmp(signatures, "ed25519") == 0;
+    if (!request->simulated && strcmp(world, "live") != 0)
+        return tc_error_set(err, TC_EUSAGE, "--world expects live or sim, found '%s'", world);
+    if (*signatures && !request->ed25519 && strcmp(signatures, "keyed-hash") != 0)
+        return tc_error_set(err, TC_EUSAGE, "--signatures expects keyed-hash or ed25519, found '%s'", signatures);
+    if (*signatures && !request->simulated)
+        return tc_error_set(err, TC_EUSAGE, "--signatures is for --world sim: live nodes sign with Ed25519");
+    return 0;
 }
 
 /* A request with what all three commands have in common. The texts it points to live as long as `a`, or are static. */
@@ -134,7 +151,9 @@ static int prepare(const struct tc_arguments *a, const struct tc_scenario *scena
         .terminal = isatty(STDOUT_FILENO),
         .judge = true,
     };
-    int result = tc_command_program(program, err);
+    int result = apply_world(a, request, err);
+    if (result == 0)
+        result = tc_command_program(program, err);
     return result == 0 ? tc_command_seed(a, &request->seed, err) : result;
 }
 

@@ -24,7 +24,8 @@ static int open_protocol(struct tc_run *run, struct tc_error *err)
     run->cluster = spec->cluster;
     run->cluster.client_count = run->scenario->load.clients;
     tc_cluster_defaults(&run->cluster);
-    run->keys = tc_keyring_new(TC_SCHEME_ED25519);
+    const bool hashed = run->request->simulated && !run->request->ed25519;
+    run->keys = tc_keyring_new(hashed ? TC_SCHEME_KEYED_HASH : TC_SCHEME_ED25519);
     if (!run->keys)
         return tc_error_set(err, TC_EMEMORY, "no memory for keys");
     run->env = (struct tc_protocol_env){.cluster = &run->cluster, .keys = run->keys};
@@ -34,6 +35,8 @@ static int open_protocol(struct tc_run *run, struct tc_error *err)
 static int open_cluster(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_run_request *request = run->request;
+    if (request->simulated)
+        return tc_run_sim_keys(run, err);
     int result = tc_run_listeners(run, err);
     if (result == 0 && run->scenario->cluster.start) {
         result = tc_launch_prepare(run->scenario, request->program, run->dir, request->seed, &run->launch, err);
@@ -188,7 +191,7 @@ static int run_open(struct tc_run *run, struct tc_error *err)
     const struct tc_run_request *request = run->request;
     int result = open_protocol(run, err);
     /* The keeper forks, so it comes before anything that makes a thread. */
-    if (result == 0 && run->scenario->cluster.start)
+    if (result == 0 && run->scenario->cluster.start && !request->simulated)
         result = tc_keeper_start(&run->keeper, err);
     if (result == 0)
         result = tc_recorder_open(request->out_dir, run->scenario->name, request->seed, run->dir, &run->recorder, err);
@@ -202,7 +205,7 @@ static int run_open(struct tc_run *run, struct tc_error *err)
         result = open_judges(run, err);
     if (result == 0) {
         tc_run_show_head(run);
-        result = open_live(run, err);
+        result = request->simulated ? tc_run_sim_open(run, err) : open_live(run, err);
     }
     return result;
 }
@@ -210,6 +213,7 @@ static int run_open(struct tc_run *run, struct tc_error *err)
 static void run_close(struct tc_run *run)
 {
     tc_live_free(run->live);
+    tc_sim_free(run->sim);
     tc_keeper_stop(run->keeper);
     tc_launch_free(run->launch);
     tc_engine_free(run->engine);
@@ -288,7 +292,7 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
     *info = (struct tc_run_info){
         .name = scenario->name,
         .protocol = run->protocol->name,
-        .world = "live",
+        .world = run->sim ? "sim" : "live",
         .attack = run->script ? tc_script_info(run->script)->name : "",
         .attack_summary = run->script ? tc_script_info(run->script)->summary : "",
         .bug = request->bug,
@@ -319,7 +323,7 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     uint32_t missed = 0;
     memset(&input, 0, sizeof input);
     memset(&summary, 0, sizeof summary);
-    uint64_t now_ns = tc_live_now_ns(run->live);
+    uint64_t now_ns = tc_run_now_ns(run);
     tc_judge_finish(run->judge, now_ns);
     tc_metrics_finish(run->metrics, now_ns);
     int threshold_error = judge_thresholds(run, &input, &missed, &err);
@@ -334,6 +338,8 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     info.exit_code = result->exit_code = exit_code(ended, &summary);
     if (summary.status == TC_EXPECTED && run->scenario->summary[0])
         info.notes[info.note_count++] = run->scenario->summary;
+    if (run->sim && run->request->capture)
+        info.notes[info.note_count++] = "the simulation writes no trace.pcap: its bytes were on no wire";
     input.info = &info;
     input.judge = run->judge;
     input.summary = &summary;
@@ -361,7 +367,7 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
     run.phase = TC_RUN_ENDED;
     int outcome = run_open(&run, err);
     if (outcome == 0) {
-        int ended = tc_live_run(run.live, err);
+        int ended = run.sim ? tc_run_sim(&run, err) : tc_live_run(run.live, err);
         tc_run_show_end(&run);
         if (ended == TC_EINTERRUPTED && request->interrupt_ends)
             ended = 0;

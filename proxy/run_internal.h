@@ -4,6 +4,7 @@
 
 #include "../oracles/judge.h"
 #include "../oracles/metrics.h"
+#include "../reference/sim.h"
 #include "../reports/recorder.h"
 #include "launch.h"
 #include "live.h"
@@ -26,7 +27,8 @@ struct tc_run {
     struct tc_recorder *recorder;
     struct tc_keeper *keeper;
     struct tc_launch *launch;
-    struct tc_live *live;
+    struct tc_live *live; /* or */
+    struct tc_sim *sim;
     struct tc_live_listener *listeners;
     size_t listener_count;
     char dir[512];
@@ -55,6 +57,14 @@ void tc_run_show_head(const struct tc_run *run);
 
 /* A sink that feeds oracles, metrics, recorder and the terminal. */
 struct tc_sink tc_run_sink(struct tc_run *run);
+
+/* ---- run_sim.c: the same for the simulation world ---- */
+
+/* Keys of all nodes. TC_EUSAGE: the scenario's cluster is not ours to simulate. */
+int tc_run_sim_keys(struct tc_run *run, struct tc_error *err);
+int tc_run_sim_open(struct tc_run *run, struct tc_error *err);
+int tc_run_sim(struct tc_run *run, struct tc_error *err);
+uint64_t tc_run_now_ns(const struct tc_run *run); /* of either world */
 
 /* Closes the last phase's line. */
 void tc_run_show_end(struct tc_run *run);

@@ -13,7 +13,11 @@ void tc_run_show_head(const struct tc_run *run)
     if (request->quiet)
         return;
     printf("cluster   %s, %u replicas (f=%u), ", run->protocol->name, run->cluster.n, run->cluster.f);
-    if (scenario->cluster.start)
+    if (request->simulated)
+        printf("%u client%s%s%s · simulated, %s\n", run->cluster.client_count,
+               run->cluster.client_count == 1 ? "" : "s", *request->bug ? " · seeded bug " : "", request->bug,
+               request->ed25519 ? "Ed25519" : "keyed-hash signatures");
+    else if (scenario->cluster.start)
         printf("%u client%s%s%s · proxy on %zu listeners\n", run->cluster.client_count,
                run->cluster.client_count == 1 ? "" : "s", *request->bug ? " · seeded bug " : "", request->bug,
                run->listener_count);
@@ -131,6 +135,6 @@ struct tc_sink tc_run_sink(struct tc_run *run)
 
 void tc_run_show_end(struct tc_run *run)
 {
-    close_phase(run, tc_live_now_ns(run->live));
+    close_phase(run, tc_run_now_ns(run));
     erase_live_line(run);
 }

@@ -1,0 +1,81 @@
+/* The simulation's part of a run: what the scenario says, as the simulated world takes it. */
+#define _GNU_SOURCE
+#include "../reference/bugs.h"
+#include "run_internal.h"
+
+#include <signal.h>
+
+#define START_TIMEOUT_NS UINT64_C(15000000000)
+
+static volatile sig_atomic_t interrupted;
+
+static void arrived(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+static bool ask(void *self)
+{
+    (void)self;
+    return interrupted != 0;
+}
+
+int tc_run_sim_keys(struct tc_run *run, struct tc_error *err)
+{
+    if (!run->scenario->cluster.start)
+        return tc_error_set(err, TC_EUSAGE,
+                            "--world sim simulates the replicas itself: it cannot use a cluster that runs already");
+    const int status = tc_sim_keys(run->keys, &run->cluster, run->request->seed);
+    return status ? tc_error_set(err, status, "cannot derive the keys of %u replicas and %u clients", run->cluster.n,
+                                 run->cluster.client_count)
+                  : 0;
+}
+
+static struct tc_sim_load load_of(const struct tc_run *run)
+{
+    const struct tc_load *load = &run->scenario->load;
+    return (struct tc_sim_load){.clients = run->cluster.client_count,
+                                .rate_per_s = load->mode == TC_LOAD_OPEN ? load->rate_per_s : 0,
+                                .value_bytes = load->value_bytes,
+                                .keys = load->keys,
+                                .think_ns = load->think_ns};
+}
+
+int tc_run_sim_open(struct tc_run *run, struct tc_error *err)
+{
+    const int bug = tc_bug_find(run->scenario->cluster.bug);
+    struct tc_sim_config config = {
+        .engine = run->engine,
+        .sink = tc_run_sink(run),
+        .protocol = run->protocol,
+        .env = run->env,
+        .seed = run->request->seed,
+        .bugs = bug >= 0 ? TC_BUG_BIT(bug) : 0,
+        .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = true},
+        .load = load_of(run),
+        .interrupted = ask,
+    };
+    for (size_t i = 0; i < TC_RUN_PHASE_COUNT; i++)
+        config.plan.phase_ns[i] = run->scenario->phase_ns[i];
+    tc_sim_defaults(&config);
+    return tc_sim_open(&config, &run->sim, err);
+}
+
+int tc_run_sim(struct tc_run *run, struct tc_error *err)
+{
+    struct sigaction old_interrupt, old_terminate;
+    const struct sigaction action = {.sa_handler = arrived};
+    interrupted = 0;
+    sigaction(SIGINT, &action, &old_interrupt);
+    sigaction(SIGTERM, &action, &old_terminate);
+    const int status = tc_sim_run(run->sim, err);
+    sigaction(SIGINT, &old_interrupt, NULL);
+    sigaction(SIGTERM, &old_terminate, NULL);
+    return status;
+}
+
+uint64_t tc_run_now_ns(const struct tc_run *run)
+{
+    return run->sim ? tc_sim_now_ns(run->sim) : tc_live_now_ns(run->live);
+}
