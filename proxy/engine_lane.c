@@ -84,6 +84,7 @@ static bool complete_frame(struct tc_engine *e, uint32_t conn, struct tc_slice *
             continue;
         size_t used = taken;
         if (len > 0) {
+            assert((size_t)len > begun); /* or it would have been whole before */
             lane->in_len = (size_t)len;
             used = (size_t)len - begun;
         }

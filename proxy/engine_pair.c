@@ -133,8 +133,11 @@ void tc_engine_dialled(struct tc_engine *e, uint32_t conn)
         return;
     pair->dialled = true;
     pair_link_up(e, conn, pair);
+    /* What came before it was dialled waits on the near side, and on the far one if the world read ahead. */
     tc_engine_lane_drain(e, conn & ~1u);
     tc_engine_lane_settle(e, conn & ~1u);
+    tc_engine_lane_drain(e, conn | 1u);
+    tc_engine_lane_settle(e, conn | 1u);
 }
 
 void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn)

@@ -22,9 +22,11 @@ static void duration_cell(struct tc_html *h, const char *label, const json_t *o,
 
 static void count_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
 {
-    cell(h, label, tc_json_has(o, name) ? "num" : "num none");
-    if (tc_json_has(o, name))
-        tc_buf_count(h->out, (uint64_t)tc_json_number(o, name));
+    const double count = tc_json_has(o, name) ? tc_json_number(o, name) : -1;
+    const bool is_count = count >= 0 && count < 1.8e19;
+    cell(h, label, is_count ? "num" : "num none");
+    if (is_count)
+        tc_buf_count(h->out, (uint64_t)count);
     else
         tc_buf_add(h->out, "–");
     tc_buf_add(h->out, "</td>");
