@@ -11,16 +11,8 @@
 void tc_scenario_cluster_defaults(struct tc_cluster_spec *spec, struct tc_load *load)
 {
     *spec = (struct tc_cluster_spec){.protocol = "pbft", .start = true};
-    spec->cluster = (struct tc_cluster){.n = 4,
-                                        .f = 1,
-                                        .client_count = 4,
-                                        .checkpoint_interval = 128,
-                                        .window = 256,
-                                        .batch_max = 64,
-                                        .pipeline_max = 16,
-                                        .view_timeout_ns = 500 * MILLISECOND,
-                                        .view_timeout_max_ns = 8000 * MILLISECOND};
-    snprintf(spec->cluster.id, sizeof spec->cluster.id, "turncoat");
+    spec->cluster.client_count = 4;
+    tc_cluster_defaults(&spec->cluster);
     if (load)
         *load =
             (struct tc_load){.mode = TC_LOAD_CLOSED, .clients = 4, .rate_per_s = 1000, .value_bytes = 64, .keys = 64};

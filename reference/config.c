@@ -16,23 +16,6 @@
 #define CONFIG_BYTES_MAX (1u << 20)
 #define NS_PER_MS        1000000.0
 
-void tc_cluster_defaults(struct tc_cluster *c)
-{
-    if (!c->id[0])
-        (void)snprintf(c->id, sizeof c->id, "turncoat");
-    c->n = c->n ? c->n : 4;
-    c->f = c->f ? c->f : tc_protocol_faults_max(c->n);
-    c->checkpoint_interval = c->checkpoint_interval ? c->checkpoint_interval : 128;
-    if (!c->window)
-        c->window = c->checkpoint_interval > 128 ? 2 * c->checkpoint_interval : 256;
-    c->batch_max = c->batch_max ? c->batch_max : 64;
-    c->pipeline_max = c->pipeline_max ? c->pipeline_max : 16;
-    c->view_timeout_ns = c->view_timeout_ns ? c->view_timeout_ns : UINT64_C(500000000);
-    c->view_timeout_max_ns = c->view_timeout_max_ns ? c->view_timeout_max_ns : UINT64_C(8000000000);
-    if (c->view_timeout_max_ns < c->view_timeout_ns)
-        c->view_timeout_max_ns = c->view_timeout_ns;
-}
-
 /* ---- the keys ---- */
 
 enum value_type { VALUE_TEXT, VALUE_COUNT, VALUE_MILLISECONDS, VALUE_AUTHENTICATION };

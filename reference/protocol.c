@@ -2,6 +2,7 @@
 #include "protocol.h"
 #include "../proxy/random.h"
 #include "pbft/protocol.h"
+#include <stdio.h>
 #include <string.h>
 
 #define KEY_BODY_MAX 512 /* bytes of a body that tell valueless messages apart; snapshots are megabytes */
@@ -64,4 +65,21 @@ void tc_message_set_key(struct tc_message *m)
         h = tc_random_mix(tc_random_mix(h, sequence), s->value.state);
     }
     m->key = s->kind == TC_KIND_REQUEST ? tc_random_mix(h, s->slot) : h;
+}
+
+void tc_cluster_defaults(struct tc_cluster *c)
+{
+    if (!c->id[0])
+        (void)snprintf(c->id, sizeof c->id, "turncoat");
+    c->n = c->n ? c->n : 4;
+    c->f = c->f ? c->f : tc_protocol_faults_max(c->n);
+    c->checkpoint_interval = c->checkpoint_interval ? c->checkpoint_interval : 128;
+    if (!c->window)
+        c->window = c->checkpoint_interval > 128 ? 2 * c->checkpoint_interval : 256;
+    c->batch_max = c->batch_max ? c->batch_max : 64;
+    c->pipeline_max = c->pipeline_max ? c->pipeline_max : 16;
+    c->view_timeout_ns = c->view_timeout_ns ? c->view_timeout_ns : UINT64_C(500000000);
+    c->view_timeout_max_ns = c->view_timeout_max_ns ? c->view_timeout_max_ns : UINT64_C(8000000000);
+    if (c->view_timeout_max_ns < c->view_timeout_ns)
+        c->view_timeout_max_ns = c->view_timeout_ns;
 }
