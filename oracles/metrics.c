@@ -36,7 +36,9 @@ struct tc_metrics *tc_metrics_new(const struct tc_protocol *protocol, const stru
     m->begin_ns[TC_RUN_BEFORE] = 0;
     m->timeout_ns = m->timeout_max_ns = env->cluster->view_timeout_ns;
     m->sequences = tc_table_new(SEQUENCES_MAX, sizeof(struct sequence_row));
-    m->slots = tc_table_new(VOTE_SLOTS_MAX, sizeof(struct vote_row));
+    m->set_words = (m->n + 63) / 64;
+    const size_t row_words = m->set_words + (size_t)VOTE_PHASES_MAX * (1 + m->set_words);
+    m->slots = tc_table_new(VOTE_SLOTS_MAX, sizeof(struct vote_row) + row_words * sizeof(uint64_t));
     m->buckets = calloc(TC_METRICS_SECONDS_MAX, sizeof *m->buckets);
     m->views = calloc(VIEW_STEPS_MAX, sizeof *m->views);
     if (!m->sequences || !m->slots || !m->buckets || !m->views) {

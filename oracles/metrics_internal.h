@@ -21,16 +21,12 @@ struct sequence_row {
     bool on_wire; /* decided by its votes, before any execution line of the run */
 };
 
-/* One slot's votes in every phase. */
-struct vote_phase {
-    uint64_t first_ns; /* + 1; 0 none yet */
-    uint64_t signers[SIGNER_WORDS];
-    bool quorum;
-};
-
+/* One slot's votes in every phase. `words` holds the proposers' set, then for each phase the time of its first vote
+ * (+ 1; 0 none yet) and the set of its signers. Sets are as long as the cluster needs: most messages find a row that
+ * has left the nearest cache, so a row is as short as it can be. */
 struct vote_row {
-    uint64_t proposer[SIGNER_WORDS];
-    struct vote_phase phases[VOTE_PHASES_MAX];
+    uint64_t quorums; /* bit: this phase has its quorum */
+    uint64_t words[];
 };
 
 /* What is counted once for execution lines and once for the wire; the lines win where there are any. */
@@ -44,6 +40,7 @@ struct tc_metrics {
     const struct tc_protocol *protocol;
     struct tc_protocol_env env;
     uint32_t n, f, quorum;
+    uint32_t set_words;       /* of a set in a vote_row */
     enum tc_phase last_phase; /* of the votes that decide */
 
     enum tc_run_phase phase;

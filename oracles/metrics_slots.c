@@ -20,14 +20,21 @@ static bool set_bit(uint64_t *set, uint32_t index)
     return fresh;
 }
 
-/* Votes of a phase; the proposer's proposal stands for its vote where the protocol has it so (prepare). */
-static uint32_t voters(const struct vote_row *row, enum tc_phase phase)
+/* Of this phase: the time of the first vote, followed by the set of signers. */
+static uint64_t *phase_words(const struct tc_metrics *m, struct vote_row *row, enum tc_phase phase)
 {
+    return row->words + m->set_words + (size_t)phase * (1 + m->set_words);
+}
+
+/* Votes of a phase; the proposer's proposal stands for its vote where the protocol has it so (prepare). */
+static uint32_t voters(const struct tc_metrics *m, struct vote_row *row, enum tc_phase phase)
+{
+    const uint64_t *signers = phase_words(m, row, phase) + 1;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < SIGNER_WORDS; i++) {
-        uint64_t word = row->phases[phase].signers[i];
+    for (uint32_t i = 0; i < m->set_words; i++) {
+        uint64_t word = signers[i];
         if (phase == TC_PHASE_PREPARE)
-            word |= row->proposer[i];
+            word |= row->words[i];
         count += (uint32_t)__builtin_popcountll(word);
     }
     return count;
@@ -43,13 +50,13 @@ static void proposed(struct tc_metrics *m, const struct tc_statement *s, uint64_
     }
     if (s->signer < m->n && s->slot) {
         struct vote_row *row = tc_table_put(m->slots, vote_key(s), &fresh);
-        set_bit(row->proposer, s->signer);
+        set_bit(row->words, s->signer);
     }
 }
 
-static void quorum(struct tc_metrics *m, const struct tc_statement *s, const struct vote_phase *phase, uint64_t now_ns)
+static void quorum(struct tc_metrics *m, const struct tc_statement *s, uint64_t first_ns, uint64_t now_ns)
 {
-    tc_histogram_add(&m->quorum_time[s->phase], now_ns + 1 - phase->first_ns);
+    tc_histogram_add(&m->quorum_time[s->phase], now_ns + 1 - first_ns);
     if (s->phase != m->last_phase || !s->has_sequence)
         return;
     bool fresh;
@@ -68,14 +75,14 @@ static void voted(struct tc_metrics *m, const struct tc_statement *s, uint64_t n
         return;
     bool fresh;
     struct vote_row *row = tc_table_put(m->slots, vote_key(s), &fresh);
-    struct vote_phase *phase = &row->phases[s->phase];
-    if (phase->quorum || !set_bit(phase->signers, s->signer))
+    uint64_t bit = UINT64_C(1) << s->phase, *phase = phase_words(m, row, s->phase);
+    if ((row->quorums & bit) || !set_bit(phase + 1, s->signer))
         return;
-    if (!phase->first_ns)
-        phase->first_ns = now_ns + 1;
-    if (voters(row, s->phase) >= m->quorum) {
-        phase->quorum = true;
-        quorum(m, s, phase, now_ns);
+    if (!phase[0])
+        phase[0] = now_ns + 1;
+    if (voters(m, row, s->phase) >= m->quorum) {
+        row->quorums |= bit;
+        quorum(m, s, phase[0], now_ns);
     }
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define NO_ROW UINT32_MAX
+#define SPARSE 2 /* 4 buckets for a row: looking for a new key then rarely meets another row, which lies far away */
 
 /* In front of every row. Rows with one hash are chained through `next`. */
 struct row_head {
@@ -43,15 +44,16 @@ struct tc_table *tc_table_new(uint32_t rows_max, size_t row_size)
     if (!table)
         return NULL;
     table->rows_max = UINT32_C(1) << bits;
-    table->bucket_shift = 64 - bits;
+    table->bucket_shift = 64 - bits - SPARSE;
     table->stride = (sizeof(struct row_head) + row_size + 15) & ~(size_t)15;
-    table->buckets = malloc(table->rows_max * sizeof *table->buckets);
+    const size_t buckets_size = ((size_t)table->rows_max << SPARSE) * sizeof *table->buckets;
+    table->buckets = malloc(buckets_size);
     table->rows = malloc(table->rows_max * table->stride);
     if (!table->buckets || !table->rows) {
         tc_table_free(table);
         return NULL;
     }
-    memset(table->buckets, 0xff, table->rows_max * sizeof *table->buckets);
+    memset(table->buckets, 0xff, buckets_size);
     return table;
 }
 

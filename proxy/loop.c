@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -257,6 +258,12 @@ static void deliver(struct tc_loop *loop, int count)
     loop->batch_at = 0;
 }
 
+/* epoll_wait without the library's cancellation point, which costs something once the process has threads. */
+static int wait_ready(struct tc_loop *loop, int timeout_ms)
+{
+    return (int)syscall(SYS_epoll_pwait, loop->epoll_fd, loop->batch, BATCH_MAX, timeout_ms, NULL, (size_t)0);
+}
+
 int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
 {
     loop->stopped = false;
@@ -268,7 +275,7 @@ int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
         const uint64_t wait_ms = wait_max_ns / 1000000 + (wait_max_ns % 1000000 != 0);
         timeout_ms = wait_ms > 1000000 ? 1000000 : (int)wait_ms;
     }
-    int count = epoll_wait(loop->epoll_fd, loop->batch, BATCH_MAX, timeout_ms);
+    int count = wait_ready(loop, timeout_ms);
     if (count < 0 && errno != EINTR)
         return TC_EIO;
     tc_loop_refresh_ns(loop);
