@@ -10,7 +10,8 @@ static void plan_reset(struct tc_engine *e)
 {
     struct tc_plan *p = e->plan;
     struct tc_verdict *v = &p->verdict;
-    memset(v->frames, 0, v->frame_count * sizeof v->frames[0]);
+    if (v->frame_count > 0)
+        memset(v->frames, 0, v->frame_count * sizeof v->frames[0]);
     v->verb = TC_FORWARD;
     v->delay_ns = 0;
     v->duplicates = 0;
@@ -18,9 +19,12 @@ static void plan_reset(struct tc_engine *e)
     v->hold_name = NULL;
     v->frame_count = 0;
     v->why = NULL;
-    memset(p->ops, 0, p->op_count * sizeof p->ops[0]);
-    memset(p->timers, 0, p->timer_count * sizeof p->timers[0]);
-    memset(p->notes, 0, p->note_count * sizeof p->notes[0]);
+    if (p->op_count > 0)
+        memset(p->ops, 0, p->op_count * sizeof p->ops[0]);
+    if (p->timer_count > 0)
+        memset(p->timers, 0, p->timer_count * sizeof p->timers[0]);
+    if (p->note_count > 0)
+        memset(p->notes, 0, p->note_count * sizeof p->notes[0]);
     p->op_count = 0;
     p->timer_count = 0;
     p->note_count = 0;

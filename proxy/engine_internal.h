@@ -212,8 +212,20 @@ void tc_engine_settle_all(struct tc_engine *e); /* the run ended */
 
 /* ---- engine_pair.c: connections ---- */
 
-struct tc_pair *tc_engine_pair(struct tc_engine *e, uint32_t conn); /* open, or NULL */
-struct tc_lane *tc_engine_lane(struct tc_engine *e, uint32_t conn); /* fed by conn, of an open pair, or NULL */
+/* The open pair, or NULL. Here, for each message asks it several times. */
+static inline struct tc_pair *tc_engine_pair(struct tc_engine *e, uint32_t conn)
+{
+    uint32_t pair = conn >> 1;
+    return pair < e->pair_count && e->pairs[pair] && e->pairs[pair]->open ? e->pairs[pair] : NULL;
+}
+
+/* The lane fed by conn, of an open pair, or NULL. */
+static inline struct tc_lane *tc_engine_lane(struct tc_engine *e, uint32_t conn)
+{
+    struct tc_pair *pair = tc_engine_pair(e, conn);
+    return pair ? &pair->lanes[conn & 1] : NULL;
+}
+
 void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event);
 void tc_engine_dialled(struct tc_engine *e, uint32_t conn);
 void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn);

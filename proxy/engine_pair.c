@@ -6,18 +6,6 @@
 
 #define NO_CONN UINT32_MAX
 
-struct tc_pair *tc_engine_pair(struct tc_engine *e, uint32_t conn)
-{
-    uint32_t pair = conn >> 1;
-    return pair < e->pair_count && e->pairs[pair] && e->pairs[pair]->open ? e->pairs[pair] : NULL;
-}
-
-struct tc_lane *tc_engine_lane(struct tc_engine *e, uint32_t conn)
-{
-    struct tc_pair *pair = tc_engine_pair(e, conn);
-    return pair ? &pair->lanes[conn & 1] : NULL;
-}
-
 /* ---- which connection serves a link ---- */
 
 static uint32_t *link_slot(struct tc_engine *e, uint16_t from, uint16_t to)
