@@ -97,9 +97,9 @@ static int apply(const struct tc_arguments *a, const char *lua_dir, struct tc_sc
 /* The options that a repetition must carry beside the seed. */
 static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
 {
-    static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK,  TC_OPTION_BUG,
-                                             TC_OPTION_REPLICAS, TC_OPTION_CLIENTS, TC_OPTION_BEFORE,
-                                             TC_OPTION_DURING,   TC_OPTION_AFTER,   TC_OPTION_DURATION,
+    static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK,    TC_OPTION_BUG,
+                                             TC_OPTION_REPLICAS, TC_OPTION_CLIENTS,   TC_OPTION_BEFORE,
+                                             TC_OPTION_DURING,   TC_OPTION_AFTER,     TC_OPTION_DURATION,
                                              TC_OPTION_WORLD,    TC_OPTION_SIGNATURES};
     size_t used = 0;
     out[0] = 0;

@@ -15,8 +15,8 @@ struct tc_run_request {
     const char *bug;         /* "" none */
     const char *repeat_with; /* options other than the seed that a repetition needs, e.g. "--bug X"; "" none */
     uint64_t seed;
-    bool simulated;          /* in the simulation world, under virtual time */
-    bool ed25519;            /* simulation: real signatures in place of the keyed hash */
+    bool simulated; /* in the simulation world, under virtual time */
+    bool ed25519;   /* simulation: real signatures in place of the keyed hash */
     bool capture, verify_all, quiet, verbose, color;
     bool terminal;       /* standard output is a terminal: show a live line */
     bool judge;          /* false: decode and count only (proxy --observe messages) */

@@ -384,18 +384,12 @@ int main(void)
 {
     block_signals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_phases_by_time),
-        cmocka_unit_test(test_phase_of_no_length_is_skipped),
-        cmocka_unit_test(test_start_by_first_message),
-        cmocka_unit_test(test_unreachable_node),
-        cmocka_unit_test(test_no_decision_goes_on),
-        cmocka_unit_test(test_nobody_dials),
-        cmocka_unit_test(test_engine_finishes),
-        cmocka_unit_test(test_engine_out_of_memory),
-        cmocka_unit_test(test_end_drains_queues),
-        cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_verification),
-        cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_phases_by_time),         cmocka_unit_test(test_phase_of_no_length_is_skipped),
+        cmocka_unit_test(test_start_by_first_message), cmocka_unit_test(test_unreachable_node),
+        cmocka_unit_test(test_no_decision_goes_on),    cmocka_unit_test(test_nobody_dials),
+        cmocka_unit_test(test_engine_finishes),        cmocka_unit_test(test_engine_out_of_memory),
+        cmocka_unit_test(test_end_drains_queues),      cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_verification),           cmocka_unit_test(test_hung),
         cmocka_unit_test(test_capture_of_both_legs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
