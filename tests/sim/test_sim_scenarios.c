@@ -1,0 +1,78 @@
+/* Every scenario of the library, simulated with several seeds: the verdict is the one of the live world. */
+#include "sim_run.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* Under a sanitizer, ten times slower, the first seed must do. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SEEDS 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SEEDS 1
+#endif
+#endif
+#ifndef SEEDS
+#define SEEDS 5
+#endif
+
+/* A seeded bug of the library is found; anything else ends as its scenario says. */
+static enum tc_status wanted(const struct tc_scenario *scenario)
+{
+    return scenario->cluster.bug[0] ? TC_VIOLATED : sim_run_expected(scenario);
+}
+
+static void one(const char *name, uint64_t seed)
+{
+    static struct sim_run run;
+    sim_run_load(&run, name, seed);
+    sim_run_slow(&run);
+    sim_run_go(&run);
+    if (run.status != 0 || run.summary.status != wanted(&run.scenario))
+        fprintf(stderr, "%s, seed %llu: %s\n", name, (unsigned long long)seed, run.summary.sentence);
+    assert_int_equal(run.status, 0);
+    assert_int_equal(run.summary.status, wanted(&run.scenario));
+    assert_int_equal(run.bitten > 0, run.scenario.attack[0] != 0);
+    assert_true(run.operations > 0 || run.summary.status != TC_HOLDS);
+    sim_run_free(&run);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static void test_all_scenarios(void **state)
+{
+    (void)state;
+    static char names[256][TC_NAME_MAX];
+    size_t count = 0;
+    DIR *dir = opendir(TC_SOURCE_LUA_DIR "/scenarios");
+    assert_non_null(dir);
+    for (const struct dirent *entry; (entry = readdir(dir)) && count < 256;) {
+        const char *dot = strrchr(entry->d_name, '.');
+        if (dot && strcmp(dot, ".lua") == 0)
+            snprintf(names[count++], TC_NAME_MAX, "%.*s", (int)(dot - entry->d_name), entry->d_name);
+    }
+    closedir(dir);
+    assert_true(count >= 20);
+    qsort(names, count, sizeof names[0], by_name);
+    for (size_t i = 0; i < count; i++) {
+        static struct tc_scenario scenario;
+        struct tc_error err = {0};
+        assert_int_equal(tc_scenario_load(TC_SOURCE_LUA_DIR, names[i], &scenario, &err), 0);
+        if (strcmp(scenario.cluster.protocol, "pbft") != 0 || !scenario.cluster.start)
+            continue;
+        for (uint64_t seed = 1; seed <= SEEDS; seed++)
+            one(names[i], seed);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all_scenarios)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
