@@ -3,7 +3,7 @@
  * every request must be answered and every correct replica must catch up. The lab judges safety all the time.
  *
  *   TC_SEED=<n>   runs one seed and prints what happens
- *   TC_RUNS=<n>   how many seeds (default 400); TC_FIRST=<n> from which */
+ *   TC_RUNS=<n>   how many seeds (default 250); TC_FIRST=<n> from which */
 #include "../../proxy/nodeset.h"
 #include "../../proxy/random.h"
 #include "../lib/cluster.h"
@@ -381,7 +381,7 @@ static void test_random_schedules(void **state)
 {
     (void)state;
     struct totals totals = {0};
-    uint64_t bad = 0, first = setting("TC_FIRST", 1), runs = setting("TC_RUNS", 400);
+    uint64_t bad = 0, first = setting("TC_FIRST", 1), runs = setting("TC_RUNS", 250);
     if (getenv("TC_SEED")) {
         assert_true(run_seed(setting("TC_SEED", 0), true, &totals));
         return;
