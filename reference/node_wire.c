@@ -60,6 +60,9 @@ static int pbft_reply(const struct tc_protocol_env *env, uint16_t client, uint64
 
 static const struct tc_node_wire wires[] = {
     {"pbft", tc_pbft_hello, pbft_request, pbft_reply},
+    /* HotStuff's clients speak as PBFT's do (hotstuff.proto) */
+    {"hotstuff", tc_pbft_hello, pbft_request, pbft_reply},
+    {"chained-hotstuff", tc_pbft_hello, pbft_request, pbft_reply},
 };
 
 const struct tc_node_wire *tc_node_wire_find(const char *protocol)

@@ -1,13 +1,14 @@
 /* The table of protocols, and what holds for all of them. */
 #include "protocol.h"
 #include "../proxy/random.h"
+#include "hotstuff/protocol.h"
 #include "pbft/protocol.h"
 #include <stdio.h>
 #include <string.h>
 
 #define KEY_BODY_MAX 512 /* bytes of a body that tell valueless messages apart; snapshots are megabytes */
 
-const struct tc_protocol *const tc_protocols[] = {&tc_pbft, NULL};
+const struct tc_protocol *const tc_protocols[] = {&tc_pbft, &tc_hotstuff, &tc_chained_hotstuff, NULL};
 
 const struct tc_protocol *tc_protocol_find(const char *name)
 {

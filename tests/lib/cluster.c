@@ -273,7 +273,7 @@ struct tc_lab *tc_lab_new(const struct tc_lab_options *options)
         tc_keyring_add_secret(lab->keys, node, seed);
     }
     lab->env = (struct tc_protocol_env){.cluster = &lab->options.cluster, .keys = lab->keys};
-    lab->class = tc_replica_find("pbft");
+    lab->class = tc_replica_find(options->protocol ? options->protocol : "pbft");
     tc_arena_init(&lab->arena, 64u << 20);
     for (uint16_t i = 0; i < options->cluster.n; i++) {
         lab->nodes[i].active = true;

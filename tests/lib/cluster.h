@@ -31,6 +31,7 @@ struct tc_lab_watch {
 };
 
 struct tc_lab_options {
+    const char *protocol; /* of the replicas; NULL: "pbft" */
     struct tc_cluster cluster;
     enum tc_scheme scheme;
     uint64_t seed;

@@ -91,7 +91,7 @@ struct tc_lab {
     struct fact *facts;
     size_t fact_count, fact_room;
     struct tc_arena arena;
-    uint64_t sent[16], transfers, replays, complaints, views_entered, records, trace;
+    uint64_t sent[32], transfers, replays, complaints, views_entered, records, trace;
     bool verbose;
     char failure[1024];
 };

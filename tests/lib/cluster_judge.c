@@ -1,8 +1,19 @@
 /* What must hold of everybody who is no traitor, checked as it is said. Written from the paper's promises, not from the
  * replica's code. */
+#include "../../reference/hotstuff/wire.h"
 #include "cluster_internal.h"
 
-enum { FACT_SAID = 1, FACT_DECIDED, FACT_STATE, FACT_STABLE, FACT_ONCE, FACT_VIEW_CHANGE, FACT_NEW_VIEW };
+enum {
+    FACT_SAID = 1,
+    FACT_DECIDED,
+    FACT_STATE,
+    FACT_STABLE,
+    FACT_ONCE,
+    FACT_VIEW_CHANGE,
+    FACT_NEW_VIEW,
+    FACT_PROPOSAL,
+    FACT_VOTE
+};
 
 static size_t fact_slot(const struct tc_lab *lab, const uint64_t key[static 4])
 {
@@ -76,6 +87,20 @@ static void judge_unique(struct tc_lab *lab, uint16_t node, uint64_t fact, uint6
                     (unsigned long long)view);
 }
 
+/* One proposal and one vote of each phase for a view; no view after one that was asked for. */
+static void judge_hotstuff(struct tc_lab *lab, uint16_t node, const Pbft__Envelope *envelope)
+{
+    const uint32_t type = (uint32_t)envelope->type;
+    void *base;
+    if (type == HOTSTUFF__TYPE__PREPARE || type == HOTSTUFF__TYPE__GENERIC) {
+        if (tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &lab->arena, &base) == 0)
+            judge_unique(lab, node, FACT_PROPOSAL, ((Hotstuff__Proposal *)base)->view, envelope->body, "proposals");
+    } else if (tc_hotstuff_is_vote(type)) {
+        if (tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &lab->arena, &base) == 0)
+            judge_unique(lab, node, FACT_VOTE + type, ((Hotstuff__Vote *)base)->view, envelope->body, "votes");
+    }
+}
+
 void lab_judge_said(struct tc_lab *lab, uint16_t node, struct tc_slice frame)
 {
     Pbft__Envelope *envelope;
@@ -85,7 +110,7 @@ void lab_judge_said(struct tc_lab *lab, uint16_t node, struct tc_slice frame)
         tc_lab_fail(lab, "replica %u says something malformed", (unsigned)node);
         return;
     }
-    lab->sent[(uint32_t)envelope->type & 15]++;
+    lab->sent[(uint32_t)envelope->type & 31]++;
     if (!judged(lab, node) || envelope->sender != node)
         return;
     switch (envelope->type) {
@@ -107,6 +132,7 @@ void lab_judge_said(struct tc_lab *lab, uint16_t node, struct tc_slice frame)
             judge_unique(lab, node, FACT_NEW_VIEW, ((Pbft__NewView *)base)->view, envelope->body, "new views");
         break;
     default:
+        judge_hotstuff(lab, node, envelope);
         break;
     }
 }

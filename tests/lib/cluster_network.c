@@ -127,7 +127,7 @@ uint64_t tc_lab_stable(const struct tc_lab *lab, uint16_t node)
 
 uint64_t tc_lab_sent(const struct tc_lab *lab, uint32_t type)
 {
-    return type < 16 ? lab->sent[type] : 0;
+    return type < 32 ? lab->sent[type] : 0;
 }
 
 uint64_t tc_lab_transfers(const struct tc_lab *lab)

@@ -1,0 +1,230 @@
+/* Votes, and what a quorum of them makes: quorum certificates and timeout certificates, as lists of signatures. */
+#include "replica_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void tc_hotstuff_certificate_clear(struct certificate *certificate)
+{
+    free(certificate->shares);
+    *certificate = (struct certificate){0};
+}
+
+void tc_hotstuff_certificate_copy(struct hotstuff *r, struct certificate *into, const struct certificate *from)
+{
+    struct share *shares = NULL;
+    if (into == from)
+        return;
+    if (from->count > 0) {
+        shares = tc_hotstuff_alloc(r, from->count * sizeof *shares);
+        if (!shares)
+            return;
+        memcpy(shares, from->shares, from->count * sizeof *shares);
+    }
+    free(into->shares);
+    *into = *from;
+    into->shares = shares;
+}
+
+bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at)
+{
+    if (!message || message->digest.len != TC_VALUE_SIZE)
+        return false;
+    at->view = message->view;
+    at->sequence = message->sequence;
+    memcpy(at->digest, message->digest.data, TC_VALUE_SIZE);
+    return true;
+}
+
+Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point *at)
+{
+    Hotstuff__Vote *message = tc_hotstuff_scratch(r, sizeof *message);
+    if (!message)
+        return NULL;
+    hotstuff__vote__init(message);
+    message->view = at->view;
+    message->sequence = at->sequence;
+    message->digest = tc_pbft_binary((struct tc_slice){at->digest, TC_VALUE_SIZE});
+    return message;
+}
+
+/* ---- reading ---- */
+
+/* Copies the shares, distinct members only; false for anything of another shape. */
+static bool read_shares(struct hotstuff *r, const uint32_t *signers, size_t signer_count,
+                        const ProtobufCBinaryData *signatures, size_t signature_count, struct share *shares)
+{
+    struct tc_nodeset seen = {{0}};
+    if (signer_count != signature_count || signer_count > r->n)
+        return false;
+    for (size_t i = 0; i < signer_count; i++) {
+        if (signers[i] >= r->n || tc_nodeset_has(&seen, signers[i]) || signatures[i].len != TC_SIGNATURE_SIZE)
+            return false;
+        tc_nodeset_add(&seen, signers[i]);
+        shares[i].signer = (uint16_t)signers[i];
+        memcpy(shares[i].signature, signatures[i].data, TC_SIGNATURE_SIZE);
+    }
+    return true;
+}
+
+static bool shares_good(struct hotstuff *r, const struct certificate *certificate, struct tc_slice body)
+{
+    if (certificate->count < r->quorum)
+        return false;
+    for (uint32_t i = 0; i < certificate->count; i++) {
+        const struct tc_slice signature = {certificate->shares[i].signature, TC_SIGNATURE_SIZE};
+        if (!tc_hotstuff_signed(r, certificate->shares[i].signer, certificate->type, body, signature))
+            return false;
+    }
+    return true;
+}
+
+bool tc_hotstuff_certificate_read(struct hotstuff *r, const Hotstuff__Certificate *message, uint32_t type, bool genesis,
+                                  struct certificate *out)
+{
+    struct tc_slice body;
+    *out = (struct certificate){.type = type};
+    if (!message || (message->view == 0 && message->n_signers == 0))
+        return genesis;
+    if (message->type != type || message->view == 0 || message->sequence == 0 || message->digest.len != TC_VALUE_SIZE)
+        return false;
+    out->at.view = message->view;
+    out->at.sequence = message->sequence;
+    memcpy(out->at.digest, message->digest.data, TC_VALUE_SIZE);
+    out->count = (uint32_t)message->n_signers;
+    out->shares = message->n_signers <= r->n ? tc_hotstuff_scratch(r, message->n_signers * sizeof *out->shares) : NULL;
+    if (!out->shares ||
+        !read_shares(r, message->signers, message->n_signers, message->signatures, message->n_signatures, out->shares))
+        return false;
+    return tc_hotstuff_vote_body(out->at.view, out->at.sequence, out->at.digest, &r->arena, &body) == 0 &&
+           shares_good(r, out, body);
+}
+
+bool tc_hotstuff_timeout_read(struct hotstuff *r, const Hotstuff__TimeoutCertificate *message, uint64_t view,
+                              struct certificate *out)
+{
+    struct tc_slice body;
+    *out = (struct certificate){.type = HOTSTUFF__TYPE__TIMEOUT};
+    if (!message || message->view != view || message->n_signers > r->n)
+        return false;
+    out->at.view = view;
+    out->count = (uint32_t)message->n_signers;
+    out->shares = tc_hotstuff_scratch(r, message->n_signers * sizeof *out->shares);
+    if (!out->shares ||
+        !read_shares(r, message->signers, message->n_signers, message->signatures, message->n_signatures, out->shares))
+        return false;
+    return tc_hotstuff_timeout_body(view, &r->arena, &body) == 0 && shares_good(r, out, body);
+}
+
+bool tc_hotstuff_certificate_load(struct hotstuff *r, const Hotstuff__Certificate *message, struct certificate *out)
+{
+    tc_hotstuff_certificate_clear(out);
+    out->type = tc_hotstuff_first_vote(r);
+    if (!message)
+        return true;
+    if (message->digest.len != TC_VALUE_SIZE || message->n_signers > r->n)
+        return false;
+    out->type = message->type;
+    out->at.view = message->view;
+    out->at.sequence = message->sequence;
+    memcpy(out->at.digest, message->digest.data, TC_VALUE_SIZE);
+    out->shares = tc_hotstuff_alloc(r, message->n_signers * sizeof *out->shares);
+    out->count = (uint32_t)message->n_signers;
+    return out->shares && read_shares(r, message->signers, message->n_signers, message->signatures,
+                                      message->n_signatures, out->shares);
+}
+
+bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertificate *message, struct certificate *out)
+{
+    tc_hotstuff_certificate_clear(out);
+    out->type = HOTSTUFF__TYPE__TIMEOUT;
+    if (!message)
+        return true;
+    if (message->n_signers > r->n)
+        return false;
+    out->at.view = message->view;
+    out->shares = tc_hotstuff_alloc(r, message->n_signers * sizeof *out->shares);
+    out->count = (uint32_t)message->n_signers;
+    return out->shares && read_shares(r, message->signers, message->n_signers, message->signatures,
+                                      message->n_signatures, out->shares);
+}
+
+/* ---- writing ---- */
+
+static bool write_shares(struct hotstuff *r, const struct certificate *certificate, uint32_t **signers,
+                         ProtobufCBinaryData **signatures)
+{
+    *signers = tc_hotstuff_scratch(r, certificate->count * sizeof **signers);
+    *signatures = tc_hotstuff_scratch(r, certificate->count * sizeof **signatures);
+    if (!*signers || !*signatures)
+        return false;
+    for (uint32_t i = 0; i < certificate->count; i++) {
+        (*signers)[i] = certificate->shares[i].signer;
+        (*signatures)[i] = tc_pbft_binary((struct tc_slice){certificate->shares[i].signature, TC_SIGNATURE_SIZE});
+    }
+    return true;
+}
+
+Hotstuff__Certificate *tc_hotstuff_certificate_message(struct hotstuff *r, const struct certificate *certificate)
+{
+    if (certificate->at.view == 0)
+        return NULL;
+    Hotstuff__Certificate *message = tc_hotstuff_scratch(r, sizeof *message);
+    if (!message)
+        return NULL;
+    hotstuff__certificate__init(message);
+    message->type = certificate->type;
+    message->view = certificate->at.view;
+    message->sequence = certificate->at.sequence;
+    message->digest = tc_pbft_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
+    if (!write_shares(r, certificate, &message->signers, &message->signatures))
+        return NULL;
+    message->n_signers = message->n_signatures = certificate->count;
+    return message;
+}
+
+Hotstuff__TimeoutCertificate *tc_hotstuff_timeout_message(struct hotstuff *r, const struct certificate *certificate)
+{
+    if (certificate->at.view == 0)
+        return NULL;
+    Hotstuff__TimeoutCertificate *message = tc_hotstuff_scratch(r, sizeof *message);
+    if (!message)
+        return NULL;
+    hotstuff__timeout_certificate__init(message);
+    message->view = certificate->at.view;
+    if (!write_shares(r, certificate, &message->signers, &message->signatures))
+        return NULL;
+    message->n_signers = message->n_signatures = certificate->count;
+    return message;
+}
+
+/* ---- counting ---- */
+
+static bool same_point(const struct point *a, const struct point *b)
+{
+    return a->view == b->view && a->sequence == b->sequence && tc_hotstuff_same(a->digest, b->digest);
+}
+
+bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
+                       const uint8_t *signature, struct certificate *out)
+{
+    struct vote *votes = r->votes + (size_t)tc_hotstuff_phase(type) * r->n;
+    struct vote *own = &votes[sender];
+    if (own->present && own->at.view >= at->view)
+        return false; /* a second vote of one view counts for nothing */
+    own->present = true;
+    own->at = *at;
+    memcpy(own->signature, signature, TC_SIGNATURE_SIZE);
+    *out = (struct certificate){.type = type, .at = *at};
+    out->shares = tc_hotstuff_scratch(r, r->n * sizeof *out->shares);
+    if (!out->shares)
+        return false;
+    for (uint32_t i = 0; i < r->n; i++) {
+        if (!votes[i].present || !same_point(&votes[i].at, at))
+            continue;
+        out->shares[out->count].signer = (uint16_t)i;
+        memcpy(out->shares[out->count].signature, votes[i].signature, TC_SIGNATURE_SIZE);
+        out->count++;
+    }
+    return out->count == r->quorum; /* those that come later change nothing */
+}

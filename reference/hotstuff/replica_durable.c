@@ -1,0 +1,228 @@
+/* What must not be forgotten, as records.
+ *
+ *   kind (1 byte) ‖
+ *     BLOCK     packed Envelope of type BLOCK with its requests: before the vote for it
+ *     VOTING    packed Voting: view, last vote, certificates, lock, executed height; before anything said because of it
+ *     SNAPSHOT  packed Snapshot: a state, Voting, and the blocks above that state; it replaces everything before it
+ *
+ * The last VOTING counts. What it says is executed is executed again from the snapshot's state on. */
+#include "../fields_alloc.h"
+#include "replica_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { RECORD_BLOCK = 1, RECORD_VOTING, RECORD_SNAPSHOT };
+
+static struct tc_slice make_record(struct hotstuff *r, uint8_t kind, const ProtobufCMessage *message)
+{
+    const size_t packed = protobuf_c_message_get_packed_size(message);
+    uint8_t *bytes = tc_hotstuff_scratch(r, 1 + packed);
+    if (!bytes)
+        return (struct tc_slice){NULL, 0};
+    bytes[0] = kind;
+    protobuf_c_message_pack(message, bytes + 1);
+    return (struct tc_slice){bytes, 1 + packed};
+}
+
+void tc_hotstuff_record_block(struct hotstuff *r, const struct block *block)
+{
+    if (r->replaying)
+        return;
+    uint8_t *bytes = tc_hotstuff_scratch(r, 1 + block->packed_len);
+    if (!bytes)
+        return;
+    bytes[0] = RECORD_BLOCK;
+    memcpy(bytes + 1, block->packed, block->packed_len);
+    tc_hotstuff_persist(r, TC_OUT_PERSIST, (struct tc_slice){bytes, 1 + block->packed_len});
+}
+
+static void voting_message(struct hotstuff *r, Hotstuff__Voting *out)
+{
+    *out = (Hotstuff__Voting)HOTSTUFF__VOTING__INIT;
+    out->view = r->view;
+    out->active = r->active;
+    out->voted_type = r->voted_type;
+    out->voted = tc_hotstuff_point_message(r, &r->voted);
+    out->high = tc_hotstuff_certificate_message(r, &r->high);
+    out->locked = tc_hotstuff_point_message(r, &r->locked);
+    out->decided = tc_hotstuff_certificate_message(r, &r->decided);
+    out->timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
+    out->executed = tc_hotstuff_point_message(r, &r->executed);
+    out->proposed_view = r->proposed_view;
+}
+
+void tc_hotstuff_record_voting(struct hotstuff *r)
+{
+    Hotstuff__Voting voting;
+    voting_message(r, &voting);
+    if (!r->out_of_memory)
+        tc_hotstuff_persist(r, TC_OUT_PERSIST, make_record(r, RECORD_VOTING, &voting.base));
+}
+
+void tc_hotstuff_state_message(struct hotstuff *r, Hotstuff__State *out)
+{
+    *out = (Hotstuff__State)HOTSTUFF__STATE__INIT;
+    out->sequence = r->stable.sequence;
+    out->view = r->stable.view;
+    out->digest = tc_pbft_binary((struct tc_slice){r->stable.digest, TC_VALUE_SIZE});
+    out->snapshot = tc_pbft_binary((struct tc_slice){r->snapshot, r->snapshot_len});
+}
+
+static size_t list_blocks(struct hotstuff *r, ProtobufCBinaryData *list)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < r->bucket_count; i++)
+        for (const struct block *block = r->buckets[i]; block; block = block->next) {
+            if (block->at.sequence <= r->stable.sequence)
+                continue;
+            if (list)
+                list[count] = tc_pbft_binary((struct tc_slice){block->packed, block->packed_len});
+            count++;
+        }
+    return count;
+}
+
+void tc_hotstuff_record_snapshot(struct hotstuff *r)
+{
+    Hotstuff__Snapshot snapshot = HOTSTUFF__SNAPSHOT__INIT;
+    Hotstuff__Voting voting;
+    Hotstuff__State state;
+    if (r->replaying)
+        return;
+    voting_message(r, &voting);
+    tc_hotstuff_state_message(r, &state);
+    snapshot.voting = &voting;
+    snapshot.state = &state;
+    snapshot.blocks = tc_hotstuff_scratch(r, list_blocks(r, NULL) * sizeof *snapshot.blocks);
+    if (!snapshot.blocks || r->out_of_memory)
+        return;
+    snapshot.n_blocks = list_blocks(r, snapshot.blocks);
+    tc_hotstuff_persist(r, TC_OUT_SNAPSHOT, make_record(r, RECORD_SNAPSHOT, &snapshot.base));
+}
+
+/* ---- coming back: these records are ours and were checked when they were made, but a damaged one must not pass ----
+ */
+
+static int unpack(struct hotstuff *r, const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, void *out)
+{
+    ProtobufCMessage *base;
+    const int rc = tc_fields_unpack(descriptor, bytes, &r->arena, &base);
+    if (rc == 0)
+        memcpy(out, &base, sizeof base);
+    return rc == TC_ELIMIT ? TC_EMEMORY : rc;
+}
+
+static int replay_block(struct hotstuff *r, struct tc_slice bytes)
+{
+    Pbft__Envelope *envelope;
+    Hotstuff__Block *body;
+    struct point at;
+    int rc = unpack(r, &pbft__envelope__descriptor, bytes, &envelope);
+    if (rc == 0)
+        rc = unpack(r, &hotstuff__block__descriptor, tc_pbft_slice(envelope->body), &body);
+    if (rc != 0)
+        return rc;
+    if (body->parent.len != TC_VALUE_SIZE ||
+        tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->arena, at.digest) != 0)
+        return TC_EMALFORMED;
+    at.view = body->view;
+    at.sequence = body->sequence;
+    if (!tc_hotstuff_block_add(r, &at, body->parent.data, envelope))
+        return r->out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
+    return 0;
+}
+
+static int load_voting(struct hotstuff *r, const Hotstuff__Voting *voting)
+{
+    struct point executed;
+    if (!tc_hotstuff_point_read(voting->voted, &r->voted) || !tc_hotstuff_point_read(voting->locked, &r->locked) ||
+        !tc_hotstuff_point_read(voting->executed, &executed) || voting->view < r->view ||
+        !tc_hotstuff_certificate_load(r, voting->high, &r->high) ||
+        !tc_hotstuff_certificate_load(r, voting->decided, &r->decided) ||
+        !tc_hotstuff_timeout_load(r, voting->timeout, &r->timeout_certificate))
+        return r->out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
+    r->view = voting->view;
+    r->active = voting->active;
+    r->voted_type = voting->voted_type;
+    r->proposed_view = voting->proposed_view;
+    if (executed.sequence > r->target.sequence)
+        r->target = executed;
+    return 0;
+}
+
+int tc_hotstuff_state_load(struct hotstuff *r, const Hotstuff__State *state)
+{
+    struct tc_pbft_store *store;
+    uint64_t sequence;
+    if (state->digest.len != TC_VALUE_SIZE)
+        return TC_EMALFORMED;
+    int rc = tc_pbft_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
+    if (rc != 0)
+        return rc;
+    uint8_t *bytes = tc_hotstuff_alloc(r, state->snapshot.len);
+    if (!bytes || sequence != state->sequence) {
+        tc_pbft_store_free(store);
+        free(bytes);
+        return bytes ? TC_EMALFORMED : TC_EMEMORY;
+    }
+    memcpy(bytes, state->snapshot.data, state->snapshot.len);
+    free(r->snapshot);
+    r->snapshot = bytes;
+    r->snapshot_len = state->snapshot.len;
+    tc_pbft_store_free(r->store);
+    r->store = store;
+    r->stable.sequence = state->sequence;
+    r->stable.view = state->view;
+    memcpy(r->stable.digest, state->digest.data, TC_VALUE_SIZE);
+    r->executed = r->stable;
+    return 0;
+}
+
+static int replay_snapshot(struct hotstuff *r, struct tc_slice bytes)
+{
+    Hotstuff__Snapshot *snapshot;
+    int rc = unpack(r, &hotstuff__snapshot__descriptor, bytes, &snapshot);
+    if (rc == 0 && (!snapshot->state || !snapshot->voting))
+        rc = TC_EMALFORMED;
+    if (rc == 0)
+        rc = tc_hotstuff_state_load(r, snapshot->state);
+    if (rc == 0 && r->target.sequence < r->executed.sequence)
+        r->target = r->executed;
+    if (rc == 0)
+        rc = load_voting(r, snapshot->voting);
+    for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++)
+        rc = replay_block(r, tc_pbft_slice(snapshot->blocks[i]));
+    return rc;
+}
+
+int tc_hotstuff_replay(struct hotstuff *r, struct tc_slice record)
+{
+    Hotstuff__Voting *voting;
+    if (record.len == 0)
+        return TC_EMALFORMED;
+    const struct tc_slice rest = {record.data + 1, record.len - 1};
+    int rc;
+    switch (record.data[0]) {
+    case RECORD_BLOCK:
+        return replay_block(r, rest);
+    case RECORD_VOTING:
+        rc = unpack(r, &hotstuff__voting__descriptor, rest, &voting);
+        return rc != 0 ? rc : load_voting(r, voting);
+    case RECORD_SNAPSHOT:
+        return replay_snapshot(r, rest);
+    default:
+        return TC_EMALFORMED;
+    }
+}
+
+int tc_hotstuff_replay_end(struct hotstuff *r)
+{
+    tc_hotstuff_execute(r);
+    if (r->out_of_memory)
+        return TC_EMEMORY;
+    if (r->target.sequence > r->executed.sequence)
+        return TC_EMALFORMED;
+    tc_hotstuff_blocks_prune(r);
+    return 0;
+}

@@ -1,0 +1,330 @@
+/* What the files of the HotStuff replicas share. Nobody outside reference/hotstuff/replica*.c includes this.
+ *
+ * One file per concern: replica.c (the step), replica_output.c (records, frames, facts, signatures), replica_block.c
+ * (the tree of blocks), replica_request.c (what clients want), replica_certificate.c (votes, quorum and timeout
+ * certificates), replica_propose.c and replica_vote.c (both variants' normal case), replica_pacemaker.c (views),
+ * replica_execute.c, replica_sync.c (blocks and states for those that lag), replica_durable.c (records out and in).
+ *
+ * Failing allocations set `out_of_memory`; the step then returns TC_EMEMORY and the replica is dead. */
+#ifndef TC_HOTSTUFF_REPLICA_INTERNAL_H
+#define TC_HOTSTUFF_REPLICA_INTERNAL_H
+
+#include "../../proxy/nodeset.h"
+#include "../bugs.h"
+#include "../pbft/store.h"
+#include "replica.h"
+#include "wire.h"
+
+#define PENDING_CLIENT_MAX  64 /* requests of one client that wait */
+#define VERIFIED_CACHE      4096
+#define COMPLAINT_PERIOD_NS UINT64_C(1000000000)
+#define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
+#define ARENA_MAX           (512u << 20)
+#define BLOCKS_OPEN_MAX     1024 /* blocks above the executed height that we keep before we sort out */
+#define FETCH_FRAMES_MAX    32   /* blocks sent for one request */
+#define FETCH_BYTES_MAX     (1u << 20)
+#define FORWARD_MAX         64
+#define PROPOSALS_VIEW_MAX  4 /* different proposals of one view that we keep */
+
+/* One replica's signature, part of a certificate. */
+struct share {
+    uint16_t signer;
+    uint8_t signature[TC_SIGNATURE_SIZE];
+};
+
+/* A point in the tree of blocks: what a vote names. */
+struct point {
+    uint64_t view, sequence;
+    uint8_t digest[TC_VALUE_SIZE];
+};
+
+/* A quorum certificate, or with type TIMEOUT a timeout certificate for at.view. view 0: the genesis block's, or none.
+ */
+struct certificate {
+    uint32_t type;
+    struct point at;
+    uint32_t count;
+    struct share *shares; /* malloc'ed */
+};
+
+struct request_id {
+    uint16_t client;
+    uint64_t timestamp;
+};
+
+struct block {
+    struct block *next; /* in its bucket */
+    struct point at;
+    uint8_t parent[TC_VALUE_SIZE];
+    bool keep; /* marked while sorting out */
+    uint32_t count;
+    struct request_id *ids; /* of its requests */
+    uint8_t *packed;        /* the Envelope of type BLOCK */
+    size_t packed_len;
+};
+
+/* A request that waits to be executed, in order of arrival. */
+struct pending {
+    struct pending *next, *previous;
+    uint16_t client;
+    uint64_t timestamp;
+    uint64_t mark; /* equal to hotstuff.mark: stands in a block that is not executed yet */
+    uint8_t digest[TC_VALUE_SIZE];
+    uint8_t *packed; /* the client's envelope, malloc'ed */
+    size_t packed_len;
+};
+
+/* The newest vote of one replica and phase. */
+struct vote {
+    bool present;
+    struct point at;
+    uint8_t signature[TC_SIGNATURE_SIZE];
+};
+
+enum { PHASE_PREPARE = 0, PHASE_PRE_COMMIT, PHASE_COMMIT, PHASE_GENERIC, PHASE_COUNT };
+
+struct peer {
+    uint64_t ready_view; /* highest view for which it sent a new-view message */
+    uint64_t asked_view; /* highest view that it asked for after a timeout, and its share */
+    uint8_t share[TC_SIGNATURE_SIZE];
+    uint64_t helped_ns;    /* TC_NEVER_NS: never */
+    uint64_t state_ns;     /* when we sent it a state */
+    uint64_t offer_height; /* the state that it offered last */
+    uint8_t offer_digest[TC_VALUE_SIZE];
+};
+
+struct complaint_account {
+    uint64_t period_start_ns;
+    uint32_t count;
+};
+
+struct hotstuff {
+    struct tc_protocol_env env;
+    const struct tc_cluster *cluster;
+    bool chained;
+    uint16_t id;
+    uint64_t bugs;
+    uint32_t n, f, quorum, window, interval, batch_max;
+
+    /* the step in progress */
+    uint64_t now_ns;
+    uint16_t from; /* connection that the frame came on: whom complaints name */
+    bool out_of_memory, replaying, started, dirty, progressed;
+    struct tc_arena arena;
+    struct tc_output *outputs;
+    size_t output_count, output_capacity;
+
+    /* view */
+    uint64_t view;
+    bool active;           /* false: we asked for `view` and wait for a quorum that does */
+    uint32_t failed_views; /* since the last progress: how often the timer was doubled */
+    struct certificate timeout_certificate;
+    struct peer peers[TC_REPLICAS_MAX];
+
+    /* voting (PODC'19 algorithms 2 and 3) */
+    struct certificate high;    /* prepareQC, chained: genericQC */
+    struct point locked;        /* what lockedQC certifies */
+    struct certificate decided; /* basic: the newest commitQC */
+    uint32_t voted_type;
+    struct point voted;
+    struct vote *votes; /* PHASE_COUNT for each replica */
+    uint64_t proposed_view;
+    uint64_t crowd_view; /* how many blocks came for it */
+    uint32_t crowd;
+    uint32_t said_type; /* the leader's last message of `said_view`, to be said again */
+    uint64_t said_view;
+    uint8_t *said;
+    size_t said_len;
+
+    /* blocks */
+    struct block **buckets;
+    uint32_t bucket_count, open_count;
+    struct point executed;
+    struct point target; /* committed, perhaps not executed yet for want of blocks */
+    uint8_t wanted[TC_VALUE_SIZE];
+    bool wants;
+    uint64_t wanted_ns;
+    uint32_t wanted_next;  /* whom to ask next */
+    uint32_t wanted_taken; /* blocks that came since we asked */
+
+    /* state machine */
+    struct tc_pbft_store *store;
+    struct point stable; /* of our newest snapshot */
+    uint8_t *snapshot;
+    size_t snapshot_len;
+
+    /* requests */
+    struct pending *pending_first, *pending_last;
+    uint32_t pending_count;
+    uint16_t pending_of_client[TC_NODES_MAX];
+    uint64_t mark;
+
+    /* timers, TC_NEVER_NS when off */
+    uint64_t view_deadline_ns, resend_deadline_ns, resend_wait_ns;
+
+    struct complaint_account complaints[TC_NODES_MAX];
+    uint8_t (*verified)[TC_VALUE_SIZE]; /* digests of what was verified */
+};
+
+static inline uint16_t tc_hotstuff_leader(const struct hotstuff *r, uint64_t view)
+{
+    return r->env.leader ? r->env.leader(r->cluster, view) : (uint16_t)(view % r->n);
+}
+
+static inline bool tc_hotstuff_same(const uint8_t *a, const uint8_t *b)
+{
+    return __builtin_memcmp(a, b, TC_VALUE_SIZE) == 0;
+}
+
+static inline uint32_t tc_hotstuff_phase(uint32_t type)
+{
+    return type == HOTSTUFF__TYPE__GENERIC_VOTE ? PHASE_GENERIC : type - HOTSTUFF__TYPE__PREPARE_VOTE;
+}
+
+/* The votes whose certificate a proposal extends. */
+static inline uint32_t tc_hotstuff_first_vote(const struct hotstuff *r)
+{
+    return r->chained ? HOTSTUFF__TYPE__GENERIC_VOTE : HOTSTUFF__TYPE__PREPARE_VOTE;
+}
+
+/* ---- replica_output.c ---- */
+
+/* Zeroed memory; NULL marks the replica dead. `scratch` lives until the end of the step. */
+void *tc_hotstuff_alloc(struct hotstuff *r, size_t size);
+void *tc_hotstuff_scratch(struct hotstuff *r, size_t size);
+/* Outputs of this step; bytes must live in r->arena. Records and sends are suppressed while replaying. */
+void tc_hotstuff_persist(struct hotstuff *r, enum tc_output_kind kind, struct tc_slice record);
+void tc_hotstuff_send(struct hotstuff *r, uint32_t to, struct tc_slice frame);
+void tc_hotstuff_broadcast(struct hotstuff *r, struct tc_slice frame);
+void tc_hotstuff_observe(struct hotstuff *r, const struct tc_observation *observation);
+void tc_hotstuff_observe_view(struct hotstuff *r);
+void tc_hotstuff_observe_stable(struct hotstuff *r);
+void tc_hotstuff_complain(struct hotstuff *r, uint32_t peer, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+/* An envelope of ours around `body`, sealed; as a frame ({NULL, 0} when that fails, which was complained about). */
+bool tc_hotstuff_envelope(struct hotstuff *r, uint32_t type, const ProtobufCMessage *body, uint32_t client,
+                          Pbft__Envelope *envelope);
+struct tc_slice tc_hotstuff_frame_of(struct hotstuff *r, const Pbft__Envelope *envelope);
+struct tc_slice tc_hotstuff_message(struct hotstuff *r, uint32_t type, const ProtobufCMessage *body, uint32_t client);
+/* Does the signature or MAC hold? Asked twice about the same signature, it remembers. */
+bool tc_hotstuff_authentic(struct hotstuff *r, const Pbft__Envelope *envelope);
+bool tc_hotstuff_signed(struct hotstuff *r, uint32_t signer, uint32_t type, struct tc_slice body,
+                        struct tc_slice signature);
+
+/* ---- replica_certificate.c ---- */
+
+void tc_hotstuff_certificate_clear(struct certificate *certificate);
+void tc_hotstuff_certificate_copy(struct hotstuff *r, struct certificate *into, const struct certificate *from);
+/* Reads one (shares in the arena) and checks it: a quorum of distinct members, good signatures, one of votes `type`. A
+ * missing one, or one of view 0 without signers, is the genesis block's where `genesis` allows it. */
+bool tc_hotstuff_certificate_read(struct hotstuff *r, const Hotstuff__Certificate *message, uint32_t type, bool genesis,
+                                  struct certificate *out);
+bool tc_hotstuff_timeout_read(struct hotstuff *r, const Hotstuff__TimeoutCertificate *message, uint64_t view,
+                              struct certificate *out);
+/* For the wire or the disk, in the arena; NULL for the genesis block's (or none), and when out of memory. */
+Hotstuff__Certificate *tc_hotstuff_certificate_message(struct hotstuff *r, const struct certificate *certificate);
+Hotstuff__TimeoutCertificate *tc_hotstuff_timeout_message(struct hotstuff *r, const struct certificate *certificate);
+/* From our own disk, unchecked but for its shape; shares malloc'ed. */
+bool tc_hotstuff_certificate_load(struct hotstuff *r, const Hotstuff__Certificate *message, struct certificate *out);
+bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertificate *message, struct certificate *out);
+/* Takes a verified vote; true if a certificate came of it, which is then in *out (arena). */
+bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
+                       const uint8_t *signature, struct certificate *out);
+Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point *at);
+bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at);
+
+/* ---- replica_block.c ---- */
+
+struct block *tc_hotstuff_block_find(const struct hotstuff *r, const uint8_t *digest);
+/* Keeps the block with these requests (envelope->requests); NULL when out of memory or a request is malformed. */
+struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, const uint8_t *parent,
+                                    const Pbft__Envelope *envelope);
+void tc_hotstuff_block_record(struct hotstuff *r, const struct block *block);
+/* The requests of a block, unpacked into the arena; NULL when out of memory. */
+Pbft__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block);
+/* Is `ancestor` on the way from `digest` to the executed block? missing: the way is not known whole. */
+bool tc_hotstuff_extends(const struct hotstuff *r, const uint8_t *digest, const struct point *ancestor);
+/* Drops what is not needed any more. */
+void tc_hotstuff_blocks_prune(struct hotstuff *r);
+void tc_hotstuff_blocks_free(struct hotstuff *r);
+
+/* ---- replica_request.c ---- */
+
+void tc_hotstuff_on_request(struct hotstuff *r, const Pbft__Envelope *envelope);
+/* Is the envelope a well-formed request? Fills client, timestamp and digest. Not verified. */
+bool tc_hotstuff_request_read(struct hotstuff *r, const Pbft__Envelope *envelope, struct request_id *id,
+                              uint8_t *digest, struct tc_slice *operation);
+/* Are all requests beside a proposal well-formed and authentic? Those we did not know wait from now on too. */
+bool tc_hotstuff_requests_take(struct hotstuff *r, const Pbft__Envelope *envelope);
+/* Drops what the client table makes obsolete. */
+void tc_hotstuff_pending_prune(struct hotstuff *r);
+/* What may be proposed on top of `parent`: not in any block between the executed one and it. false: that way is not
+ * known. */
+bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Pbft__Envelope ***requests, size_t *count,
+                        bool *unfinished);
+void tc_hotstuff_pending_forward(struct hotstuff *r);
+void tc_hotstuff_pending_free(struct hotstuff *r);
+
+/* ---- replica_propose.c, replica_vote.c ---- */
+
+/* The leader proposes, or goes on to the next phase, when it may. */
+void tc_hotstuff_propose(struct hotstuff *r);
+void tc_hotstuff_announce(struct hotstuff *r, uint32_t type, const struct certificate *certificate);
+void tc_hotstuff_on_proposal(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_vote(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
+                           const uint8_t *signature);
+/* Votes for a block we hold, if the rules allow it (PODC'19 safeNode). */
+void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const struct certificate *justify);
+void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at);
+void tc_hotstuff_resend_vote(struct hotstuff *r);
+/* What a certificate means for us: prepareQC/genericQC, and with it the chained rules for lock and commit. */
+void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate);
+void tc_hotstuff_chain_rules(struct hotstuff *r);
+/* A commitQC (basic). */
+void tc_hotstuff_decide(struct hotstuff *r, const struct certificate *certificate);
+
+/* ---- replica_pacemaker.c ---- */
+
+/* Enters a view for which there is evidence; nothing if we are there or beyond. */
+void tc_hotstuff_enter(struct hotstuff *r, uint64_t view);
+void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_view_timeout(struct hotstuff *r);
+void tc_hotstuff_resend_timeout(struct hotstuff *r);
+void tc_hotstuff_update_timers(struct hotstuff *r);
+uint64_t tc_hotstuff_view_timeout_ns(const struct hotstuff *r);
+/* Tells a peer where we are: certificates, and what was decided last. */
+void tc_hotstuff_help(struct hotstuff *r, uint16_t peer);
+bool tc_hotstuff_unfinished(const struct hotstuff *r);
+
+/* ---- replica_execute.c ---- */
+
+/* The block at this point is committed: executes it and its ancestors, or fetches what is missing. */
+void tc_hotstuff_commit(struct hotstuff *r, const struct point *at);
+void tc_hotstuff_execute(struct hotstuff *r);
+void tc_hotstuff_send_reply(struct hotstuff *r, uint16_t client);
+/* The packed snapshot of the present state becomes the stable one. */
+void tc_hotstuff_take_snapshot(struct hotstuff *r);
+
+/* ---- replica_sync.c ---- */
+
+void tc_hotstuff_want(struct hotstuff *r, const uint8_t *digest);
+void tc_hotstuff_ask_again(struct hotstuff *r);
+void tc_hotstuff_on_block_request(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_state_request(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_state(struct hotstuff *r, const Pbft__Envelope *envelope);
+
+/* ---- replica_durable.c ---- */
+
+void tc_hotstuff_record_block(struct hotstuff *r, const struct block *block);
+void tc_hotstuff_record_voting(struct hotstuff *r);
+void tc_hotstuff_record_snapshot(struct hotstuff *r);
+/* 0, TC_EMALFORMED, TC_EMEMORY. */
+int tc_hotstuff_replay(struct hotstuff *r, struct tc_slice record);
+int tc_hotstuff_replay_end(struct hotstuff *r);
+void tc_hotstuff_state_message(struct hotstuff *r, Hotstuff__State *out);
+int tc_hotstuff_state_load(struct hotstuff *r, const Hotstuff__State *state);
+
+#endif

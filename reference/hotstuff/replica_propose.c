@@ -1,0 +1,111 @@
+/* The leader's part: proposals, and in the basic protocol the announcements of the certificates that came of them. */
+#include "replica_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Says it to all, and keeps it to say it again to those that missed it. */
+static void say(struct hotstuff *r, uint32_t type, struct tc_slice frame)
+{
+    uint8_t *kept = frame.len > 0 ? tc_hotstuff_alloc(r, frame.len) : NULL;
+    if (!kept)
+        return;
+    memcpy(kept, frame.data, frame.len);
+    free(r->said);
+    r->said = kept;
+    r->said_len = frame.len;
+    r->said_type = type;
+    r->said_view = r->view;
+    tc_hotstuff_broadcast(r, frame);
+}
+
+/* Does the leader know what it must before it proposes? Chained: the certificate of the view before, unless that view
+ * was given up. Basic: new-view messages of a quorum, so that no higher prepareQC is overlooked that somebody may be
+ * locked on (PODC'19 §4.2). */
+static bool may_propose(const struct hotstuff *r)
+{
+    if (!r->started || !r->active || r->out_of_memory || r->proposed_view >= r->view ||
+        tc_hotstuff_leader(r, r->view) != r->id || r->voted.view >= r->view)
+        return false;
+    const bool follows = r->high.at.view + 1 == r->view;
+    const bool given_up = r->timeout_certificate.at.view == r->view;
+    if (!follows && !given_up)
+        return false;
+    if (r->chained || r->view == 1)
+        return true;
+    uint32_t ready = 1;
+    for (uint32_t i = 0; i < r->n; i++)
+        ready += i != r->id && r->peers[i].ready_view == r->view;
+    return ready >= r->quorum;
+}
+
+/* Chained: whoever made the certificate that commits a block is the only one that knows; the next proposal tells it. */
+static bool others_wait(const struct hotstuff *r)
+{
+    const struct block *block = r->chained ? tc_hotstuff_block_find(r, r->high.at.digest) : NULL;
+    for (uint32_t i = 0; block && i < 3; i++) {
+        if (block->count > 0)
+            return true;
+        block = tc_hotstuff_block_find(r, block->parent);
+    }
+    return false;
+}
+
+static void propose_block(struct hotstuff *r, Pbft__Envelope **requests, size_t count)
+{
+    Hotstuff__Proposal body = HOTSTUFF__PROPOSAL__INIT;
+    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    struct point at = {.view = r->view, .sequence = r->high.at.sequence + 1};
+    const uint32_t type = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
+    envelope.requests = requests;
+    envelope.n_requests = count;
+    if (tc_hotstuff_envelope_digest(&envelope, at.view, at.sequence, r->high.at.digest, &r->arena, at.digest) != 0) {
+        r->out_of_memory = true;
+        return;
+    }
+    body.view = at.view;
+    body.sequence = at.sequence;
+    body.digest = tc_pbft_binary((struct tc_slice){at.digest, TC_VALUE_SIZE});
+    body.parent = tc_pbft_binary((struct tc_slice){r->high.at.digest, TC_VALUE_SIZE});
+    body.justify = tc_hotstuff_certificate_message(r, &r->high);
+    if (r->high.at.view + 1 != r->view)
+        body.timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
+    if (!tc_hotstuff_envelope(r, type, &body.base, 0, &envelope))
+        return;
+    envelope.requests = requests;
+    envelope.n_requests = count;
+    const struct block *block = tc_hotstuff_block_add(r, &at, r->high.at.digest, &envelope);
+    if (!block)
+        return;
+    r->proposed_view = r->view;
+    r->dirty = true;
+    say(r, type, tc_hotstuff_frame_of(r, &envelope));
+    tc_hotstuff_vote_block(r, block, &r->high);
+}
+
+void tc_hotstuff_propose(struct hotstuff *r)
+{
+    /* A vote of our own may be the last one missing: one leader (n = 1, or a rotation that repeats) may go on at once.
+     */
+    for (uint32_t rounds = 0; rounds < 8 && may_propose(r); rounds++) {
+        Pbft__Envelope **requests;
+        size_t count;
+        bool unfinished;
+        if (!tc_hotstuff_gather(r, &r->high, &requests, &count, &unfinished) ||
+            (count == 0 && !unfinished && !others_wait(r)))
+            return;
+        propose_block(r, requests, count);
+    }
+}
+
+void tc_hotstuff_announce(struct hotstuff *r, uint32_t type, const struct certificate *certificate)
+{
+    Hotstuff__Announcement body = HOTSTUFF__ANNOUNCEMENT__INIT;
+    body.view = certificate->at.view;
+    body.sequence = certificate->at.sequence;
+    body.digest = tc_pbft_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
+    body.justify = tc_hotstuff_certificate_message(r, certificate);
+    if (!body.justify)
+        return;
+    say(r, type, tc_hotstuff_message(r, type, &body.base, 0));
+}

@@ -1,0 +1,286 @@
+/* The voter's part, and what certificates mean (PODC'19, algorithms 1 to 3). */
+#include "replica_internal.h"
+
+#include <string.h>
+
+/* ---- saying ---- */
+
+static struct tc_slice vote_frame(struct hotstuff *r, uint32_t type, const struct point *at, uint8_t *signature)
+{
+    Pbft__Envelope envelope;
+    const Hotstuff__Vote *body = tc_hotstuff_point_message(r, at);
+    if (!body || !tc_hotstuff_envelope(r, type, &body->base, 0, &envelope) ||
+        envelope.signature.len != TC_SIGNATURE_SIZE)
+        return (struct tc_slice){NULL, 0};
+    memcpy(signature, envelope.signature.data, TC_SIGNATURE_SIZE);
+    return tc_hotstuff_frame_of(r, &envelope);
+}
+
+static uint16_t collector(const struct hotstuff *r, uint64_t view)
+{
+    return tc_hotstuff_leader(r, r->chained ? view + 1 : view);
+}
+
+void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at)
+{
+    uint8_t signature[TC_SIGNATURE_SIZE];
+    const struct point point = *at;
+    r->voted_type = type;
+    r->voted = point;
+    r->dirty = true;
+    const struct tc_slice frame = vote_frame(r, type, &point, signature);
+    if (frame.len == 0)
+        return;
+    const uint16_t to = collector(r, point.view);
+    tc_hotstuff_send(r, to, frame);
+    if (r->chained)
+        tc_hotstuff_enter(r, point.view + 1);
+    if (to == r->id)
+        tc_hotstuff_take_vote(r, r->id, type, &point, signature);
+}
+
+void tc_hotstuff_resend_vote(struct hotstuff *r)
+{
+    uint8_t signature[TC_SIGNATURE_SIZE];
+    const uint64_t current = r->chained ? r->view - 1 : r->view;
+    if (!r->active || r->voted.view == 0 || r->voted.view != current)
+        return;
+    tc_hotstuff_send(r, collector(r, r->voted.view), vote_frame(r, r->voted_type, &r->voted, signature));
+}
+
+/* ---- rules ---- */
+
+/* Votes are in the order of (view, phase), and no two alike: the phases' numbers grow. */
+static bool in_order(const struct hotstuff *r, uint32_t type, uint64_t view)
+{
+    return view > r->voted.view || (view == r->voted.view && type > r->voted_type);
+}
+
+void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const struct certificate *justify)
+{
+    const uint32_t type = tc_hotstuff_first_vote(r);
+    if (!r->active || block->at.view != r->view || !in_order(r, type, r->view))
+        return;
+    /* Chained: what the justification locks is the parent of its block, so that block must be here (or be behind us).
+     */
+    if (r->chained && justify->at.view > 0 && !tc_hotstuff_same(justify->at.digest, r->executed.digest) &&
+        !tc_hotstuff_block_find(r, justify->at.digest)) {
+        tc_hotstuff_want(r, justify->at.digest);
+        return;
+    }
+    /* safeNode: it extends the block we are locked on, or its justification is of a later view than our lock */
+    if (justify->at.view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
+        return;
+    tc_hotstuff_vote(r, type, &block->at);
+}
+
+static void lock(struct hotstuff *r, const struct point *at)
+{
+    if (at->view <= r->locked.view)
+        return;
+    r->locked = *at;
+    r->dirty = true;
+}
+
+/* Along the certified chain: two certificates in a row lock the first block (its certificate is in the second), three
+ * over consecutive views commit it (PODC'19 §5, algorithm 3). Whoever fetched blocks late sees several steps at once.
+ */
+void tc_hotstuff_chain_rules(struct hotstuff *r)
+{
+    const uint8_t *digest = r->high.at.digest;
+    bool first = true;
+    if (!r->chained || r->high.at.view == 0)
+        return;
+    while (!tc_hotstuff_same(digest, r->executed.digest)) {
+        const struct block *two = tc_hotstuff_block_find(r, digest);
+        if (!two) {
+            if (r->high.at.sequence > r->executed.sequence)
+                tc_hotstuff_want(r, digest);
+            return;
+        }
+        if (two->at.sequence <= r->executed.sequence)
+            return;
+        const struct block *one = tc_hotstuff_block_find(r, two->parent);
+        if (first && one)
+            lock(r, &one->at);
+        first = false;
+        const struct block *zero = one ? tc_hotstuff_block_find(r, one->parent) : NULL;
+        if (zero && two->at.view == one->at.view + 1 && one->at.view == zero->at.view + 1) {
+            tc_hotstuff_commit(r, &zero->at);
+            return;
+        }
+        digest = two->parent;
+    }
+}
+
+void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate)
+{
+    if (certificate->at.view <= r->high.at.view)
+        return;
+    tc_hotstuff_certificate_copy(r, &r->high, certificate);
+    r->dirty = true;
+    tc_hotstuff_chain_rules(r);
+}
+
+void tc_hotstuff_decide(struct hotstuff *r, const struct certificate *certificate)
+{
+    if (certificate->at.view > r->decided.at.view) {
+        tc_hotstuff_certificate_copy(r, &r->decided, certificate);
+        r->dirty = true;
+    }
+    tc_hotstuff_commit(r, &certificate->at);
+    tc_hotstuff_enter(r, certificate->at.view + 1);
+}
+
+/* ---- hearing proposals ---- */
+
+/* The checks that need no memory: who, what, and on which certificate. */
+static bool proposal_read(struct hotstuff *r, const Pbft__Envelope *envelope, const Hotstuff__Proposal *body,
+                          struct point *at, struct certificate *justify, struct certificate *timeout)
+{
+    uint8_t digest[TC_VALUE_SIZE];
+    if (body->digest.len != TC_VALUE_SIZE || body->parent.len != TC_VALUE_SIZE || body->view == 0 ||
+        envelope->sender != tc_hotstuff_leader(r, body->view))
+        return false;
+    if (tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->arena, digest) != 0 ||
+        !tc_hotstuff_same(digest, body->digest.data))
+        return false;
+    if (!tc_hotstuff_certificate_read(r, body->justify, tc_hotstuff_first_vote(r), true, justify))
+        return false;
+    *at = (struct point){.view = body->view, .sequence = body->sequence};
+    memcpy(at->digest, digest, TC_VALUE_SIZE);
+    if (justify->at.view >= at->view || justify->at.sequence + 1 != at->sequence ||
+        !tc_hotstuff_same(justify->at.digest, body->parent.data))
+        return false;
+    *timeout = (struct certificate){0};
+    return justify->at.view + 1 == at->view || tc_hotstuff_timeout_read(r, body->timeout, at->view, timeout);
+}
+
+/* A leader may sign as many proposals for its view as it likes; we keep a few. */
+static bool crowded(struct hotstuff *r, const struct point *at)
+{
+    if (tc_hotstuff_block_find(r, at->digest))
+        return false;
+    if (r->crowd_view != at->view) {
+        r->crowd_view = at->view;
+        r->crowd = 0;
+    }
+    return ++r->crowd > PROPOSALS_VIEW_MAX;
+}
+
+void tc_hotstuff_on_proposal(struct hotstuff *r, const Pbft__Envelope *envelope)
+{
+    void *base;
+    struct point at;
+    struct certificate justify, timeout;
+    const uint32_t wanted = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
+    if (tc_hotstuff_type(envelope) != wanted ||
+        tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &r->arena, &base) != 0 ||
+        !tc_hotstuff_authentic(r, envelope) || !proposal_read(r, envelope, base, &at, &justify, &timeout)) {
+        tc_hotstuff_complain(r, r->from, "bad proposal of node %u", envelope->sender);
+        return;
+    }
+    /* The certificate is news however late the proposal is; the block is wanted only if somebody may still vote. */
+    if (at.view + 1 < r->view || !tc_hotstuff_requests_take(r, envelope)) {
+        tc_hotstuff_learn(r, &justify);
+        return;
+    }
+    if (timeout.at.view > r->timeout_certificate.at.view)
+        tc_hotstuff_certificate_copy(r, &r->timeout_certificate, &timeout);
+    if (crowded(r, &at) || !tc_hotstuff_block_add(r, &at, justify.at.digest, envelope))
+        return;
+    tc_hotstuff_learn(r, &justify);
+    tc_hotstuff_enter(r, at.view);
+    const struct block *block = tc_hotstuff_block_find(r, at.digest);
+    if (block)
+        tc_hotstuff_vote_block(r, block, &justify);
+}
+
+void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envelope)
+{
+    void *base;
+    struct certificate justify;
+    const uint32_t type = tc_hotstuff_type(envelope);
+    const uint32_t votes = type - HOTSTUFF__TYPE__PRE_COMMIT + HOTSTUFF__TYPE__PREPARE_VOTE;
+    if (r->chained || tc_pbft_get_body(envelope, &hotstuff__announcement__descriptor, &r->arena, &base) != 0 ||
+        !tc_hotstuff_authentic(r, envelope)) {
+        tc_hotstuff_complain(r, r->from, "bad announcement of node %u", envelope->sender);
+        return;
+    }
+    const Hotstuff__Announcement *body = base;
+    if (!tc_hotstuff_certificate_read(r, body->justify, votes, false, &justify) || body->view != justify.at.view ||
+        body->sequence != justify.at.sequence || body->digest.len != TC_VALUE_SIZE ||
+        !tc_hotstuff_same(body->digest.data, justify.at.digest)) {
+        tc_hotstuff_complain(r, r->from, "bad certificate in an announcement of node %u", envelope->sender);
+        return;
+    }
+    if (type == HOTSTUFF__TYPE__DECIDE) {
+        tc_hotstuff_decide(r, &justify);
+        return;
+    }
+    if (type == HOTSTUFF__TYPE__PRE_COMMIT)
+        tc_hotstuff_learn(r, &justify);
+    else
+        lock(r, &justify.at);
+    tc_hotstuff_enter(r, justify.at.view);
+    const uint32_t vote = votes + 1;
+    if (r->active && justify.at.view == r->view && in_order(r, vote, r->view) &&
+        envelope->sender == tc_hotstuff_leader(r, r->view))
+        tc_hotstuff_vote(r, vote, &justify.at);
+}
+
+/* ---- hearing votes ---- */
+
+/* What the leader does with a certificate that it made; its own part in the next phase comes with it. */
+static void advance(struct hotstuff *r, const struct certificate *made)
+{
+    switch (made->type) {
+    case HOTSTUFF__TYPE__PREPARE_VOTE:
+        tc_hotstuff_learn(r, made);
+        tc_hotstuff_announce(r, HOTSTUFF__TYPE__PRE_COMMIT, made);
+        if (in_order(r, HOTSTUFF__TYPE__PRE_COMMIT_VOTE, made->at.view))
+            tc_hotstuff_vote(r, HOTSTUFF__TYPE__PRE_COMMIT_VOTE, &made->at);
+        break;
+    case HOTSTUFF__TYPE__PRE_COMMIT_VOTE:
+        lock(r, &made->at);
+        tc_hotstuff_announce(r, HOTSTUFF__TYPE__COMMIT, made);
+        if (in_order(r, HOTSTUFF__TYPE__COMMIT_VOTE, made->at.view))
+            tc_hotstuff_vote(r, HOTSTUFF__TYPE__COMMIT_VOTE, &made->at);
+        break;
+    case HOTSTUFF__TYPE__COMMIT_VOTE:
+        tc_hotstuff_announce(r, HOTSTUFF__TYPE__DECIDE, made);
+        tc_hotstuff_decide(r, made);
+        break;
+    default:
+        tc_hotstuff_learn(r, made);
+        tc_hotstuff_enter(r, made->at.view + 1);
+        break;
+    }
+}
+
+void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
+                           const uint8_t *signature)
+{
+    struct certificate made;
+    if (!tc_hotstuff_tally(r, sender, type, at, signature, &made))
+        return;
+    /* basic: only who leads the view, and is in it, goes on with it */
+    if (!r->chained && (tc_hotstuff_leader(r, at->view) != r->id || at->view != r->view || !r->active))
+        return;
+    advance(r, &made);
+}
+
+void tc_hotstuff_on_vote(struct hotstuff *r, const Pbft__Envelope *envelope)
+{
+    void *base;
+    struct point at;
+    const uint32_t type = tc_hotstuff_type(envelope);
+    if ((type == HOTSTUFF__TYPE__GENERIC_VOTE) != r->chained ||
+        tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &r->arena, &base) != 0 ||
+        !tc_hotstuff_point_read(base, &at) || at.view == 0 || at.sequence == 0 ||
+        envelope->signature.len != TC_SIGNATURE_SIZE || !tc_hotstuff_authentic(r, envelope)) {
+        tc_hotstuff_complain(r, r->from, "bad vote of node %u", envelope->sender);
+        return;
+    }
+    tc_hotstuff_take_vote(r, (uint16_t)envelope->sender, type, &at, envelope->signature.data);
+}

@@ -1,0 +1,46 @@
+#include "wire.h"
+#include "../fields_alloc.h"
+
+static void put_be64(uint8_t *out, uint64_t value)
+{
+    for (size_t i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (8 * (7 - i)));
+}
+
+void tc_hotstuff_block_digest(uint64_t view, uint64_t sequence, const uint8_t parent[static TC_VALUE_SIZE],
+                              const uint8_t batch[static TC_VALUE_SIZE], uint8_t digest[static TC_VALUE_SIZE])
+{
+    uint8_t head[16];
+    put_be64(head, view);
+    put_be64(head + 8, sequence);
+    const struct tc_slice parts[3] = {{head, sizeof head}, {parent, TC_VALUE_SIZE}, {batch, TC_VALUE_SIZE}};
+    tc_digest_parts(parts, 3, digest);
+}
+
+int tc_hotstuff_envelope_digest(const Pbft__Envelope *envelope, uint64_t view, uint64_t sequence,
+                                const uint8_t parent[static TC_VALUE_SIZE], struct tc_arena *arena,
+                                uint8_t digest[static TC_VALUE_SIZE])
+{
+    uint8_t batch[TC_VALUE_SIZE];
+    const int rc = tc_pbft_requests_digest(envelope, arena, batch);
+    if (rc == 0)
+        tc_hotstuff_block_digest(view, sequence, parent, batch, digest);
+    return rc;
+}
+
+int tc_hotstuff_vote_body(uint64_t view, uint64_t sequence, const uint8_t digest[static TC_VALUE_SIZE],
+                          struct tc_arena *arena, struct tc_slice *body)
+{
+    Hotstuff__Vote vote = HOTSTUFF__VOTE__INIT;
+    vote.view = view;
+    vote.sequence = sequence;
+    vote.digest = tc_pbft_binary((struct tc_slice){digest, TC_VALUE_SIZE});
+    return tc_fields_pack(&vote.base, arena, body);
+}
+
+int tc_hotstuff_timeout_body(uint64_t view, struct tc_arena *arena, struct tc_slice *body)
+{
+    Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
+    timeout.view = view;
+    return tc_fields_pack(&timeout.base, arena, body);
+}

@@ -1,0 +1,37 @@
+/* What everyone who speaks the reference HotStuff's wire format needs (hotstuff.proto). Frames, envelopes, signatures,
+ * requests and replies are PBFT's (../pbft/wire.h). Pure; what is made lives in the caller's arena. */
+#ifndef TC_HOTSTUFF_WIRE_H
+#define TC_HOTSTUFF_WIRE_H
+
+#include "../pbft/wire.h"
+#include "hotstuff.pb-c.h"
+
+/* Envelopes carry the numbers of both enumerations in one field. */
+static inline uint32_t tc_hotstuff_type(const Pbft__Envelope *envelope)
+{
+    return (uint32_t)envelope->type;
+}
+
+static inline bool tc_hotstuff_is_vote(uint32_t type)
+{
+    return (type >= HOTSTUFF__TYPE__PREPARE_VOTE && type <= HOTSTUFF__TYPE__COMMIT_VOTE) ||
+           type == HOTSTUFF__TYPE__GENERIC_VOTE;
+}
+
+/* The digest of a block: view, height, parent and the digest of its batch. */
+void tc_hotstuff_block_digest(uint64_t view, uint64_t sequence, const uint8_t parent[static TC_VALUE_SIZE],
+                              const uint8_t batch[static TC_VALUE_SIZE], uint8_t digest[static TC_VALUE_SIZE]);
+
+/* The same for a block whose requests stand beside `envelope`. TC_EMALFORMED, TC_ELIMIT as tc_pbft_requests_digest. */
+int tc_hotstuff_envelope_digest(const Pbft__Envelope *envelope, uint64_t view, uint64_t sequence,
+                                const uint8_t parent[static TC_VALUE_SIZE], struct tc_arena *arena,
+                                uint8_t digest[static TC_VALUE_SIZE]);
+
+/* The bytes that a vote's signature covers: the packed Vote. TC_ELIMIT. */
+int tc_hotstuff_vote_body(uint64_t view, uint64_t sequence, const uint8_t digest[static TC_VALUE_SIZE],
+                          struct tc_arena *arena, struct tc_slice *body);
+
+/* The bytes that a share of a timeout certificate covers: the packed Timeout. TC_ELIMIT. */
+int tc_hotstuff_timeout_body(uint64_t view, struct tc_arena *arena, struct tc_slice *body);
+
+#endif

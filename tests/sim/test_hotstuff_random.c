@@ -1,0 +1,406 @@
+/* Both HotStuff replicas under random misfortune, as test_pbft_random.c does it for PBFT: first chaos (loss, doubling,
+ * reordering, damage, partitions, crashes that lose unsynced records, up to f traitors with their keys), then peace:
+ * every request must be answered and every correct replica must catch up. The lab judges safety all the time. And the
+ * messages that a decision costs without failures, exactly.
+ *
+ * links: tc_testlib tc_oracles tc_engine tc_protocol
+ *
+ *   TC_SEED=<n>   runs one seed and prints what happens
+ *   TC_RUNS=<n>   how many seeds; TC_FIRST=<n> from which */
+#include "../../proxy/nodeset.h"
+#include "../../proxy/random.h"
+#include "../../reference/fields_alloc.h"
+#include "../../reference/hotstuff/wire.h"
+#include "../lib/cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS          UINT64_C(1000000)
+#define CHAOS_NS    (3000 * MS)
+#define PEACE_NS    (120000 * MS)
+#define ACTIONS_MAX 12
+
+enum strategy { EQUIVOCATE = 1, WITHHOLD = 2, SILENT = 4, STALE = 8, WILD_VOTES = 16, DOUBLE_SIGNERS = 32, HIDE = 64 };
+
+/* What a traitor does. */
+struct traitor {
+    uint64_t seed;
+    uint32_t strategy;
+    struct tc_nodeset members;
+    struct tc_arena arena, kept;
+    Hotstuff__Certificate *stale; /* an old certificate, to propose on */
+    uint8_t second[TC_VALUE_SIZE], second_of[TC_VALUE_SIZE];
+};
+
+static uint64_t draw(uint64_t seed, uint64_t what, uint64_t which)
+{
+    return tc_random_mix(tc_random_mix(seed, what), which);
+}
+
+static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope,
+                         const ProtobufCMessage *body)
+{
+    struct tc_slice frame;
+    if (tc_pbft_set_body(envelope, body, &t->arena) != 0 ||
+        tc_pbft_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_pbft_pack(envelope, &t->arena, &frame) != 0)
+        return false;
+    tc_lab_deliver(lab, from, to, frame, 0);
+    return true;
+}
+
+/* Half of the replicas are shown a block without requests, or one that forks from an old certificate. */
+static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &t->arena, &base) != 0)
+        return false;
+    Hotstuff__Proposal *body = base;
+    if (!t->stale && body->justify && draw(t->seed, 3, body->view) % 8 == 0) {
+        struct tc_slice packed;
+        ProtobufCMessage *copy;
+        if (tc_fields_pack(&body->justify->base, &t->kept, &packed) == 0 &&
+            tc_fields_unpack(&hotstuff__certificate__descriptor, packed, &t->kept, &copy) == 0)
+            t->stale = (Hotstuff__Certificate *)copy;
+    }
+    if (!(draw(t->seed, body->view + 1000, to) & 1))
+        return false;
+    memcpy(t->second_of, body->digest.data, body->digest.len == TC_VALUE_SIZE ? TC_VALUE_SIZE : 0);
+    if ((t->strategy & STALE) && t->stale && body->timeout) {
+        body->justify = t->stale;
+        body->parent = t->stale->digest;
+        body->sequence = t->stale->sequence + 1;
+    } else if (!(t->strategy & EQUIVOCATE)) {
+        return false;
+    }
+    envelope->n_requests = 0;
+    if (body->parent.len != TC_VALUE_SIZE ||
+        tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &t->arena, t->second) != 0)
+        return false;
+    body->digest = (ProtobufCBinaryData){TC_VALUE_SIZE, t->second};
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &t->arena, &base) != 0)
+        return false;
+    Hotstuff__Vote *body = base;
+    if (draw(t->seed, 7, body->view) % 3 == 0)
+        body->view += draw(t->seed, 8, body->view) & 1;
+    if (body->digest.len == TC_VALUE_SIZE && memcmp(body->digest.data, t->second_of, TC_VALUE_SIZE) == 0)
+        body->digest = (ProtobufCBinaryData){TC_VALUE_SIZE, t->second};
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+/* A certificate whose signers are one and the same. */
+static bool double_signers(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+{
+    void *base;
+    if (tc_pbft_get_body(envelope, &hotstuff__announcement__descriptor, &t->arena, &base) != 0)
+        return false;
+    Hotstuff__Announcement *body = base;
+    for (size_t i = 1; body->justify && i < body->justify->n_signers && i < body->justify->n_signatures; i++) {
+        body->justify->signers[i] = body->justify->signers[0];
+        body->justify->signatures[i] = body->justify->signatures[0];
+    }
+    return sends_signed(t, lab, from, to, envelope, &body->base);
+}
+
+static bool hides(const struct traitor *t, const Pbft__Envelope *envelope, uint16_t to)
+{
+    const uint64_t random = draw(t->seed, 11, tc_random_mix(envelope->body.len, to));
+    if ((t->strategy & SILENT) && envelope->type != PBFT__TYPE__REPLY)
+        return true;
+    if ((t->strategy & WITHHOLD) && tc_hotstuff_is_vote(tc_hotstuff_type(envelope)))
+        return random & 1;
+    return (t->strategy & HIDE) && tc_hotstuff_type(envelope) >= HOTSTUFF__TYPE__PRE_COMMIT &&
+           tc_hotstuff_type(envelope) <= HOTSTUFF__TYPE__DECIDE && to % 2 == 0;
+}
+
+static bool betray(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame)
+{
+    struct traitor *t = self;
+    Pbft__Envelope *envelope;
+    if (!tc_nodeset_has(&t->members, from) || to >= TC_CLIENT_FIRST)
+        return false;
+    tc_arena_reset(&t->arena);
+    if (tc_pbft_unpack(frame, &t->arena, &envelope) != 0 || envelope->sender != from)
+        return false;
+    if (hides(t, envelope, to))
+        return true;
+    const uint32_t type = tc_hotstuff_type(envelope);
+    if (type == HOTSTUFF__TYPE__PREPARE || type == HOTSTUFF__TYPE__GENERIC)
+        return second_proposal(t, lab, from, to, envelope);
+    if ((t->strategy & WILD_VOTES) && tc_hotstuff_is_vote(type))
+        return second_vote(t, lab, from, to, envelope);
+    if ((t->strategy & DOUBLE_SIGNERS) && type > HOTSTUFF__TYPE__PREPARE && type <= HOTSTUFF__TYPE__DECIDE)
+        return double_signers(t, lab, from, to, envelope);
+    return false;
+}
+
+static void choose_cluster(uint64_t seed, struct tc_lab_options *options)
+{
+    static const uint32_t sizes[] = {4, 4, 4, 5, 7, 1};
+    struct tc_cluster *cluster = &options->cluster;
+    strcpy(cluster->id, "lab");
+    options->protocol = seed & 1 ? "chained-hotstuff" : "hotstuff";
+    cluster->n = sizes[draw(seed, 20, 0) % 6];
+    cluster->f = (cluster->n - 1) / 3;
+    cluster->client_count = 1 + draw(seed, 21, 0) % 4;
+    cluster->checkpoint_interval = 2 + draw(seed, 22, 0) % 12;
+    cluster->window = cluster->checkpoint_interval * (1 + draw(seed, 23, 0) % 3);
+    cluster->batch_max = 1 + draw(seed, 24, 0) % 6;
+    cluster->pipeline_max = 1;
+    cluster->view_timeout_ns = 100 * MS;
+    cluster->view_timeout_max_ns = 1600 * MS;
+    cluster->request_authentication = draw(seed, 26, 0) % 4 == 0 ? TC_AUTH_MAC : TC_AUTH_SIGNATURE;
+}
+
+static void choose_network(uint64_t seed, struct tc_lab_network *network)
+{
+    static const uint32_t drops[] = {0, 0, 600, 3000, 10000, 20000};
+    network->latency_min_ns = MS / 20;
+    network->latency_max_ns = draw(seed, 30, 0) % 4 == 0 ? 40 * MS : 2 * MS;
+    network->drop = drops[draw(seed, 31, 0) % 6];
+    network->duplicate = draw(seed, 32, 0) % 3 == 0 ? 6000 : 0;
+    network->corrupt = draw(seed, 33, 0) % 4 == 0 ? 1000 : 0;
+    network->fifo = draw(seed, 34, 0) & 1;
+}
+
+static void choose_traitors(uint64_t seed, struct tc_lab_options *options, struct traitor *t)
+{
+    t->seed = tc_random_mix(seed, 77);
+    if (draw(seed, 40, 0) % 2 == 0)
+        return;
+    t->strategy = (uint32_t)draw(seed, 41, 0) & 127;
+    if (draw(seed, 44, 0) % 4 != 0)
+        t->strategy &= ~(uint32_t)SILENT;
+    if (draw(seed, 42, 0) % 3 != 0)
+        t->strategy |= EQUIVOCATE;
+    for (uint32_t i = 0; i < options->cluster.f; i++)
+        tc_nodeset_add(&t->members, (uint32_t)(draw(seed, 43, 0) + i) % options->cluster.n);
+    options->traitors = t->members;
+    options->hook = betray;
+    options->hook_self = t;
+}
+
+static void misfortune(struct tc_lab *lab, uint64_t seed, uint64_t step, uint32_t n)
+{
+    const uint64_t random = draw(seed, 50, step);
+    const uint16_t node = (uint16_t)(draw(seed, 51, step) % n);
+    uint8_t groups[TC_NODES_MAX] = {0};
+    switch (random % 7) {
+    case 0:
+    case 1:
+        tc_lab_crash(lab, node);
+        break;
+    case 2:
+    case 3:
+        tc_lab_restart(lab, node, false);
+        break;
+    case 4:
+        for (uint32_t i = 0; i < n; i++)
+            groups[i] = draw(seed, 52 + step, i) % 2;
+        tc_lab_partition(lab, groups, false);
+        break;
+    case 5:
+        tc_lab_heal(lab);
+        break;
+    default:
+        tc_lab_cut(lab, node, (uint16_t)(draw(seed, 53, step) % n));
+        break;
+    }
+}
+
+static void chaos(struct tc_lab *lab, uint64_t seed, uint32_t n)
+{
+    const uint64_t count = draw(seed, 60, 0) % ACTIONS_MAX;
+    uint64_t at = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        at += draw(seed, 61, i) % (2 * CHAOS_NS / ACTIONS_MAX);
+        tc_lab_run(lab, at < CHAOS_NS ? at : CHAOS_NS);
+        misfortune(lab, seed, i, n);
+    }
+    tc_lab_run(lab, CHAOS_NS);
+}
+
+static void peace(struct tc_lab *lab, uint64_t seed, const struct tc_lab_options *options)
+{
+    struct tc_lab_network calm = {.latency_min_ns = MS / 20, .latency_max_ns = 2 * MS};
+    calm.drop = draw(seed, 70, 0) % 4 == 0 ? 2000 : 0; /* some networks never stop losing things */
+    tc_lab_network_set(lab, &calm);
+    tc_lab_heal(lab);
+    for (uint16_t i = 0; i < options->cluster.n; i++)
+        tc_lab_restart(lab, i, false);
+    for (uint32_t i = 0; i < options->cluster.client_count; i++)
+        tc_lab_load(lab, i, 20);
+    const uint64_t limit = tc_lab_now(lab) + PEACE_NS;
+    while (!tc_lab_failure(lab) && tc_lab_outstanding(lab) > 0 && tc_lab_now(lab) < limit)
+        tc_lab_run(lab, tc_lab_now(lab) + 100 * MS);
+    if (tc_lab_outstanding(lab) > 0)
+        tc_lab_fail(lab, "liveness: %llu requests without an answer after %llu s of peace",
+                    (unsigned long long)tc_lab_outstanding(lab), (unsigned long long)(PEACE_NS / 1000 / MS));
+    tc_lab_run(lab, tc_lab_now(lab) + 10000 * MS);
+}
+
+static void must_have_caught_up(struct tc_lab *lab, const struct tc_lab_options *options)
+{
+    uint64_t stable = 0;
+    for (uint16_t i = 0; i < options->cluster.n; i++)
+        if (!tc_nodeset_has(&options->traitors, i) && tc_lab_stable(lab, i) > stable)
+            stable = tc_lab_stable(lab, i);
+    for (uint16_t i = 0; i < options->cluster.n; i++)
+        if (!tc_nodeset_has(&options->traitors, i) && tc_lab_executed(lab, i) + options->cluster.window < stable)
+            tc_lab_fail(lab, "replica %u stays behind at %llu: %llu is stable", (unsigned)i,
+                        (unsigned long long)tc_lab_executed(lab, i), (unsigned long long)stable);
+}
+
+struct totals {
+    uint64_t answered, executed, views, transfers, replays, complaints;
+};
+
+static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
+{
+    struct tc_lab_options options = {
+        .scheme = TC_SCHEME_KEYED_HASH, .seed = tc_random_mix(seed, 3), .sync_ns_max = MS / 2, .retry_ns = 150 * MS};
+    struct traitor t = {.strategy = 0};
+    tc_arena_init(&t.arena, 64u << 20);
+    tc_arena_init(&t.kept, 1u << 20);
+    choose_cluster(seed, &options);
+    choose_network(seed, &options.network);
+    choose_traitors(seed, &options, &t);
+    struct tc_lab *lab = tc_lab_new(&options);
+    tc_lab_verbose(lab, verbose);
+    for (uint32_t i = 0; i < options.cluster.client_count; i++)
+        tc_lab_load(lab, i, 10 + (uint32_t)(draw(seed, 80, i) % 100));
+    chaos(lab, seed, options.cluster.n);
+    peace(lab, seed, &options);
+    must_have_caught_up(lab, &options);
+    const bool good = !tc_lab_failure(lab);
+    if (!good) {
+        fprintf(stderr, "TC_SEED=%llu (%s, n=%u, %u traitors, strategy %u): %s\n", (unsigned long long)seed,
+                options.protocol, options.cluster.n, tc_nodeset_count(&t.members), t.strategy, tc_lab_failure(lab));
+        tc_lab_dump(lab);
+    }
+    totals->answered += tc_lab_answered(lab);
+    totals->executed += tc_lab_executed(lab, 0);
+    totals->views += tc_lab_views_entered(lab);
+    totals->transfers += tc_lab_transfers(lab);
+    totals->replays += tc_lab_replays(lab);
+    totals->complaints += tc_lab_complaints(lab);
+    tc_lab_free(lab);
+    tc_arena_free(&t.arena);
+    tc_arena_free(&t.kept);
+    return good;
+}
+
+static uint64_t setting(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void test_random_schedules(void **state)
+{
+    (void)state;
+    struct totals totals = {0};
+    uint64_t bad = 0;
+    const uint64_t first = setting("TC_FIRST", 1), runs = setting("TC_RUNS", 200);
+    if (getenv("TC_SEED")) {
+        assert_true(run_seed(setting("TC_SEED", 0), true, &totals));
+        return;
+    }
+    for (uint64_t i = 0; i < runs && bad < 5; i++)
+        bad += !run_seed(first + i, false, &totals);
+    fprintf(stderr,
+            "%llu runs: %llu requests answered, %llu heights, %llu views entered, %llu state transfers, "
+            "%llu replayed, %llu complaints\n",
+            (unsigned long long)runs, (unsigned long long)totals.answered, (unsigned long long)totals.executed,
+            (unsigned long long)totals.views, (unsigned long long)totals.transfers, (unsigned long long)totals.replays,
+            (unsigned long long)totals.complaints);
+    assert_int_equal(bad, 0);
+    assert_true(totals.views > 0 && totals.replays > 0);
+}
+
+/* ---- cost ---- */
+
+static uint64_t between_replicas(const struct tc_lab *lab)
+{
+    uint64_t sum = 0;
+    for (uint32_t type = HOTSTUFF__TYPE__PREPARE; type <= HOTSTUFF__TYPE__STATE; type++)
+        sum += tc_lab_sent(lab, type);
+    return sum;
+}
+
+/* No failures: exactly 8(n-1) messages a decision with new-view messages (basic), 2(n-1) a view (chained). The first
+ * view needs no new-view messages; the chained run ends with the empty views that commit its last block. */
+static void test_cost(void **state)
+{
+    static const uint32_t sizes[] = {4, 7, 10, 16, 31};
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        const uint32_t n = sizes[i / 2];
+        struct tc_lab_options options = {.protocol = i & 1 ? "chained-hotstuff" : "hotstuff",
+                                         .scheme = TC_SCHEME_KEYED_HASH,
+                                         .seed = i,
+                                         .retry_ns = 100000 * MS};
+        strcpy(options.cluster.id, "cost");
+        options.cluster.n = n;
+        options.cluster.f = (n - 1) / 3;
+        options.cluster.client_count = 1;
+        tc_cluster_defaults(&options.cluster);
+        options.cluster.view_timeout_ns = 50000 * MS;
+        options.cluster.view_timeout_max_ns = 50000 * MS;
+        options.network.latency_min_ns = options.network.latency_max_ns = MS;
+        options.network.fifo = true;
+        struct tc_lab *lab = tc_lab_new(&options);
+        tc_lab_load(lab, 0, 50);
+        tc_lab_run(lab, 20000 * MS);
+        assert_null(tc_lab_failure(lab));
+        assert_int_equal(tc_lab_answered(lab), 50);
+        const uint64_t peers = n - 1;
+        if (i & 1) {
+            const uint64_t views = tc_lab_sent(lab, HOTSTUFF__TYPE__GENERIC) / peers;
+            assert_true(views >= 50);
+            assert_int_equal(tc_lab_sent(lab, HOTSTUFF__TYPE__GENERIC), views * peers);
+            assert_int_equal(between_replicas(lab), views * 2 * peers);
+        } else {
+            assert_int_equal(between_replicas(lab), 50 * 8 * peers);
+        }
+        tc_lab_free(lab);
+    }
+}
+
+/* One seed, one story. */
+static void test_repeats(void **state)
+{
+    uint64_t traces[2];
+    (void)state;
+    for (uint64_t protocol = 0; protocol < 2; protocol++) {
+        for (size_t i = 0; i < 2; i++) {
+            struct tc_lab_options options = {.scheme = TC_SCHEME_KEYED_HASH, .seed = 5, .retry_ns = 150 * MS};
+            choose_cluster(4 + protocol, &options);
+            choose_network(9, &options.network);
+            struct tc_lab *lab = tc_lab_new(&options);
+            tc_lab_load(lab, 0, 40);
+            chaos(lab, 11, options.cluster.n);
+            traces[i] = tc_lab_trace(lab);
+            tc_lab_free(lab);
+        }
+        assert_int_equal(traces[0], traces[1]);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_repeats),
+                                       cmocka_unit_test(test_random_schedules)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
