@@ -56,6 +56,7 @@ static void leave(struct tc_sim *sim, uint16_t number, const struct tc_output *o
         } else if (outputs[i].kind == TC_OUT_OBSERVE) {
             struct tc_observation observation = outputs[i].observation;
             observation.node = number;
+            observation.time_ns = 0; /* its own clock is nobody else's: the engine stamps it */
             tc_sim_observe(sim, &observation);
         }
     }
