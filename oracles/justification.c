@@ -20,7 +20,7 @@ struct tc_oracle {
 static void add_support(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slice frame, uint64_t time_ns)
 {
     struct tc_arena arena;
-    tc_arena_init(&arena, 16u << 20);
+    tc_arena_init(&arena, 64u << 20);
     struct tc_message m = {0};
     bool decoded = env->protocol->decode(frame, &arena, &m) == 0 && m.statement_count > 0;
     const struct tc_statement *s = decoded ? &m.statements[0] : NULL;

@@ -22,7 +22,7 @@
 #define TC_VALUE_SIZE     32         /* bytes of a value's digest */
 #define TC_FRAME_MAX      (4u << 20) /* bytes of one frame, delimiter included; above it a link is spliced raw */
 #define TC_NAME_MAX       64         /* bytes of a name (attack, scenario, bug, cluster), NUL included */
-#define TC_STATEMENTS_MAX 4096       /* statements in one message, embedded ones included */
+#define TC_STATEMENTS_MAX 32768      /* statements in one message, embedded ones included */
 
 /* Borrowed bytes. `data` may be NULL when len is 0. */
 struct tc_slice {
