@@ -50,7 +50,7 @@ static void observe_message(struct tc_oracle *o, const struct tc_observation *ob
         o->apart++;
         return;
     }
-    if (m->occurrence > 0) {
+    if (m->occurrence > 0 || s->signer != m->from) { /* what somebody else first said is passed on to repair a loss */
         o->again++;
         return;
     }
