@@ -139,6 +139,14 @@ static int open_judges(struct tc_run *run, struct tc_error *err)
         run->judge = tc_judge_new(&config);
     if (!run->metrics || (run->request->judge && !run->judge))
         return tc_error_set(err, TC_EMEMORY, "no memory for the oracles");
+    /* A threshold on a metric that does not exist is a mistake of the scenario: said now, not after the run. */
+    for (uint32_t i = 0; i < scenario->threshold_count; i++) {
+        bool met;
+        double value;
+        if (tc_metrics_threshold(run->metrics, scenario->thresholds[i].metric, scenario->thresholds[i].condition, &met,
+                                 &value, err) < 0)
+            return tc_error_wrap(err, "%s: thresholds", scenario->path);
+    }
     return 0;
 }
 
