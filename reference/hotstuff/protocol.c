@@ -195,6 +195,7 @@ const struct tc_protocol tc_hotstuff = {
     .rows = basic_rows,
     .row_count = COUNT(basic_rows),
     PROTOCOL(basic),
+    .justifier = &tc_hotstuff_justifier,
 };
 
 const struct tc_protocol tc_chained_hotstuff = {
@@ -203,4 +204,5 @@ const struct tc_protocol tc_chained_hotstuff = {
     .rows = chained_rows,
     .row_count = COUNT(chained_rows),
     PROTOCOL(chained),
+    .justifier = &tc_chained_hotstuff_justifier,
 };

@@ -8,4 +8,7 @@
 extern const struct tc_protocol tc_hotstuff;         /* basic: prepare, pre-commit, commit, decide */
 extern const struct tc_protocol tc_chained_hotstuff; /* one generic phase, three-chain rule */
 
+/* Their justification rules (justify.c). */
+extern const struct tc_justifier_ops tc_hotstuff_justifier, tc_chained_hotstuff_justifier;
+
 #endif

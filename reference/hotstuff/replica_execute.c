@@ -59,6 +59,8 @@ static void execute_block(struct hotstuff *r, const struct block *block)
         return;
     r->executed = block->at;
     r->dirty = true;
+    if (r->locked.view < r->executed.view) /* whatever is to come extends what is committed */
+        r->locked = r->executed;
     for (uint32_t i = 0; i < block->count; i++) {
         if (!run(r, envelope->requests[i], &operations[i], &replies[i]))
             continue;

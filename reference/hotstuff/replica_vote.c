@@ -56,18 +56,28 @@ static bool in_order(const struct hotstuff *r, uint32_t type, uint64_t view)
     return view > r->voted.view || (view == r->voted.view && type > r->voted_type);
 }
 
+/* Chained: what the justification locks is the parent of its block, so both must be here, or behind us. */
+static bool lock_known(struct hotstuff *r, const struct certificate *justify)
+{
+    const uint8_t *digest = justify->at.digest;
+    for (uint64_t height = justify->at.sequence, i = 0; i < 2 && height > r->executed.sequence; i++, height--) {
+        const struct block *block = tc_hotstuff_block_find(r, digest);
+        if (!block) {
+            tc_hotstuff_want(r, digest);
+            return false;
+        }
+        digest = block->parent;
+    }
+    return true;
+}
+
 void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const struct certificate *justify)
 {
     const uint32_t type = tc_hotstuff_first_vote(r);
     if (!r->active || block->at.view != r->view || !in_order(r, type, r->view))
         return;
-    /* Chained: what the justification locks is the parent of its block, so that block must be here (or be behind us).
-     */
-    if (r->chained && justify->at.view > 0 && !tc_hotstuff_same(justify->at.digest, r->executed.digest) &&
-        !tc_hotstuff_block_find(r, justify->at.digest)) {
-        tc_hotstuff_want(r, justify->at.digest);
+    if (r->chained && !lock_known(r, justify))
         return;
-    }
     /* safeNode: it extends the block we are locked on, or its justification is of a later view than our lock */
     if (justify->at.view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
         return;

@@ -10,6 +10,7 @@
 #include "../../proxy/nodeset.h"
 #include "../../proxy/random.h"
 #include "../../reference/fields_alloc.h"
+#include "../../reference/hotstuff/protocol.h"
 #include "../../reference/hotstuff/wire.h"
 #include "../lib/cluster.h"
 
@@ -262,8 +263,80 @@ static void must_have_caught_up(struct tc_lab *lab, const struct tc_lab_options 
                         (unsigned long long)tc_lab_executed(lab, i), (unsigned long long)stable);
 }
 
+/* ---- the justifier listens: it must say nothing of correct replicas ---- */
+
+struct witness {
+    const struct tc_protocol *protocol;
+    struct tc_lab *lab;
+    struct tc_justifier *justifier;
+    struct tc_nodeset traitors;
+    struct tc_arena arena;
+    uint64_t judged, unjudged;
+};
+
+static void on_breach(void *self, const struct tc_breach *breach)
+{
+    struct witness *w = self;
+    if (!tc_nodeset_has(&w->traitors, breach->replica))
+        tc_lab_fail(w->lab, "justification: %s (%s)", breach->text, breach->rule);
+}
+
+static bool decoded(struct witness *w, uint16_t from, uint16_t to, struct tc_slice frame, struct tc_message *m)
+{
+    tc_arena_reset(&w->arena);
+    *m = (struct tc_message){.from = from, .to = to};
+    return w->protocol->decode(frame, &w->arena, m) == 0;
+}
+
+static void on_said(void *self, uint16_t from, uint16_t to, struct tc_slice frame)
+{
+    struct witness *w = self;
+    struct tc_message m;
+    if (w->lab && decoded(w, from, to, frame, &m))
+        w->protocol->justifier->said(w->justifier, from, &m);
+}
+
+static void on_heard(void *self, uint16_t from, uint16_t to, struct tc_slice frame)
+{
+    struct witness *w = self;
+    struct tc_message m;
+    if (w->lab && to < TC_CLIENT_FIRST && decoded(w, from, to, frame, &m))
+        w->protocol->justifier->heard(w->justifier, to, &m, false);
+}
+
+static void on_observed(void *self, uint16_t node, const struct tc_observation *observation)
+{
+    struct witness *w = self;
+    struct tc_observation copy = *observation;
+    copy.node = node;
+    if (w->lab)
+        w->protocol->justifier->observed(w->justifier, &copy);
+}
+
+static void witness_begin(struct witness *w, struct tc_lab_options *options)
+{
+    w->protocol = tc_protocol_find(options->protocol);
+    w->traitors = options->traitors;
+    tc_arena_init(&w->arena, 64u << 20);
+    options->watch = (struct tc_lab_watch){.said = on_said, .heard = on_heard, .observed = on_observed, .self = w};
+}
+
+static void witness_attach(struct witness *w, struct tc_lab *lab)
+{
+    w->justifier = w->protocol->justifier->create(tc_lab_env(lab), on_breach, w);
+    assert_non_null(w->justifier);
+    w->lab = lab;
+}
+
+static void witness_end(struct witness *w)
+{
+    w->protocol->justifier->counts(w->justifier, &w->judged, &w->unjudged);
+    w->protocol->justifier->destroy(w->justifier);
+    tc_arena_free(&w->arena);
+}
+
 struct totals {
-    uint64_t answered, executed, views, transfers, replays, complaints;
+    uint64_t judged, unjudged, answered, executed, views, transfers, replays, complaints;
 };
 
 static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
@@ -276,7 +349,10 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
     choose_cluster(seed, &options);
     choose_network(seed, &options.network);
     choose_traitors(seed, &options, &t);
+    struct witness w = {.lab = NULL};
+    witness_begin(&w, &options);
     struct tc_lab *lab = tc_lab_new(&options);
+    witness_attach(&w, lab);
     tc_lab_verbose(lab, verbose);
     for (uint32_t i = 0; i < options.cluster.client_count; i++)
         tc_lab_load(lab, i, 10 + (uint32_t)(draw(seed, 80, i) % 100));
@@ -289,6 +365,9 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
                 options.protocol, options.cluster.n, tc_nodeset_count(&t.members), t.strategy, tc_lab_failure(lab));
         tc_lab_dump(lab);
     }
+    witness_end(&w);
+    totals->judged += w.judged;
+    totals->unjudged += w.unjudged;
     totals->answered += tc_lab_answered(lab);
     totals->executed += tc_lab_executed(lab, 0);
     totals->views += tc_lab_views_entered(lab);
@@ -321,12 +400,13 @@ static void test_random_schedules(void **state)
         bad += !run_seed(first + i, false, &totals);
     fprintf(stderr,
             "%llu runs: %llu requests answered, %llu heights, %llu views entered, %llu state transfers, "
-            "%llu replayed, %llu complaints\n",
+            "%llu replayed, %llu complaints, %llu statements judged, %llu not\n",
             (unsigned long long)runs, (unsigned long long)totals.answered, (unsigned long long)totals.executed,
             (unsigned long long)totals.views, (unsigned long long)totals.transfers, (unsigned long long)totals.replays,
-            (unsigned long long)totals.complaints);
+            (unsigned long long)totals.complaints, (unsigned long long)totals.judged,
+            (unsigned long long)totals.unjudged);
     assert_int_equal(bad, 0);
-    assert_true(totals.views > 0 && totals.replays > 0);
+    assert_true(totals.views > 0 && totals.replays > 0 && totals.judged > 0);
 }
 
 /* ---- cost ---- */

@@ -1,0 +1,114 @@
+/* What the files justify*.c share: the memory of what every replica said and was offered.
+ *
+ * Blocks and ballots (what votes of one phase name) live in two tables of fixed size; when a bucket is full the entry
+ * of the lowest view goes, and nothing that depends on such old views is judged any more. */
+#ifndef TC_HOTSTUFF_JUSTIFY_PARTS_H
+#define TC_HOTSTUFF_JUSTIFY_PARTS_H
+
+#include "protocol_parts.h"
+
+#define JUSTIFY_BUCKETS 1024 /* a power of two */
+#define JUSTIFY_WAYS    4
+#define JUSTIFY_LOCKS   64  /* own locks of a replica remembered */
+#define JUSTIFY_TARGETS 16  /* committed blocks that a replica could know */
+#define JUSTIFY_VOTES   256 /* views for which a replica's own votes are remembered */
+#define JUSTIFY_DEPTH   4096
+#define JUSTIFY_PHASES  4
+
+struct justify_set {
+    uint64_t words[TC_REPLICAS_MAX / 64];
+};
+
+struct justify_point {
+    uint64_t view, sequence;
+    uint8_t digest[TC_VALUE_SIZE];
+};
+
+struct justify_block {
+    bool used;
+    struct justify_point at;
+    uint8_t parent[TC_VALUE_SIZE];
+    uint64_t justify_view;      /* of the certificate that its proposal carried */
+    struct justify_set offered; /* replicas to which its leader's proposal was offered */
+};
+
+/* One (type of vote, view, block). */
+struct justify_ballot {
+    bool used;
+    uint32_t type;
+    struct justify_point at;
+    struct justify_set said;      /* who said this vote on his own link */
+    struct justify_set certified; /* to whom a valid certificate of it was offered */
+    struct justify_set votes[];   /* whose votes were offered to replica r */
+};
+
+struct justify_lock {
+    uint64_t voted_view; /* the vote that implies it */
+    struct justify_point at;
+};
+
+struct justify_vote {
+    uint64_t view;
+    uint8_t digest[TC_VALUE_SIZE];
+};
+
+struct justify_replica {
+    struct justify_lock locks[JUSTIFY_LOCKS];
+    uint32_t lock_count;
+    struct justify_point targets[JUSTIFY_TARGETS];
+    uint32_t target_count;
+    bool wiped;
+    struct justify_vote votes[JUSTIFY_PHASES][JUSTIFY_VOTES];
+};
+
+struct tc_justifier {
+    struct tc_protocol_env env;
+    const struct tc_hotstuff_table *table;
+    tc_breach_fn *sink;
+    void *self;
+    bool chained;
+    uint32_t n, quorum;
+    uint64_t judged, unjudged;
+    uint64_t first_view; /* the view that we saw first: what led to it we did not see */
+    bool started;
+    struct justify_block *blocks;
+    uint8_t *ballots;
+    size_t ballot_size;
+    uint64_t blocks_gone, ballots_gone; /* highest view of an entry that had to go */
+    struct justify_replica *replicas;
+    struct tc_arena arena;
+    struct tc_slice support;
+    uint8_t support_bytes[1024];
+};
+
+static inline void justify_add(struct justify_set *set, uint32_t node)
+{
+    set->words[node / 64 % (TC_REPLICAS_MAX / 64)] |= UINT64_C(1) << (node % 64);
+}
+
+static inline bool justify_has(const struct justify_set *set, uint32_t node)
+{
+    return node < TC_REPLICAS_MAX && ((set->words[node / 64] >> (node % 64)) & 1u);
+}
+
+static inline uint32_t justify_count(const struct justify_set *set)
+{
+    return (uint32_t)(__builtin_popcountll(set->words[0]) + __builtin_popcountll(set->words[1]));
+}
+
+static inline bool justify_same(const uint8_t *a, const uint8_t *b)
+{
+    return __builtin_memcmp(a, b, TC_VALUE_SIZE) == 0;
+}
+
+/* ---- justify_memory.c ---- */
+
+struct justify_block *tc_hotstuff_justify_block(struct tc_justifier *j, const uint8_t *digest);
+/* Makes the entry if it is not there. */
+struct justify_block *tc_hotstuff_justify_block_put(struct tc_justifier *j, const struct justify_point *at);
+struct justify_ballot *tc_hotstuff_justify_ballot(struct tc_justifier *j, uint32_t type, const struct justify_point *at,
+                                                  bool make);
+/* Is `ancestor` on the way from `digest` down? 1, 0, or -1 when the way is not known whole. */
+int tc_hotstuff_justify_extends(struct tc_justifier *j, const uint8_t *digest, const struct justify_point *ancestor);
+
+#endif
