@@ -1,5 +1,5 @@
 /* How fast the simulation is: complete runs a second on one core (n = 4, ten decisions, a leader that equivocates,
- * every oracle), and one decision of a large cluster. bench_sim [RUNS [SEED]] */
+ * every oracle), and one decision of a large cluster. bench_sim [RUNS [SEED [LARGEST_N]]] */
 #define _GNU_SOURCE
 #include "../sim/sim_run.h"
 
@@ -65,9 +65,10 @@ int main(int argc, char **argv)
 {
     const uint32_t count = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 0) : 1000;
     const uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
+    const uint32_t largest = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 0) : 100;
     static const uint32_t sizes[] = {4, 10, 31, 100};
     runs(count, seed);
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes && sizes[i] <= largest; i++) {
         uint64_t few, many;
         const double few_s = decision_s(sizes[i], seed, 2, &few), many_s = decision_s(sizes[i], seed, 6, &many);
         printf("n\t%" PRIu32 "\tms_per_decision\t%.2f\tmessages_per_decision\t%.0f\tsetup_ms\t%.1f\n", sizes[i],
