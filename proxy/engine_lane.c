@@ -46,8 +46,7 @@ static struct tc_slice in_steal(struct tc_engine *e, struct tc_lane *lane)
 static int64_t frame_length(struct tc_engine *e, struct tc_slice in)
 {
     int64_t len = e->protocol->frame(in);
-    assert(len <= (int64_t)in.len);
-    if (len > (int64_t)TC_FRAME_MAX || (len == TC_FRAME_PARTIAL && in.len >= TC_FRAME_MAX))
+    if (len > (int64_t)in.len || len > (int64_t)TC_FRAME_MAX || (len == TC_FRAME_PARTIAL && in.len >= TC_FRAME_MAX))
         return TC_FRAME_MALFORMED;
     return len < 0 ? TC_FRAME_MALFORMED : len;
 }

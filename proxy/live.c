@@ -15,6 +15,11 @@ uint64_t tc_live_time_ns(const struct tc_live *live)
     return tc_loop_now_ns(live->loop) - live->epoch_ns;
 }
 
+void tc_live_abort(struct tc_live *live, const struct tc_error *err)
+{
+    tc_live_fail(live, err->code, err);
+}
+
 uint64_t tc_live_now_ns(const struct tc_live *live)
 {
     return tc_loop_clock_ns() - live->epoch_ns;

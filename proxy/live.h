@@ -59,6 +59,10 @@ int tc_live_open(const struct tc_live_config *config, struct tc_live **out, stru
  * was otherwise complete) or the keeper died. May be called once. */
 int tc_live_run(struct tc_live *live, struct tc_error *err);
 
+/* Ends the run from within a callback of the sink: nothing more is judged, tc_live_run returns err->code with its sentence.
+ * The first call counts. */
+void tc_live_abort(struct tc_live *live, const struct tc_error *err);
+
 /* Nanoseconds since tc_live_open. */
 uint64_t tc_live_now_ns(const struct tc_live *live);
 

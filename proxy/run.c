@@ -255,7 +255,7 @@ static int judge_thresholds(struct tc_run *run, struct tc_report_input *input, u
 /* The exit code when the run ended by an error; the verdict's own otherwise. A violation found before stands. */
 static int exit_code(int ended, const struct tc_verdict_summary *summary)
 {
-    if (ended == 0 || (summary->status == TC_VIOLATED && ended != TC_EINTERRUPTED))
+    if (ended == 0 || (summary->status == TC_VIOLATED && ended != TC_EINTERRUPTED && ended != TC_EUSAGE))
         return summary->exit_code;
     return tc_error_exit(ended);
 }

@@ -37,6 +37,9 @@ struct tc_run {
     uint64_t phase_begin_ns;
     uint64_t decisions_at_phase;
     bool live_line_shown;
+    /* for clusters that others started */
+    struct tc_nodeset keys_checked;
+    bool mistake; /* the cluster file is wrong: the run ends, nobody is blamed */
 };
 
 /* Fills listeners: one per ordered pair of replicas and one per replica for clients, or one per destination.
@@ -54,6 +57,12 @@ int tc_run_keys(struct tc_run *run, struct tc_error *err);
 
 /* The head lines (cluster, attack, seed). */
 void tc_run_show_head(const struct tc_run *run);
+
+/* Looks for mistakes of the cluster file in what is said; on finding one it ends the run with TC_EUSAGE. */
+void tc_run_check(struct tc_run *run, const struct tc_observation *observation);
+
+/* Says which logs are missing, and that the run waits for the first decision. */
+void tc_run_show_logs(const struct tc_run *run);
 
 /* A sink that feeds oracles, metrics, recorder and the terminal. */
 struct tc_sink tc_run_sink(struct tc_run *run);

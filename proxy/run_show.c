@@ -28,7 +28,7 @@ void tc_run_show_head(const struct tc_run *run)
     else
         printf("attack    none\n");
     printf("seed      0x%08" PRIx64 "\n", request->seed);
-    fflush(stdout);
+    tc_run_show_logs(run);
 }
 
 static void erase_live_line(struct tc_run *run)
@@ -91,6 +91,10 @@ static void show_traitors(struct tc_run *run)
 static void observe(void *self, const struct tc_observation *observation)
 {
     struct tc_run *run = self;
+    if (run->live)
+        tc_run_check(run, observation);
+    if (run->mistake)
+        return;
     if (run->judge)
         tc_judge_observe(run->judge, observation);
     if (run->judge && tc_judge_violations(run->judge) > 0)

@@ -1,0 +1,77 @@
+/* Mistakes in a cluster file, found on the wire before anybody is blamed for them: another cluster's id, a key that is
+ * not the node's, a log that is not there. Only for clusters that others started; ours are right by construction. */
+#define _GNU_SOURCE
+#include "run_internal.h"
+
+#include "../proxy/nodeset.h"
+#include "../reference/fields.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static void mistake(struct tc_run *run, struct tc_error *err)
+{
+    run->mistake = true;
+    tc_live_abort(run->live, err);
+}
+
+/* A first frame may carry the cluster's name (PBFT's HELLO does): it must be ours. */
+static void check_cluster_id(struct tc_run *run, const struct tc_message *m)
+{
+    struct tc_field_value value;
+    struct tc_error err = {0};
+    const char *id = run->cluster.id;
+    if (tc_fields_get(m->statements[0].fields, "cluster", 0, &value) < 0 || value.type != TC_FIELD_STRING ||
+        (value.bytes.len == strlen(id) && memcmp(value.bytes.data, id, value.bytes.len) == 0))
+        return;
+    tc_error_set(&err, TC_EUSAGE, "%s: id: expected the cluster's own, which node %u says is \"%.*s\", found \"%s\"",
+                 run->scenario->cluster.path, m->from, (int)(value.bytes.len < 64 ? value.bytes.len : 64),
+                 (const char *)value.bytes.data, id);
+    mistake(run, &err);
+}
+
+/* The first signed message of each replica, on its own link and before any attack, must bear its signature. */
+static void check_key(struct tc_run *run, const struct tc_message *m)
+{
+    const struct tc_statement *s = &m->statements[0];
+    struct tc_error err = {0};
+    if (!s->signature.len || s->signer != m->from || m->from >= run->cluster.n ||
+        tc_nodeset_has(&run->keys_checked, m->from))
+        return;
+    tc_nodeset_add(&run->keys_checked, m->from);
+    if (run->protocol->verify(&run->env, s) != TC_ESIGNATURE)
+        return;
+    tc_error_set(
+        &err, TC_EUSAGE,
+        "%s: replica %u's own %s does not verify: its key (or public_key) here is not the one it signs with, or "
+        "the cluster's id differs",
+        run->scenario->cluster.path, m->from, m->type);
+    mistake(run, &err);
+}
+
+void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
+{
+    if (run->scenario->cluster.start || run->mistake || observation->kind != TC_OBS_MESSAGE ||
+        !observation->message.said)
+        return;
+    const struct tc_message *m = observation->message.message;
+    if (m->touched || m->statement_count == 0)
+        return;
+    if (m->statements[0].kind == TC_KIND_OTHER)
+        check_cluster_id(run, m);
+    else if (run->phase == TC_RUN_ENDED || run->phase == TC_RUN_BEFORE) /* ENDED: no phase has begun */
+        check_key(run, m);
+}
+
+void tc_run_show_logs(const struct tc_run *run)
+{
+    for (uint32_t i = 0; i < run->cluster.n; i++) {
+        const char *log = run->scenario->cluster.nodes[i].log;
+        if (log[0] && access(log, R_OK) != 0)
+            printf("warning   the log of node %u, %s, is not there (yet)\n", i, log);
+    }
+    if (!run->scenario->cluster.start && !run->request->interrupt_ends)
+        printf("waiting   for the cluster's first decision\n");
+    fflush(stdout);
+}
