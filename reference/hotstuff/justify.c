@@ -162,14 +162,15 @@ static void judge_first(struct tc_justifier *j, uint16_t replica, const struct t
                         const struct justify_point *at)
 {
     const struct justify_block *block = tc_hotstuff_justify_block(j, at->digest);
-    if (is_early(j, at) || (!block && at->view <= j->blocks_gone)) {
+    const struct tc_protocol *protocol = j->chained ? &tc_chained_hotstuff : &tc_hotstuff;
+    const bool leads = tc_protocol_leader(protocol, &j->env, at->view) == replica;
+    /* A leader's vote for its own block may be seen before the block: they go on different links. */
+    if (is_early(j, at) || (!block && (leads || at->view <= j->blocks_gone))) {
         j->unjudged++;
         return;
     }
     j->judged++;
-    if (!block ||
-        (!justify_has(&block->offered, replica) &&
-         tc_protocol_leader(j->chained ? &tc_chained_hotstuff : &tc_hotstuff, &j->env, at->view) != replica)) {
+    if (!block || (!leads && !justify_has(&block->offered, replica))) {
         breach(j, replica, m, "vote-without-proposal", at, "which the leader did not propose to it");
         return;
     }
