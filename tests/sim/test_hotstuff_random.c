@@ -478,9 +478,40 @@ static void test_repeats(void **state)
     }
 }
 
+/* A replica that was away for longer than blocks are kept comes back by a state that f+1 others have. */
+static void test_lagging(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct tc_lab_options options = {.protocol = i & 1 ? "chained-hotstuff" : "hotstuff",
+                                         .scheme = TC_SCHEME_KEYED_HASH,
+                                         .seed = i,
+                                         .retry_ns = 150 * MS};
+        choose_cluster(i & 1, &options);
+        options.cluster.n = 4;
+        options.cluster.f = 1;
+        options.cluster.checkpoint_interval = 8;
+        options.cluster.window = i < 2 ? 16 : 512; /* blocks alone are enough for the long window */
+        options.network.latency_min_ns = options.network.latency_max_ns = MS;
+        struct tc_lab *lab = tc_lab_new(&options);
+        tc_lab_crash(lab, 3);
+        tc_lab_load(lab, 0, 100);
+        tc_lab_run(lab, 60000 * MS);
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        tc_lab_restart(lab, 3, false);
+        tc_lab_load(lab, 0, 20);
+        tc_lab_run(lab, 80000 * MS);
+        assert_null(tc_lab_failure(lab));
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        assert_int_equal(tc_lab_transfers(lab) > 0, i < 2);
+        assert_true(tc_lab_executed(lab, 3) + 1 >= tc_lab_executed(lab, 0));
+        tc_lab_free(lab);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_repeats),
-                                       cmocka_unit_test(test_random_schedules)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_lagging),
+                                       cmocka_unit_test(test_repeats), cmocka_unit_test(test_random_schedules)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
