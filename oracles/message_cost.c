@@ -78,6 +78,9 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
     case TC_OBS_NODE_EXIT:
         o->failed |= o->before && observation->node < o->n;
         break;
+    case TC_OBS_LINK_DOWN: /* what was lost with the connection is said again */
+        o->failed |= o->before && o->slots > 0 && observation->node < o->n && observation->peer < o->n;
+        break;
     case TC_OBS_PHASE:
         o->before = observation->phase.phase == TC_RUN_BEFORE;
         break;
@@ -128,8 +131,8 @@ const struct tc_oracle_class tc_oracle_message_cost = {
     .name = "message-cost",
     .summary = "without failures a decision costs no more messages than the protocol's formula says",
     .property = TC_SAFETY,
-    .observations =
-        TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_VIEW) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_PHASE),
+    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_VIEW) | TC_OBS_BIT(TC_OBS_NODE_EXIT) |
+                    TC_OBS_BIT(TC_OBS_LINK_DOWN) | TC_OBS_BIT(TC_OBS_PHASE),
     .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
     .needs_links = true,
     .create = create,

@@ -9,7 +9,7 @@ static int parse_line(struct tc_slice line, struct tc_arena *arena, struct tc_ob
         return tc_error_set(err, TC_ELIMIT, "too long");
     memcpy(text, line.data, line.len);
     text[line.len] = '\0';
-    *out = (struct tc_observation){.kind = TC_OBS_NOTE, .node = 99, .text = text};
+    *out = (struct tc_observation){.kind = TC_OBS_NOTE, .node = TC_NODE_NONE, .text = text};
     if (text[0] == 'x') {
         out->kind = TC_OBS_EXECUTED;
         out->executed.sequence = strtoull(text + 1, NULL, 10);
