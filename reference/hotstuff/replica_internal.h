@@ -127,7 +127,8 @@ struct hotstuff {
     struct certificate decided; /* basic: the newest commitQC */
     uint32_t voted_type;
     struct point voted;
-    struct vote *votes; /* PHASE_COUNT for each replica */
+    struct point waiting, waiting_on; /* chained: a proposal whose vote waits for blocks, and what it extends */
+    struct vote *votes;               /* PHASE_COUNT for each replica */
     uint64_t proposed_view;
     uint64_t crowd_view; /* how many blocks came for it */
     uint32_t crowd;
@@ -277,6 +278,8 @@ void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, c
                            const uint8_t *signature);
 /* Votes for a block we hold, if the rules allow it (PODC'19 safeNode). */
 void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const struct certificate *justify);
+/* Blocks came: perhaps the present proposal can be voted for now. */
+void tc_hotstuff_vote_waiting(struct hotstuff *r);
 void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at);
 void tc_hotstuff_resend_vote(struct hotstuff *r);
 /* What a certificate means for us: prepareQC/genericQC, and with it the chained rules for lock and commit. */

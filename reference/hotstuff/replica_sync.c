@@ -139,6 +139,7 @@ void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope)
     }
     tc_hotstuff_chain_rules(r);
     tc_hotstuff_execute(r);
+    tc_hotstuff_vote_waiting(r);
 }
 
 static uint32_t count_offers(const struct hotstuff *r, uint64_t height, const uint8_t *digest)

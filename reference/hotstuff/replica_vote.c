@@ -76,12 +76,23 @@ void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const
     const uint32_t type = tc_hotstuff_first_vote(r);
     if (!r->active || block->at.view != r->view || !in_order(r, type, r->view))
         return;
-    if (r->chained && !lock_known(r, justify))
+    if (r->chained && !lock_known(r, justify)) {
+        r->waiting = block->at;
+        r->waiting_on = justify->at;
         return;
+    }
     /* safeNode: it extends the block we are locked on, or its justification is of a later view than our lock */
     if (justify->at.view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
         return;
     tc_hotstuff_vote(r, type, &block->at);
+}
+
+void tc_hotstuff_vote_waiting(struct hotstuff *r)
+{
+    const struct certificate justify = {.at = r->waiting_on};
+    const struct block *block = r->waiting.view == r->view ? tc_hotstuff_block_find(r, r->waiting.digest) : NULL;
+    if (block && r->waiting.view > 0)
+        tc_hotstuff_vote_block(r, block, &justify);
 }
 
 static void lock(struct hotstuff *r, const struct point *at)
