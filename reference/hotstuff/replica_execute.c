@@ -59,6 +59,7 @@ static void execute_block(struct hotstuff *r, const struct block *block)
         return;
     r->executed = block->at;
     r->dirty = true;
+    r->wants = false; /* what was missing may be behind us now; whoever still needs it asks again */
     if (r->locked.view < r->executed.view) /* whatever is to come extends what is committed */
         r->locked = r->executed;
     for (uint32_t i = 0; i < block->count; i++) {

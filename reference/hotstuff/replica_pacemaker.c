@@ -269,6 +269,8 @@ void tc_hotstuff_resend_timeout(struct hotstuff *r)
     r->resend_deadline_ns = TC_NEVER_NS;
     if (r->resend_wait_ns < base * RESEND_DOUBLINGS)
         r->resend_wait_ns *= 2;
+    tc_hotstuff_chain_rules(r);
+    tc_hotstuff_execute(r);
     tc_hotstuff_ask_again(r);
     if (!r->active) {
         tc_hotstuff_broadcast(r, new_view_frame(r, true, true));
