@@ -2,30 +2,34 @@ return attack "forge-new-view" {
   summary  = "The next leader is a traitor: its new view orders nothing where the view changes prove that something was prepared.",
   source   = "Castro & Liskov, TOCS'02, section 4.4 (backups recompute O from V)",
   tags     = { "safety", "view-change", "pbft" },
-  kinds    = { "new_view" },
+  kinds    = { "new_view", "vote" },
   args     = {
-    most  = { 16, "how many of the last re-proposals are forged" },
-    pause = { 3.0, "the present leader is stopped until the new view comes, at most so many seconds" },
+    most  = { 16, "how many of the last re-proposals are forged", min = 0 },
+    pause = { 3.0, "the present leader is stopped until the new view comes, at most so many seconds", min = 0 },
   },
   traitors = function(c) return { c:leader(c.view + 1) } end,
   expect   = { safety = true, evidence = true },
   verdict  = "holds  justification  the forged new view was rejected; the view after it went on",
 
-  on_start = function(c, a)
-    local leader = c:leader(c.view)
-    c.state.paused = leader
-    c:pause(leader)
-    c:after(a.pause, function(c, a)
-      if c.state.paused then c:resume(leader) end
-      c.state.paused = nil
-    end)
-  end,
-
   on_message = function(c, m, a)
     local s = c.state
+    if m.kind == "vote" then
+      -- Whoever commits has prepared: from now on the view changes have something to prove. Not just at a checkpoint,
+      -- which would prove it in their place (intervals are multiples of 8).
+      if s.paused == nil and m.phase == "commit" and m.view == c.view and m.sequence % 8 == 4 then
+        local leader = c:leader(c.view)
+        s.paused = leader
+        c:pause(leader)
+        c:after(a.pause, function(c, a)
+          if s.paused then c:resume(leader) end
+          s.paused = false
+        end)
+      end
+      return
+    end
     if s.paused then
       c:resume(s.paused)
-      s.paused = nil
+      s.paused = false
     end
     if not c:is_traitor(m.signer) then return end
     if s[m.view] == nil then

@@ -4,5 +4,5 @@ return scenario "forge-new-view" {
   cluster  = reference { n = 4, clients = 4 },
   attack   = "forge-new-view",
   phases   = { before = 2, during = 5, after = 2 },
-  expect   = { verdict = "holds" },
+  expect   = { verdict = "holds", evidence = true },
 }

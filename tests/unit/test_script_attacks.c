@@ -353,9 +353,12 @@ static void forge_new_view(void **state)
 {
     (void)state;
     struct world *w = begun(4, "forge-new-view", "most=2", NULL);
+    assert_true(tc_nodeset_has(&w->plan->traitors, 1));
+    assert_int_equal(says_slot(w, "commit", 2, 3, 0, 8, 1), TC_FORWARD); /* a checkpoint may be near */
+    assert_int_equal(w->plan->op_count, 0);
+    assert_int_equal(says_slot(w, "commit", 2, 3, 0, 12, 1), TC_FORWARD);
     assert_int_equal(w->plan->ops[0].verb, TC_PAUSE);
     assert_int_equal(w->plan->ops[0].node, 0);
-    assert_true(tc_nodeset_has(&w->plan->traitors, 1));
     assert_int_equal(says(w, make_new_view(w, 2, 4)), TC_REPLACE);
     assert_int_equal(w->plan->ops[0].verb, TC_RESUME);
     struct tc_message *forged = replaced(w, 0);
