@@ -20,7 +20,7 @@ static void show(const char *name, const char *summary, bool names_only)
     if (names_only)
         printf("%s\n", name);
     else
-        printf("  %-26s %s\n", name, summary);
+        printf("  %-34s %s\n", name, summary);
 }
 
 static void show_script(void *self, const struct tc_script_info *info)
