@@ -132,6 +132,18 @@ static void caught(struct tc_html *h)
     tc_buf_add(h->out, shown > 0 ? "</dl>\n" : "");
 }
 
+/* Why nobody is to blame for an expected breach: what the judge says between the headline and what differs. */
+static void allowed(struct tc_html *h)
+{
+    const char *sentence = tc_json_string(h->result, "sentence");
+    const char *colon = strstr(sentence, ": "), *end = colon ? strstr(colon, "; ") : NULL;
+    if (!end || strcmp(tc_json_string(h->result, "verdict"), "expected") != 0)
+        return;
+    tc_buf_add(h->out, "<dt>Bound</dt><dd>");
+    tc_buf_escape_bytes(h->out, TC_ESCAPE_MARKUP, colon + 2, (size_t)(end - colon - 2));
+    tc_buf_add(h->out, "</dd>");
+}
+
 static void because(struct tc_html *h)
 {
     const json_t *first = json_object_get(h->result, "first"), *item;
@@ -145,6 +157,7 @@ static void because(struct tc_html *h)
     tc_buf_add(h->out, "<dl class=\"why\"><dt>What differs</dt><dd>");
     tc_html_text(h, tc_json_string(first, "text"));
     tc_buf_add(h->out, "</dd>");
+    allowed(h);
     if (*why) {
         tc_buf_add(h->out, "<dt>Because</dt><dd>");
         tc_html_text(h, why);
@@ -200,32 +213,70 @@ static const char *outcome(const json_t *result)
     }
 }
 
-/* The sentence without the status it may begin with (the status stands above it) and without what differs, which has a
- * line of its own; with a capital. */
-static void headline(struct tc_html *h, const char *status, const char *sentence)
+/* How long the first line is: a traceback begins where Lua says so, and may have been made one line. */
+static size_t first_line(const char *text)
 {
-    char shortened[512];
+    size_t len = strcspn(text, "\n");
+    const char *trace = strstr(text, "stack traceback:");
+    if (trace && (size_t)(trace - text) < len)
+        len = (size_t)(trace - text);
+    while (len > 0 && strchr("; \t", text[len - 1]))
+        len--;
+    return len;
+}
+
+/* The sentence as a headline: its first line, without the status it may begin with (that stands above it) and, where a
+ * finding decided, without what follows the colon (what differs has a line of its own). */
+static struct tc_buf headline(const json_t *result, const char *status)
+{
+    struct tc_buf head = {0};
+    const char *sentence = tc_json_string(result, "sentence");
     size_t len = strlen(status);
-    const char *colon = strstr(sentence, ": ");
-    if (strncasecmp(sentence, status, len) == 0 && sentence[len] == ' ' && colon) {
-        snprintf(shortened, sizeof shortened, "%.*s", (int)(colon - sentence - (ptrdiff_t)len - 1), sentence + len + 1);
-        sentence = shortened;
-    }
-    if (strncmp(sentence, status, len) == 0 && strncmp(sentence + len, ": ", 2) == 0)
+    if (!*sentence)
+        sentence = status;
+    if (strncasecmp(sentence, status, len) == 0 && strncmp(sentence + len, ": ", 2) == 0)
         sentence += len + 2;
-    char first[2] = {sentence[0], '\0'};
-    if (first[0] >= 'a' && first[0] <= 'z') {
-        first[0] = (char)(first[0] - 'a' + 'A');
-        tc_html_text(h, first);
-        sentence++;
+    else if (strncasecmp(sentence, status, len) == 0 && sentence[len] == ' ' && sentence[len + 1])
+        sentence += len + 1;
+    size_t end = first_line(sentence);
+    const char *colon = strstr(sentence, ": ");
+    if (json_is_object(json_object_get(result, "first")) && colon && (size_t)(colon - sentence) < end)
+        end = (size_t)(colon - sentence);
+    tc_buf_bytes(&head, sentence, end);
+    if (head.len > 0 && head.data[0] >= 'a' && head.data[0] <= 'z')
+        head.data[0] = (char)(head.data[0] - 'a' + 'A');
+    return head;
+}
+
+/* Where the script was when it failed: a line a step, as Lua wrote it. */
+static void traceback(struct tc_html *h)
+{
+    const char *error = tc_json_string(h->result, "error");
+    size_t end = first_line(error);
+    bool is_headline = strcmp(tc_json_string(h->result, "verdict"), "error") == 0;
+    if (*error && !is_headline) {
+        tc_buf_add(h->out, "<p class=\"note\">The run ended early: ");
+        tc_buf_escape_bytes(h->out, TC_ESCAPE_MARKUP, error, end);
+        tc_buf_add(h->out, "</p>\n");
     }
-    tc_html_text(h, sentence);
+    const char *rest = error + end + strspn(error + end, "; \n\t");
+    if (!*rest)
+        return;
+    tc_buf_add(h->out, "<pre class=\"trace\">");
+    while (*rest) {
+        size_t step = strcspn(rest, "\n\t");
+        tc_buf_escape_bytes(h->out, TC_ESCAPE_MARKUP, rest, step);
+        tc_buf_add(h->out, "\n");
+        rest += step + strspn(rest + step, "\n\t");
+    }
+    tc_buf_add(h->out, "</pre>\n");
 }
 
 static void verdict(struct tc_html *h)
 {
     const json_t *r = h->result, *note;
-    const char *status = tc_json_string(r, "verdict"), *sentence = tc_json_string(r, "sentence");
+    const char *status = tc_json_string(r, "verdict");
+    struct tc_buf head = headline(r, status);
     uint64_t duration = tc_json_ns(r, "duration_ns");
     size_t i;
     tc_buf_format(h->out, "<div class=\"verdict %s\"><p class=\"status\"><b>", tc_html_class(status));
@@ -236,8 +287,10 @@ static void verdict(struct tc_html *h)
         tc_buf_duration(h->out, duration);
     }
     tc_buf_add(h->out, "</span></p>\n<h1>");
-    headline(h, status, *sentence ? sentence : status);
+    tc_html_text(h, tc_buf_get(&head));
     tc_buf_add(h->out, "</h1>\n");
+    tc_buf_free(&head);
+    traceback(h);
     because(h);
     json_array_foreach(json_object_get(r, "notes"), i, note)
     {

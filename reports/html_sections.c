@@ -39,6 +39,15 @@ static void text_cell(struct tc_html *h, const char *label, const char *text)
     tc_buf_add(h->out, "</td>");
 }
 
+/* The last cell of a row; takes and frees the value. */
+static void measured_cell(struct tc_html *h, struct tc_buf *value)
+{
+    cell(h, "measured", "num");
+    tc_html_text(h, value->len > 0 ? tc_buf_get(value) : "–");
+    tc_buf_free(value);
+    tc_buf_add(h->out, "</td></tr>\n");
+}
+
 static void header_row(struct tc_html *h, const char *const *names, size_t count, size_t first_number)
 {
     tc_buf_add(h->out, "<table><thead><tr>");
@@ -60,8 +69,12 @@ static void attack_sentence(struct tc_html *h)
             tc_buf_add(h->out, ": ");
             tc_html_text(h, tc_json_string(r, "attack_summary"));
         }
-        tc_buf_format(h->out, " Traitors: %s.",
+        tc_buf_format(h->out, "%s Named traitors: %s", *tc_json_string(r, "attack_summary") ? "" : ".",
                       tc_json_node_list(json_object_get(r, "traitors"), traitors, sizeof traitors));
+        if (tc_json_has(r, "signed_for"))
+            tc_buf_format(h->out, "; signed for: %s",
+                          tc_json_node_list(json_object_get(r, "signed_for"), traitors, sizeof traitors));
+        tc_buf_add(h->out, ".");
     } else {
         tc_buf_add(h->out, "No attack: the cluster was only watched.");
     }
@@ -84,7 +97,10 @@ static void fault_row(struct tc_html *h, const char *verb, const json_t *fault, 
 {
     const json_t *delay = json_object_get(fault, "delay");
     tc_buf_add(h->out, "<tr>");
-    text_cell(h, "fault", verb);
+    cell(h, "fault", "");
+    tc_buf_add(h->out, "<span>");
+    tc_html_text(h, verb);
+    tc_buf_add(h->out, tc_json_true(fault, "repair") ? " <small>a repair</small></span></td>" : "</span></td>");
     count_cell(h, "asked", fault, "asked");
     count_cell(h, "bitten", fault, "bitten");
     if (delays) {
@@ -118,9 +134,15 @@ void tc_html_faults(struct tc_html *h)
     tc_buf_add(h->out, "</b> messages passed</span></p>\n");
     bool delays = any_delay(json_object_get(faults, "by_verb"));
     header_row(h, names, delays ? 8 : 3, 1);
-    json_object_foreach((json_t *)json_object_get(faults, "by_verb"), verb, fault) fault_row(h, verb, fault, delays);
+    for (int repair = 0; repair < 2; repair++)
+        json_object_foreach((json_t *)json_object_get(faults, "by_verb"), verb, fault)
+        {
+            if (tc_json_true(fault, "repair") == (repair == 1))
+                fault_row(h, verb, fault, delays);
+        }
     tc_buf_add(h->out, "</tbody></table>\n<p class=\"fine\">A fault has bitten when it changed what was offered to "
-                       "somebody, or what a process did.</p></section>\n");
+                       "somebody, or what a process did. Repairs end faults and are not counted among them.</p>"
+                       "</section>\n");
 }
 
 static void findings_of(struct tc_html *h, const json_t *oracle)
@@ -191,6 +213,25 @@ void tc_html_oracles(struct tc_html *h)
     tc_buf_add(h->out, "</tbody></table></section>\n");
 }
 
+static void recoveries(struct tc_html *h)
+{
+    const json_t *list = json_object_get(h->result, "recoveries_ns"), *one;
+    size_t i;
+    if (tc_json_ns(h->result, "recovered_ns") == TC_NEVER_NS)
+        return;
+    tc_buf_format(h->out,
+                  "<p>Decisions paused for longer than the view timer; the first one after the pause came %.3f s into "
+                  "the run",
+                  (double)tc_json_ns(h->result, "recovered_ns") / 1e9);
+    json_array_foreach(list, i, one)
+    {
+        if (i > 0)
+            tc_buf_format(h->out, "%s%.1f s", i == 1 ? ", after later pauses at " : ", ",
+                          (double)json_integer_value(one) / 1e9);
+    }
+    tc_buf_add(h->out, ".</p>\n");
+}
+
 void tc_html_phases(struct tc_html *h)
 {
     static const char *const names[] = {"Phase",        "Lasted", "Decisions", "Per second",
@@ -217,12 +258,7 @@ void tc_html_phases(struct tc_html *h)
         tc_buf_add(h->out, "</tr>\n");
     }
     tc_buf_add(h->out, "</tbody></table>\n");
-    uint64_t recovered = tc_json_ns(h->result, "recovered_ns");
-    if (recovered != TC_NEVER_NS)
-        tc_buf_format(h->out,
-                      "<p>Decisions paused for longer than the view timer; the first one after the pause came "
-                      "%.3f s into the run.</p>\n",
-                      (double)recovered / 1e9);
+    recoveries(h);
 }
 
 void tc_html_thresholds(struct tc_html *h)
@@ -242,11 +278,9 @@ void tc_html_thresholds(struct tc_html *h)
         text_cell(h, "condition", tc_json_string(threshold, "condition"));
         cell(h, "met", "");
         tc_buf_format(h->out, "<span class=\"pill %s\">%s</span></td>", met ? "good" : "bad", met ? "met" : "missed");
-        cell(h, "measured", "num");
-        const char *metric = tc_json_string(threshold, "metric");
-        bool time = strstr(metric, "latency") || strstr(metric, "time");
-        tc_buf_value(h->out, tc_json_number(threshold, "value"), time ? "ns" : "");
-        tc_buf_add(h->out, "</td></tr>\n");
+        struct tc_buf value = {0};
+        tc_json_threshold_value(threshold, &value);
+        measured_cell(h, &value);
     }
     tc_buf_add(h->out, "</tbody></table></section>\n");
 }
@@ -352,12 +386,10 @@ void tc_html_metrics(struct tc_html *h)
         text_cell(h, "metric", tc_json_string(metric, "name"));
         text_cell(h, "of", tc_json_string(metric, "tags"));
         text_cell(h, "statistic", tc_json_string(metric, "statistic"));
-        cell(h, "measured", "num");
         struct tc_buf value = {0};
-        tc_buf_value(&value, tc_json_number(metric, "value"), tc_json_string(metric, "unit"));
-        tc_html_text(h, tc_json_has(metric, "value") ? tc_buf_get(&value) : "–");
-        tc_buf_free(&value);
-        tc_buf_add(h->out, "</td></tr>\n");
+        if (tc_json_has(metric, "value"))
+            tc_buf_value(&value, tc_json_number(metric, "value"), tc_json_string(metric, "unit"));
+        measured_cell(h, &value);
     }
     tc_buf_add(h->out, "</tbody></table></details></section>\n");
 }

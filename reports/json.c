@@ -87,3 +87,34 @@ const char *tc_json_node_list(const json_t *nodes, char *buffer, size_t size)
     tc_buf_free(&list);
     return buffer;
 }
+
+void tc_json_threshold_value(const json_t *threshold, struct tc_buf *out)
+{
+    const char *metric = tc_json_string(threshold, "metric");
+    const char *condition = tc_json_string(threshold, "condition");
+    /* How many there were is a count whatever was measured. */
+    bool time = (strstr(metric, "latency") || strstr(metric, "time")) && strncmp(condition, "count", 5) != 0;
+    if (tc_json_has(threshold, "value"))
+        tc_buf_value(out, tc_json_number(threshold, "value"), time ? "ns" : "");
+    else
+        tc_buf_add(out, "nothing");
+}
+
+static size_t replicas_of(const json_t *nodes)
+{
+    const json_t *node;
+    size_t i, count = 0;
+    json_array_foreach(nodes, i, node) count += json_integer_value(node) < TC_CLIENT_FIRST;
+    return count;
+}
+
+void tc_json_blame(const json_t *result, struct tc_buf *out)
+{
+    const json_t *first = json_object_get(result, "first");
+    bool liveness = strcmp(tc_json_string(first, "property"), "liveness") == 0;
+    const json_t *nodes = json_object_get(first, liveness ? "faulty_for_liveness" : "signed_for");
+    size_t count = replicas_of(json_is_array(nodes) ? nodes : json_object_get(result, "traitors"));
+    const json_t *cluster = json_object_get(result, "cluster");
+    tc_buf_format(out, "%zu %s%s of %lld allowed", count, liveness ? "faulty replica" : "traitor",
+                  count == 1 ? "" : "s", (long long)tc_json_integer(cluster, "faults_max"));
+}

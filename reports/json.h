@@ -4,6 +4,7 @@
 #define TC_JSON_H
 
 #include "../proxy/types.h"
+#include "buf.h"
 
 #include <jansson.h>
 
@@ -22,6 +23,10 @@ double tc_json_number(const json_t *object, const char *name);
 bool tc_json_true(const json_t *object, const char *name);
 /* Is it there, and not null? */
 bool tc_json_has(const json_t *object, const char *name);
+/* What a threshold measured, in the unit of its metric; "nothing" if it is no number. */
+void tc_json_threshold_value(const json_t *threshold, struct tc_buf *out);
+/* "1 traitor of 1 allowed", of those who may be blamed for the finding that decided the verdict. */
+void tc_json_blame(const json_t *result, struct tc_buf *out);
 /* "replica 0", "replicas 0, 2 and c1", "nobody" of an array of node numbers. Returns `buffer`. */
 const char *tc_json_node_list(const json_t *nodes, char *buffer, size_t size);
 

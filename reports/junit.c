@@ -112,7 +112,8 @@ static void threshold_case(struct junit *j, const json_t *threshold)
     if (tc_json_true(threshold, "met")) {
         tc_buf_add(&j->cases, "/>\n");
     } else {
-        tc_buf_format(&message, "%s: measured %.9g", tc_buf_get(&name), tc_json_number(threshold, "value"));
+        tc_buf_format(&message, "%s: measured ", tc_buf_get(&name));
+        tc_json_threshold_value(threshold, &message);
         j->failures++;
         failure(j, "failure", "threshold", tc_buf_get(&message), NULL);
     }
@@ -134,8 +135,15 @@ static void outcome_case(struct junit *j, double seconds)
     } else if (exit_code == 3) {
         skipped(j, *sentence ? sentence : "inconclusive");
     } else if (exit_code != 0) {
+        struct tc_buf message = {0};
+        const json_t *first = json_object_get(r, "first");
+        tc_buf_add(&message, *sentence ? sentence : verdict);
+        if (strcmp(verdict, "violated") == 0 && json_is_object(first))
+            tc_buf_format(&message, " (the run as a whole: the same violation stands as the case %s)",
+                          tc_json_string(first, "oracle"));
         j->failures++;
-        failure(j, "failure", verdict, *sentence ? sentence : verdict, json_object_get(r, "first"));
+        failure(j, "failure", verdict, tc_buf_get(&message), first);
+        tc_buf_free(&message);
     } else {
         tc_buf_add(&j->cases, "/>\n");
     }

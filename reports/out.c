@@ -73,8 +73,10 @@ int tc_out_close(struct tc_out *out, struct tc_error *err)
     out->_buffer = NULL;
     if (out->error == 0)
         return 0;
-    return tc_error_set(err, TC_EIO, "%s: %s; %llu later entries are missing", out->path, strerror(out->error),
-                        (unsigned long long)out->lost);
+    if (out->lost == 0)
+        return tc_error_set(err, TC_EIO, "%s: %s; its end is missing", out->path, strerror(out->error));
+    return tc_error_set(err, TC_EIO, "%s: %s; its end and %llu later entries are missing", out->path,
+                        strerror(out->error), (unsigned long long)out->lost);
 }
 
 int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err)
@@ -89,7 +91,10 @@ int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, st
     int failed = write_all(fd, tc_buf_get(text), text->len);
     if (close(fd) != 0 && failed == 0)
         failed = errno;
-    return failed == 0 ? 0 : tc_error_set(err, TC_EIO, "%s: %s", path, strerror(failed));
+    if (failed == 0)
+        return 0;
+    unlink(path); /* half a report would look like a whole one */
+    return tc_error_set(err, TC_EIO, "%s: %s", path, strerror(failed));
 }
 
 int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_buf *text, struct tc_error *err)

@@ -25,7 +25,8 @@ void tc_out_write(struct tc_out *out, const char *bytes, size_t len);
 /* Writes what is buffered and closes. TC_EIO with the first failure of the whole life. Safe on one never opened. */
 int tc_out_close(struct tc_out *out, struct tc_error *err);
 
-/* A whole file in one go, DIR/NAME. A text that failed is TC_EMEMORY and writes nothing. */
+/* A whole file in one go, DIR/NAME; what could not be written whole is removed again (TC_EIO with path and reason). A
+ * text that failed is TC_EMEMORY and writes nothing. */
 int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err);
 
 /* Reads a whole file of at most bytes_max into `text`. TC_ENOT_FOUND if there is none, TC_EIO, TC_ELIMIT. */

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define GNUPLOT_TIMEOUT_MS 20000
+#define RECOVERIES_MAX     5u
 #define TABLE_MAX          ((size_t)32 << 20)
 
 extern char **environ;
@@ -43,13 +44,17 @@ struct plot {
 };
 
 static const struct plot plots[] = {
-    {"latency", "series.tsv", "Decision latency over time",
-     "Percentiles of the time from proposal to decision, logarithmic scale; the attack is shaded.", 1140, true,
+    {"latency", "latency.tsv", "Decision latency over time",
+     "Percentiles of the time from proposal to decision, logarithmic scale; each point stands for 100 decisions or one "
+     "second, whichever is less. The attack is shaded.",
+     1140, true,
      "set logscale y\nset format y '%g'\nset ylabel 'decision latency (ms)'\n"
-     "plot 'series.tsv' using 1:4 with lines lt 1 title 'p50', '' using 1:5 with lines lt 3 title 'p95', \\\n"
-     "     '' using 1:6 with lines lt 2 title 'p99', '' using 1:7 with lines lt 8 lw 1 dt 3 title 'max'\n"},
+     "set pointsize 0.4\n"
+     "plot 'latency.tsv' using 1:5 with linespoints lt 8 lw 1 dt 3 pt 7 title 'max', \\\n"
+     "     '' using 1:4 with linespoints lt 2 pt 7 title 'p99', '' using 1:3 with linespoints lt 3 pt 7 title 'p95', "
+     "\\\n     '' using 1:2 with linespoints lt 1 pt 7 title 'p50'\n"},
     {"throughput", "series.tsv", "Throughput over time",
-     "Sequence numbers decided for the first time; a dashed line marks the first decision after the pause.", 560, true,
+     "Sequence numbers decided for the first time; a dashed line marks the first decision after a pause.", 560, true,
      "set yrange [0:*]\nset ylabel 'decisions per second'\n"
      "plot 'series.tsv' using 1:2 with steps lt 1 notitle\n"},
     {"views", "views.tsv", "View of each replica",
@@ -97,15 +102,30 @@ static void shade_attack(struct tc_buf *gp, const json_t *result)
     }
 }
 
-static void mark_recovery(struct tc_buf *gp, const json_t *result)
+static void mark_one(struct tc_buf *gp, uint64_t recovered_ns, unsigned number)
 {
-    uint64_t recovered = tc_json_ns(result, "recovered_ns");
-    if (recovered == TC_NEVER_NS)
-        return;
+    double at = (double)recovered_ns / 1e9;
     tc_buf_format(gp,
-                  "set arrow 1 from first %.6f, graph 0 to first %.6f, graph 1 nohead lc rgb '#009e73' lw 2 dt 2\n"
-                  "set label 2 'decides again' at first %.6f, graph 0.95 offset 0.6,0 textcolor rgb '#00795a'\n",
-                  (double)recovered / 1e9, (double)recovered / 1e9, (double)recovered / 1e9);
+                  "set arrow %u from first %.6f, graph 0 to first %.6f, graph 1 nohead lc rgb '#009e73' lw 2 dt 2\n",
+                  number, at, at);
+    if (number == 1)
+        tc_buf_format(
+            gp, "set label 2 'decides again' at first %.6f, graph 0.95 offset 0.6,0 textcolor rgb '#00795a'\n", at);
+}
+
+static void mark_recoveries(struct tc_buf *gp, const json_t *result)
+{
+    const json_t *list = json_object_get(result, "recoveries_ns"), *one;
+    uint64_t first = tc_json_ns(result, "recovered_ns");
+    unsigned number = 0;
+    size_t i;
+    if (json_array_size(list) == 0 && first != TC_NEVER_NS)
+        mark_one(gp, first, ++number);
+    json_array_foreach(list, i, one)
+    {
+        if (json_is_integer(one) && json_integer_value(one) >= 0 && number < RECOVERIES_MAX)
+            mark_one(gp, (uint64_t)json_integer_value(one), ++number);
+    }
 }
 
 static int write_script(const char *dir, const struct plot *plot, const json_t *result, const char *table,
@@ -123,7 +143,7 @@ static int write_script(const char *dir, const struct plot *plot, const json_t *
         shade_attack(&gp, result);
     }
     if (strcmp(plot->name, "throughput") == 0)
-        mark_recovery(&gp, result);
+        mark_recoveries(&gp, result);
     tc_buf_add(&gp, plot->script);
     snprintf(name, sizeof name, "plots/%s.gp", plot->name);
     int rc = tc_out_file(dir, name, &gp, err);

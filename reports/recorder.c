@@ -162,6 +162,8 @@ void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *o)
     r->overflow_count += o->kind == TC_OBS_OVERFLOW;
     r->spliced_count += o->kind == TC_OBS_SPLICED;
     r->complaint_count += o->kind == TC_OBS_COMPLAINT;
+    if (o->kind == TC_OBS_FAULTS)
+        r->signed_for = o->faults.signed_for;
     begin_line(r);
     tc_record_observation(&r->line, o);
     end_line(r, &r->observations);
@@ -219,18 +221,18 @@ int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *inpu
     tc_recorder_note_error(r, &late);
     write_messages(r);
     tc_tables_write(r, input);
-    json_t *result = tc_result_build(r, input);
+    json_decref(r->result);
+    r->result = tc_result_build(r, input);
     late.code = 0;
-    if (!result) {
+    if (!r->result) {
         tc_error_set(&late, TC_EMEMORY, "%s/result.json: no memory for it", r->dir);
     } else {
-        tc_result_write(r->dir, result, &late);
+        tc_result_write(r->dir, r->result, &late);
         tc_recorder_note_error(r, &late);
         late.code = 0;
-        tc_render(r->dir, result, &late);
+        tc_render(r->dir, r->result, &late);
     }
     tc_recorder_note_error(r, &late);
-    json_decref(result);
     if (r->first_error.code != 0 && err)
         *err = r->first_error;
     return r->first_error.code != 0 ? TC_EIO : 0;
@@ -243,6 +245,7 @@ void tc_recorder_free(struct tc_recorder *r)
     tc_out_close(&r->decisions, NULL);
     tc_out_close(&r->observations, NULL);
     tc_buf_free(&r->line);
+    json_decref(r->result);
     tc_window_free(r->window);
     for (size_t i = 0; i < TC_VERB_COUNT; i++)
         free(r->delays[i]);

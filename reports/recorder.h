@@ -51,6 +51,8 @@ struct tc_report_input {
     const struct tc_verdict_summary *summary;
     const struct tc_metrics *metrics; /* finished */
     const struct tc_engine_stats *stats;
+    const struct tc_recorder
+        *recorder; /* for tc_report_terminal: finished, so that it need not read the disk; or NULL */
     struct {
         const char *metric, *condition;
         bool met;
@@ -60,7 +62,7 @@ struct tc_report_input {
 };
 
 /* Writes result.json, evidence, metrics.tsv, plots, junit.xml, report.html. 0, or the first failure in writing anything
- * of the run (TC_EIO): say it and go on. */
+ * of the run (TC_EIO with file and reason): say that the run directory is not complete, and go on. */
 int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err);
 void tc_recorder_free(struct tc_recorder *r);
 
@@ -68,7 +70,8 @@ void tc_recorder_free(struct tc_recorder *r);
 int tc_report_render(const char *dir, struct tc_error *err);
 
 /* The verdict on the terminal: the block of lines under the progress (oracles, violations, repeat lines, path of the
- * report). `color`: ANSI colours. Returned text is malloc'ed; the caller frees. */
+ * report). It is made from memory, whatever could be written; the path of a report that is not there is not said.
+ * `color`: ANSI colours. Returned text is malloc'ed; the caller frees. */
 char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose);
 
 /* One progress line, without newline, into `buffer`. */

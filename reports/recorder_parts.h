@@ -23,6 +23,8 @@ struct tc_recorder {
     struct tc_recorder_delays *delays[TC_VERB_COUNT]; /* NULL until one was measured */
     uint64_t decision_count, observation_count, overflow_count, spliced_count, complaint_count;
     struct tc_error first_error;
+    struct tc_nodeset signed_for; /* F_s as it was told last */
+    json_t *result;               /* once finished: what the terminal says must not depend on the disk */
 };
 
 /* Keeps the first failure of the run's writing. */

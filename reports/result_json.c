@@ -10,6 +10,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#define RECOVERIES_MAX 5u /* marked in the throughput plot */
+
 static void set(json_t *o, const char *name, json_t *value)
 {
     json_object_set_new(o, name, value ? value : json_null());
@@ -42,6 +44,12 @@ static json_t *delays(const struct tc_recorder_delays *d)
     return o;
 }
 
+/* What ends a fault is no fault. */
+static bool is_repair(int verb)
+{
+    return verb == TC_HEAL || verb == TC_RESUME || verb == TC_RESTART;
+}
+
 static json_t *faults(const struct tc_recorder *r, const struct tc_engine_stats *stats)
 {
     json_t *o = json_object(), *verbs = json_object();
@@ -50,10 +58,14 @@ static json_t *faults(const struct tc_recorder *r, const struct tc_engine_stats 
         if (!stats || (stats->asked[verb] == 0 && stats->bitten[verb] == 0))
             continue;
         json_t *one = json_object();
-        asked += stats->asked[verb];
-        bitten += stats->bitten[verb];
+        if (!is_repair(verb)) {
+            asked += stats->asked[verb];
+            bitten += stats->bitten[verb];
+        }
         set(one, "asked", count(stats->asked[verb]));
         set(one, "bitten", count(stats->bitten[verb]));
+        if (is_repair(verb))
+            set(one, "repair", json_true());
         if (r && r->delays[verb])
             set(one, "delay", delays(r->delays[verb]));
         set(verbs, tc_verb_name(verb), one);
@@ -227,6 +239,26 @@ static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m
     return list;
 }
 
+/* The first decision after each pause longer than the view timer since the attack began, as exact as the series is;
+ * the first one is known exactly. */
+static json_t *recoveries(const struct tc_run_info *info, const struct tc_metrics *m)
+{
+    json_t *list = json_array();
+    uint64_t first = m ? tc_metrics_recovered_ns(m) : TC_NEVER_NS, bucket_ns = 0;
+    if (first == TC_NEVER_NS)
+        return list;
+    json_array_append_new(list, tc_json_time(first));
+    size_t many = 0, silent = 0;
+    const struct tc_metrics_bucket *all = tc_metrics_series(m, &many, &bucket_ns);
+    for (size_t i = 0; info->cluster && i < many && json_array_size(list) < RECOVERIES_MAX; i++) {
+        uint64_t begin_ns = i * bucket_ns;
+        if (all[i].decisions > 0 && begin_ns > first && silent * bucket_ns > info->cluster->view_timeout_ns)
+            json_array_append_new(list, tc_json_time(begin_ns));
+        silent = all[i].decisions > 0 ? 0 : silent + 1;
+    }
+    return list;
+}
+
 static json_t *thresholds(const struct tc_report_input *input)
 {
     json_t *list = json_array();
@@ -305,7 +337,9 @@ static json_t *environment(const struct tc_recorder *r)
 static void set_verdict(json_t *result, const struct tc_report_input *input)
 {
     const struct tc_run_info *info = input->info;
-    bool failed = info->error && *info->error;
+    /* A violation outlives the error that ended the run: what was proven stays proven. */
+    bool violated = input->summary && input->summary->status == TC_VIOLATED;
+    bool failed = info->error && *info->error && !violated;
     set(result, "verdict",
         tc_json_text(failed           ? "error"
                      : input->summary ? tc_status_name(input->summary->status)
@@ -340,6 +374,7 @@ json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *inp
     set(result, "command", tc_json_text(info->command));
     set(result, "repeat", texts(info->repeat, info->repeat_count < 4 ? info->repeat_count : 4));
     set(result, "traitors", tc_json_nodes(&info->traitors));
+    set(result, "signed_for", r ? tc_json_nodes(&r->signed_for) : json_null());
     set(result, "faults", faults(r, input->stats));
     set(result, "decisions", count(r ? r->decision_count : 0));
     set_oracles(result, r, input);
@@ -347,6 +382,7 @@ json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *inp
     set(result, "metrics", metrics(input->metrics));
     set(result, "phases", phases(info, input->metrics));
     set(result, "recovered_ns", tc_json_time(input->metrics ? tc_metrics_recovered_ns(input->metrics) : TC_NEVER_NS));
+    set(result, "recoveries_ns", recoveries(info, input->metrics));
     set(result, "cost", cost(protocol, info->cluster));
     set(result, "traffic", traffic(r, input->stats));
     set(result, "duration_ns", tc_json_time(info->duration_ns));

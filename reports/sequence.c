@@ -19,9 +19,9 @@
 
 static enum tc_sequence_fate fate_of(const char *word)
 {
-    static const char *const words[TC_SEQ_FATES] = {"passed",   "delayed", "duplicate", "forged",
-                                                    "replaced", "dropped", "held",      "undelivered",
-                                                    "executed", "enters",  "asks"};
+    static const char *const words[TC_SEQ_FATES] = {"passed",      "delayed",  "duplicate", "changed",
+                                                    "corrupted",   "replaced", "dropped",   "held",
+                                                    "undelivered", "executed", "enters",    "asks"};
     for (int i = 0; i < TC_SEQ_FATES; i++)
         if (strcmp(words[i], word) == 0)
             return (enum tc_sequence_fate)i;
@@ -110,19 +110,36 @@ static uint64_t attack_begin_ns(const json_t *result)
     return TC_NEVER_NS;
 }
 
+/* Is the slot wholly in the window, so that what is said first about it is its proposal? */
+static bool is_whole(const struct tc_sequence *s, uint64_t sequence)
+{
+    for (uint32_t i = 0; i < s->row_count; i++) {
+        const struct tc_sequence_row *row = &s->rows[i];
+        if (row->sequence != sequence || !is_agreement(row))
+            continue;
+        bool seen_whole = row->said_ns != TC_NEVER_NS || row->fate == TC_SEQ_CHANGED || row->fate == TC_SEQ_CORRUPTED;
+        return is_kind(row, "propose") && seen_whole;
+    }
+    return false;
+}
+
 /* Nothing is guilty: the first sequence number that a fault touched, or else the first proposed under the attack. */
 static void choose_representative(struct tc_sequence *s)
 {
-    uint64_t begin = attack_begin_ns(s->result), fallback = TC_NEVER_NS, proposed = TC_NEVER_NS;
+    uint64_t begin = attack_begin_ns(s->result), fallback = TC_NEVER_NS, proposed = TC_NEVER_NS, cut = TC_NEVER_NS;
     for (uint32_t i = 0; i < s->row_count; i++) {
         const struct tc_sequence_row *row = &s->rows[i];
         if (row->sequence == TC_NEVER_NS || !is_agreement(row))
             continue;
-        if (is_fault(row)) {
+        if (is_fault(row) && row->sequence != cut) {
+            if (!is_whole(s, row->sequence)) {
+                cut = row->sequence; /* its beginning came before the window's */
+                continue;
+            }
             s->sequence = row->sequence;
             return;
         }
-        if (!is_kind(row, "propose"))
+        if (!is_kind(row, "propose") || row->said_ns == TC_NEVER_NS)
             continue;
         if (fallback == TC_NEVER_NS)
             fallback = row->sequence;

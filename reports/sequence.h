@@ -12,8 +12,9 @@ enum tc_sequence_fate {
     TC_SEQ_PASSED,
     TC_SEQ_DELAYED,
     TC_SEQ_DUPLICATE,
-    TC_SEQ_FORGED,
-    TC_SEQ_REPLACED, /* what the forged one stands for: not drawn */
+    TC_SEQ_CHANGED,   /* bytes of ours, validly signed where a signature is needed */
+    TC_SEQ_CORRUPTED, /* bytes of ours, without a valid signature */
+    TC_SEQ_REPLACED,  /* what one of these two stands for: not drawn */
     TC_SEQ_DROPPED,
     TC_SEQ_HELD,
     TC_SEQ_UNDELIVERED,

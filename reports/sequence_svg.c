@@ -69,7 +69,8 @@ static uint32_t digest_class(struct draw *d, const char *digest)
 static const char *line_class(enum tc_sequence_fate fate)
 {
     switch (fate) {
-    case TC_SEQ_FORGED:
+    case TC_SEQ_CHANGED:
+    case TC_SEQ_CORRUPTED:
         return "f";
     case TC_SEQ_DROPPED:
     case TC_SEQ_HELD:
@@ -117,7 +118,7 @@ static void arrow_head(struct draw *d, const char *class, double x1, double y1, 
 /* What the pointer sees over an arrow. */
 static void tooltip(struct draw *d, const struct tc_sequence_row *row)
 {
-    static const char *const fates[] = {"", ", delayed", ", a duplicate", ", forged",
+    static const char *const fates[] = {"", ", delayed", ", a duplicate", ", changed",      ", corrupted",
                                         "", ", dropped", ", held back",   ", not delivered"};
     char from[8], to[8];
     tc_buf_add(d->svg, "<title>");
@@ -176,7 +177,8 @@ static void arrow(struct draw *d, uint32_t index, int y)
 static void fan_label(struct draw *d, const struct tc_sequence_item *item)
 {
     const struct tc_sequence_row *row = &d->s->rows[item->row];
-    static const char *const fates[] = {"", "late ", "again ", "forged ", "", "dropped ", "held ", "undelivered "};
+    static const char *const fates[] = {"", "late ",    "again ", "changed ",    "corrupted ",
+                                        "", "dropped ", "held ",  "undelivered "};
     int lane = tc_sequence_lane(d->s, row->from), x = lane_x(d, lane);
     bool last = lane + 1 == (int)d->s->lane_count;
     /* The label goes to the side the arrows leave from when all leave to one side. */
@@ -285,8 +287,10 @@ static int legend(struct draw *d)
 {
     int x = LEFT, y = d->s->height + 14;
     legend_line(d, &x, y, "m", false, "as it was said");
-    if (d->fates[TC_SEQ_FORGED])
-        legend_line(d, &x, y, "f", false, "forged");
+    if (d->fates[TC_SEQ_CHANGED])
+        legend_line(d, &x, y, "f", false, "changed");
+    if (d->fates[TC_SEQ_CORRUPTED])
+        legend_line(d, &x, y, "f", false, "corrupted");
     if (d->fates[TC_SEQ_DELAYED])
         legend_line(d, &x, y, "d", false, "delayed");
     if (d->fates[TC_SEQ_DROPPED])

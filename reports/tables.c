@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define BINS_MAX 1000u /* rows of one series: more only makes the picture heavy */
+#define LATENCY_DECISIONS 100u  /* that a point of the latency plot stands for, if they come within a second */
+#define BINS_MAX          1000u /* rows of one series: more only makes the picture heavy */
 
 static void write_table(struct tc_recorder *r, const char *name, struct tc_buf *table)
 {
@@ -82,6 +83,95 @@ static void series_table(struct tc_recorder *r, const struct tc_metrics *m)
     write_table(r, "plots/series.tsv", &t);
 }
 
+/* A number of decisions at about the same latency, from the few percentiles a bucket keeps. */
+struct weight {
+    double latency_ns, decisions;
+};
+
+static int by_latency(const void *a, const void *b)
+{
+    double x = ((const struct weight *)a)->latency_ns, y = ((const struct weight *)b)->latency_ns;
+    return (x > y) - (x < y);
+}
+
+#define SLICES 20u /* a bucket's distribution, read off its percentiles at so many points */
+
+/* The latency below which `share` of a bucket's decisions lie: straight lines between what is known. */
+static double latency_at(const struct tc_metrics_bucket *b, double share)
+{
+    const double shares[] = {0, 0.5, 0.95, 0.99, 1};
+    const double known[] = {(double)b->latency_p50_ns, (double)b->latency_p50_ns, (double)b->latency_p95_ns,
+                            (double)b->latency_p99_ns, (double)b->latency_max_ns};
+    int i = 1;
+    while (i < 4 && share > shares[i])
+        i++;
+    return known[i - 1] + (known[i] - known[i - 1]) * (share - shares[i - 1]) / (shares[i] - shares[i - 1]);
+}
+
+static void add_quantile(struct tc_buf *t, const struct weight *weights, size_t count, double quantile)
+{
+    double all = 0, seen = 0;
+    size_t i = 0;
+    for (size_t k = 0; k < count; k++)
+        all += weights[k].decisions;
+    while (i + 1 < count && seen + weights[i].decisions < quantile * all) {
+        seen += weights[i].decisions;
+        i++;
+    }
+    add_ms(t, count > 0 ? (uint64_t)weights[i].latency_ns : 0);
+}
+
+/* One row for all the buckets from `from` to before `end`. */
+static void latency_row(struct tc_buf *t, const struct tc_metrics_bucket *all, size_t from, size_t end,
+                        uint64_t bucket_ns)
+{
+    struct weight *weights = malloc((end - from) * SLICES * sizeof *weights);
+    uint64_t decisions = 0, max_ns = 0;
+    size_t count = 0;
+    t->failed |= !weights;
+    for (size_t i = from; weights && i < end; i++) {
+        decisions += all[i].decisions;
+        max_ns = larger(max_ns, all[i].latency_max_ns);
+        for (unsigned k = 0; all[i].latency_max_ns > 0 && k < SLICES; k++)
+            weights[count++] =
+                (struct weight){latency_at(&all[i], (k + 0.5) / SLICES), (double)larger(all[i].decisions, 1) / SLICES};
+    }
+    if (count > 0)
+        qsort(weights, count, sizeof *weights, by_latency);
+    tc_buf_format(t, "%.3f", (double)(from + end) / 2 * (double)bucket_ns / 1e9);
+    add_quantile(t, weights, count, 0.5);
+    add_quantile(t, weights, count, 0.95);
+    add_quantile(t, weights, count, 0.99);
+    add_ms(t, max_ns);
+    tc_buf_format(t, "\t%llu\n", (unsigned long long)decisions);
+    free(weights);
+}
+
+/* A percentile of two decisions says nothing: buckets are merged to LATENCY_DECISIONS or a second. */
+static void latency_table(struct tc_recorder *r, const struct tc_metrics *m)
+{
+    struct tc_buf t = {0};
+    size_t count = 0;
+    uint64_t bucket_ns = 0, decisions = 0, any = 0;
+    const struct tc_metrics_bucket *all = tc_metrics_series(m, &count, &bucket_ns);
+    size_t from = 0, longest = bucket_ns > 0 && bucket_ns < 1000000000 ? (size_t)(1000000000 / bucket_ns) : 1;
+    longest *= (count + longest * BINS_MAX - 1) / (longest * BINS_MAX);
+    tc_buf_add(&t, "time_s\tp50_ms\tp95_ms\tp99_ms\tmax_ms\tdecisions\n");
+    for (size_t i = 0; i < count; i++) {
+        decisions += all[i].decisions;
+        any = larger(any, all[i].latency_max_ns);
+        bool enough = decisions >= LATENCY_DECISIONS && count <= BINS_MAX;
+        if (!enough && i + 1 - from < longest && i + 1 < count)
+            continue;
+        latency_row(&t, all, from, i + 1, bucket_ns);
+        from = i + 1;
+        decisions = 0;
+    }
+    if (any == 0 && !t.failed)
+        tc_buf_free(&t); /* nothing was measured: no table */
+    write_table(r, "plots/latency.tsv", &t);
+}
+
 /* One block a replica: a step at each change of view, the last one drawn on to the end. */
 static void views_table(struct tc_recorder *r, const struct tc_metrics *m, uint64_t end_ns)
 {
@@ -151,6 +241,7 @@ void tc_tables_write(struct tc_recorder *r, const struct tc_report_input *input)
         return;
     metrics_table(r, input->metrics);
     series_table(r, input->metrics);
+    latency_table(r, input->metrics);
     views_table(r, input->metrics, input->info->duration_ns);
     distribution_tables(r, input->metrics);
 }

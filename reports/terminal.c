@@ -133,7 +133,9 @@ static void threshold_lines(struct terminal *t)
         say(t, tc_json_string(threshold, "metric"));
         tc_buf_add(t->out, "  ");
         say(t, tc_json_string(threshold, "condition"));
-        tc_buf_format(t->out, ", measured %.6g\n", tc_json_number(threshold, "value"));
+        tc_buf_add(t->out, ", measured ");
+        tc_json_threshold_value(threshold, t->out);
+        tc_buf_add(t->out, "\n");
     }
 }
 
@@ -154,13 +156,15 @@ static void breach_block(struct terminal *t)
     const json_t *r = t->result, *first = json_object_get(r, "first");
     const char *verdict = tc_json_string(r, "verdict");
     bool expected = strcmp(verdict, "expected") == 0;
-    size_t traitors = json_array_size(json_object_get(r, "traitors"));
+    struct tc_buf blame = {0};
+    tc_json_blame(r, &blame);
     paint(t, color_of(verdict), expected ? "EXPECTED" : "VIOLATED", 10);
     tc_buf_add(t->out, " ");
     say(t, tc_json_string(first, "oracle"));
-    tc_buf_format(t->out, ", with %zu %s of %lld allowed\n", traitors, traitors == 1 ? "traitor" : "traitors",
-                  (long long)tc_json_integer(json_object_get(r, "cluster"), "faults_max"));
-    tc_buf_add(t->out, "  ");
+    tc_buf_add(t->out, ", with ");
+    say(t, tc_buf_get(&blame));
+    tc_buf_add(t->out, "\n  ");
+    tc_buf_free(&blame);
     say(t, tc_json_string(first, "text"));
     tc_buf_add(t->out, "\n");
     labelled(t, "because", tc_json_string(first, "because"));
@@ -194,8 +198,10 @@ static void last_line(struct terminal *t, const char *report_path)
     tc_buf_duration(t->out, duration == TC_NEVER_NS ? 0 : duration);
     if (exit_code != 0)
         tc_buf_format(t->out, "   exit %lld", (long long)exit_code);
-    tc_buf_add(t->out, "   report ");
-    say(t, report_path ? report_path : "");
+    if (report_path && *report_path) {
+        tc_buf_add(t->out, "   report ");
+        say(t, report_path);
+    }
     tc_buf_add(t->out, "\n");
 }
 
@@ -218,6 +224,8 @@ void tc_terminal_write(const json_t *result, const char *report_path, bool color
         const char *text = json_string_value(note);
         labelled(&t, "note", text ? text : "");
     }
+    if (breach)
+        labelled(&t, "error", tc_json_string(result, "error"));
     if (!breach && tc_json_integer(result, "exit") != 0) {
         labelled(&t, strcmp(verdict, "error") == 0 ? "error" : "why", sentence);
         repeat_lines(&t);

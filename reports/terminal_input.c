@@ -1,39 +1,27 @@
 /* What the terminal shows, from a run's own structures: the block at its end and the line while it goes on. */
 #include "../proxy/names.h"
-#include "out.h"
 #include "recorder_parts.h"
 #include "render.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#define RESULT_MAX ((size_t)64 << 20)
-
-/* The result.json beside the report knows more than the judge (which decision came first): it is used where it was
- * written, and the input alone where the disk was full. */
-static json_t *load_beside(const char *report_path)
+/* A report that could not be written was removed again: only one that is there is worth its path. */
+static bool is_there(const char *path)
 {
-    char dir[600];
-    struct tc_buf text = {0};
-    const char *slash = report_path ? strrchr(report_path, '/') : NULL;
-    if (!slash || (size_t)(slash - report_path) >= sizeof dir)
-        return NULL;
-    snprintf(dir, sizeof dir, "%.*s", (int)(slash - report_path), report_path);
-    json_t *result = NULL;
-    if (tc_out_read(dir, "result.json", RESULT_MAX, &text, NULL) == 0)
-        result = json_loadb(tc_buf_get(&text), text.len, 0, NULL);
-    tc_buf_free(&text);
-    return result;
+    return path && access(path, R_OK) == 0;
 }
 
 char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose)
 {
     struct tc_buf out = {0};
-    json_t *result = load_beside(report_path);
+    json_t *built = NULL;
+    const json_t *result = input->recorder ? input->recorder->result : NULL;
     if (!result)
-        result = tc_result_build(NULL, input);
-    tc_terminal_write(result, report_path, color, verbose, &out);
-    json_decref(result);
+        result = built = tc_result_build(NULL, input);
+    tc_terminal_write(result, is_there(report_path) ? report_path : "", color, verbose, &out);
+    json_decref(built);
     if (!out.failed)
         return out.data;
     tc_buf_free(&out);

@@ -105,6 +105,9 @@ void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
         if (o->phase.phase == TC_RUN_DURING)
             w->attacked = true;
         return;
+    case TC_OBS_FAULTS:
+        w->signed_for = o->faults.signed_for;
+        return;
     case TC_OBS_MESSAGE:
         put_message(w, o);
         return;

@@ -10,6 +10,7 @@ struct tc_window {
     uint64_t ring_total; /* records ever put into the ring */
     uint64_t order;
     bool attacked, marked;
+    struct tc_nodeset signed_for; /* as it was told last: who else was changed has no valid signature */
     char types[TC_WINDOW_TYPES_MAX][32];
     uint32_t type_count;
     uint8_t last_number; /* of the type met last; 0 none */

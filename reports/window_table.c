@@ -1,6 +1,8 @@
 /* messages.tsv: said_ns heard_ns from to type kind phase view sequence digest fate decision. Times empty when it was
- * not said (forged) or not heard; nodes are numbers; fate is one of the words below, "executed" or "enters"/"asks". */
+ * not said (made or changed by us) or not heard; nodes are numbers; fate is one of the words below, "executed" or
+ * "enters"/"asks". What we changed and did not sign anew is "corrupted", for its signature no longer holds. */
 #include "../proxy/names.h"
+#include "../proxy/nodeset.h"
 #include "window_parts.h"
 
 #include <stdlib.h>
@@ -54,7 +56,7 @@ static struct row *append(struct table *t, const struct tc_window_record *r)
     return row;
 }
 
-static void add_message(struct table *t, const struct tc_window_record *r)
+static void add_message(struct table *t, const struct tc_window *w, const struct tc_window_record *r)
 {
     struct row *row = r->said || r->touched ? NULL : find_said(t, r);
     bool again = row && row->heard_ns != TC_NEVER_NS;
@@ -65,7 +67,7 @@ static void add_message(struct table *t, const struct tc_window_record *r)
     if (r->heard)
         row->heard_ns = r->time_ns;
     if (r->touched)
-        row->fate = "forged";
+        row->fate = tc_nodeset_has(&w->signed_for, r->from) ? "changed" : "corrupted";
     else if (again)
         row->fate = "duplicate";
 }
@@ -138,7 +140,7 @@ int tc_window_table(const struct tc_window *w, struct tc_buf *out)
         if (r->what == TC_WINDOW_DECISION)
             add_decision(&t, r);
         else if (r->what == TC_WINDOW_MESSAGE)
-            add_message(&t, r);
+            add_message(&t, w, r);
         else
             append(&t, r)->heard_ns = r->time_ns;
     }

@@ -234,6 +234,7 @@ static void a_fork_is_told_in_full(void **state)
     struct tc_report_input input = {.info = &r.info, .judge = r.judge, .summary = &summary, .metrics = r.metrics};
     char report[600], missing[600];
     input.stats = &r.stats;
+    input.recorder = r.recorder;
     snprintf(report, sizeof report, "%s/report.html", r.dir);
     assert_int_equal(access(report, R_OK), 0);
     char *terminal = tc_report_terminal(&input, report, false, false);
@@ -241,8 +242,14 @@ static void a_fork_is_told_in_full(void **state)
     assert_non_null(strstr(terminal, "first bad  #87"));
     assert_non_null(strstr(terminal, "repeat     turncoat run fork --seed 0x0000005f"));
     free(terminal);
-    /* With a full disk there is no result.json: the verdict is still printed. */
+    /* With a full disk there is no result.json: the verdict is still printed, and no path of what is not there. */
     snprintf(missing, sizeof missing, "%s/none/report.html", r.dir);
+    terminal = tc_report_terminal(&input, missing, false, false);
+    assert_non_null(strstr(terminal, "VIOLATED"));
+    assert_non_null(strstr(terminal, "first bad  #87"));
+    assert_null(strstr(terminal, "report.html"));
+    free(terminal);
+    input.recorder = NULL;
     terminal = tc_report_terminal(&input, missing, false, false);
     assert_non_null(strstr(terminal, "VIOLATED"));
     free(terminal);

@@ -131,6 +131,10 @@ static void render_golden(const char *name)
                "0.000\t0\t0\tNaN\tNaN\tNaN\tNaN\t0\t0\t0\n"
                "0.100\t900\t900\t1.1\t1.5\t2.0\t3.0\t9\t9\t0\n"
                "0.200\t950\t950\t1.1\t1.5\t2.0\t3.0\t9\t9\t0\n");
+    write_text("plots/latency.tsv", "time_s\tp50_ms\tp95_ms\tp99_ms\tmax_ms\tdecisions\n"
+                                    "0.050\tNaN\tNaN\tNaN\tNaN\t0\n"
+                                    "0.150\t1.1\t1.5\t2.0\t3.0\t900\n"
+                                    "0.250\t1.1\t1.5\t2.0\t3.0\t950\n");
     write_text("plots/views.tsv", "\"replica 0\"\tview\n0.1\t0\n0.2\t0\n\n\n\"replica 1\"\tview\n0.1\t0\n0.2\t1\n");
     assert_int_equal(tc_report_render(dir, &err), 0);
     free(messages);
@@ -147,7 +151,7 @@ static void page_holds_everything(void **state)
     assert_non_null(strstr(html, "turncoat run lua/scenarios/equivocate-half.lua --bug prepare-digest-ignored"));
     assert_non_null(strstr(html, "data:image/svg+xml;base64,"));
     assert_non_null(strstr(html, "<svg class=\"sq\""));
-    assert_non_null(strstr(html, "forged pre-prepare v0 77aa"));
+    assert_non_null(strstr(html, "changed pre-prepare v0 77aa"));
     assert_null(strstr(html, "src=\"http"));
     assert_null(strstr(html, "No picture"));
     free(html);
@@ -158,6 +162,76 @@ static void page_holds_everything(void **state)
     char *gp = read_text(dir, "plots/latency.gp");
     assert_null(strstr(gp, "mouse"));
     free(gp);
+}
+
+static char *page_of(json_t *result)
+{
+    struct tc_buf html = {0};
+    json_t *plots = json_array();
+    tc_html_write(dir, result, plots, "", "", &html);
+    assert_false(html.failed);
+    json_decref(plots);
+    json_decref(result);
+    return html.data;
+}
+
+static void a_traceback_is_no_headline(void **state)
+{
+    (void)state;
+    static const char error[] = "lua/attacks/endless.lua:9: too many instructions "
+                                "stack traceback: lua/attacks/endless.lua:9: in function <6>";
+    json_t *result = golden_result("holds");
+    json_object_set_new(result, "verdict", json_string("error"));
+    json_object_set_new(result, "sentence", json_string(error));
+    json_object_set_new(result, "error", json_string(error));
+    char *html = page_of(result);
+    assert_non_null(strstr(html, "<h1>Lua/attacks/endless.lua:9: too many instructions</h1>"));
+    assert_non_null(strstr(html, "<pre class=\"trace\">stack traceback:"));
+    free(html);
+}
+
+static void an_expected_breach_has_a_short_headline(void **state)
+{
+    (void)state;
+    json_t *result = golden_result("violated");
+    json_object_set_new(result, "verdict", json_string("expected"));
+    json_object_set_new(result, "sentence",
+                        json_string("agreement breached as expected, with 2 traitors of 1 allowed: 4 replicas bear 1, "
+                                    "for n ≥ 3f+1; replicas 1 and 3 differ"));
+    char *html = page_of(result);
+    assert_non_null(strstr(html, "<h1>Agreement breached as expected, with 2 traitors of 1 allowed</h1>"));
+    assert_non_null(strstr(html, "<dt>Bound</dt><dd>4 replicas bear 1, for n ≥ 3f+1</dd>"));
+    free(html);
+}
+
+static void repairs_and_signers_stand_apart(void **state)
+{
+    (void)state;
+    json_t *result = golden_result("holds");
+    json_object_set_new(json_object_get(json_object_get(result, "faults"), "by_verb"), "heal",
+                        json_pack("{s:i,s:i,s:b}", "asked", 3, "bitten", 2, "repair", 1));
+    json_object_set_new(result, "signed_for", json_array());
+    char *html = page_of(result);
+    assert_non_null(strstr(html, "heal <small>a repair</small>"));
+    assert_non_null(strstr(html, "Named traitors: replica 0; signed for: nobody."));
+    free(html);
+}
+
+static void a_missed_threshold_has_its_unit(void **state)
+{
+    (void)state;
+    struct tc_buf t = {0};
+    json_t *result = golden_result("holds");
+    json_object_set_new(result, "thresholds",
+                        json_pack("[{s:s,s:s,s:b,s:f},{s:s,s:s,s:b,s:f}]", "metric", "client_latency", "condition",
+                                  "p(99)<1ms", "met", 0, "value", 6.59e7, "metric", "view_changes", "condition",
+                                  "value<=3", "met", 0, "value", 7.0));
+    tc_terminal_write(result, "", false, false, &t);
+    assert_non_null(strstr(tc_buf_get(&t), "p(99)<1ms, measured 65.9 ms\n"));
+    assert_non_null(strstr(tc_buf_get(&t), "value<=3, measured 7\n"));
+    assert_null(strstr(tc_buf_get(&t), "report"));
+    tc_buf_free(&t);
+    json_decref(result);
 }
 
 static void script_hash_is_right(void **state)
@@ -319,6 +393,10 @@ int main(void)
         cmocka_unit_test(junit_is_golden),
         cmocka_unit_test(terminal_is_golden),
         cmocka_unit_test_setup_teardown(page_holds_everything, make_dir, remove_dir),
+        cmocka_unit_test(a_traceback_is_no_headline),
+        cmocka_unit_test(an_expected_breach_has_a_short_headline),
+        cmocka_unit_test(repairs_and_signers_stand_apart),
+        cmocka_unit_test(a_missed_threshold_has_its_unit),
         cmocka_unit_test(script_hash_is_right),
         cmocka_unit_test_setup_teardown(hostile_strings_stay_text, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(broken_models_do_not_crash, make_dir, remove_dir),

@@ -78,7 +78,7 @@ static void fates_are_told_apart(void **state)
                               "10\t10\t0\t1\tpre-prepare\tpropose\t\t3\t41\t9c9c9c9c9c9c9c9c\tpassed\t\n"
                               "20\t\t0\t2\tpre-prepare\tpropose\t\t3\t41\t9c9c9c9c9c9c9c9c\tdropped\t1\n"
                               "30\t\t0\t3\tpre-prepare\tpropose\t\t3\t41\t9c9c9c9c9c9c9c9c\treplaced\t2\n"
-                              "\t31\t0\t3\tpre-prepare\tpropose\t\t3\t41\t7777777777777777\tforged\t\n"
+                              "\t31\t0\t3\tpre-prepare\tpropose\t\t3\t41\t7777777777777777\tcorrupted\t\n"
                               "40\t90\t0\t1\tpre-prepare\tpropose\t\t3\t42\t9c9c9c9c9c9c9c9c\tdelayed\t3\n"
                               "\t95\t0\t1\tpre-prepare\tpropose\t\t3\t42\t9c9c9c9c9c9c9c9c\tduplicate\t\n"
                               "99\t\t0\t1\tpre-prepare\tpropose\t\t3\t43\t9c9c9c9c9c9c9c9c\tundelivered\t\n");
