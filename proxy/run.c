@@ -356,10 +356,11 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     for (int verb = 0; verb < TC_VERB_COUNT; verb++)
         result->bitten += input.stats->bitten[verb];
     int wrote = tc_recorder_finish(run->recorder, &input, &writing);
+    input.recorder = run->recorder;
     snprintf(report_path, sizeof report_path, "%s/report.html", run->dir);
     print_text(tc_report_terminal(&input, report_path, run->request->color, run->request->verbose));
     if (wrote < 0)
-        fprintf(stderr, "turncoat: the report is not complete: %s\n", writing.text);
+        fprintf(stderr, "turncoat: the run directory is not complete: %s\n", writing.text);
     if (run->request->junit_path)
         copy_junit(run);
 }
