@@ -160,6 +160,17 @@ static void read_value(lua_State *L, struct tc_fields fields, const char *name, 
     }
 }
 
+/* The body of the message at `value`; false if it has none. */
+static bool body_of(lua_State *L, int value, struct tc_fields *body)
+{
+    struct tc_lua_message *handle;
+    const struct tc_message *m = tc_lua_message_neutral(L, value, &handle);
+    if (!m->decoded || handle->statement >= m->statement_count)
+        return false;
+    *body = m->statements[handle->statement].fields;
+    return body->base != NULL;
+}
+
 void tc_lua_set_field(lua_State *L, struct tc_fields fields, struct tc_decoded *decoded, const char *name, size_t index,
                       int value)
 {
@@ -172,11 +183,41 @@ void tc_lua_set_field(lua_State *L, struct tc_fields fields, struct tc_decoded *
     decoded->changed = decoded->dirty = true;
     decoded->fresh = false;
     int rc = tc_fields_set(fields, name, index, &stored, &decoded->arena);
+    /* The first message of a list: whether it holds envelopes or bodies shows only now. */
+    if (rc == TC_EUSAGE && luaL_testudata(L, value, TC_META_MESSAGE) && body_of(L, value, &stored.message))
+        rc = tc_fields_set(fields, name, index, &stored, &decoded->arena);
     if (rc == TC_EUSAGE)
         luaL_error(L, "field '%s': expected %s, found %s", name, types[tc_fields_type(fields, name)],
                    tc_lua_found(L, value));
     if (rc)
         luaL_error(L, "field '%s': %s", name, tc_error_text(rc));
+}
+
+void tc_lua_set_whole(lua_State *L, struct tc_fields fields, struct tc_decoded *decoded, const char *name, int value)
+{
+    name = field_name(L, fields, name);
+    if (!tc_fields_repeated(fields, name) || !lua_istable(L, value)) {
+        tc_lua_set_field(L, fields, decoded, name, 0, value);
+        return;
+    }
+    value = lua_absindex(L, value);
+    size_t count = lua_rawlen(L, value);
+    if (tc_lua_keys(L, value) != count)
+        luaL_error(L, "field '%s': expected a list { value, … }, found other keys in it", name);
+    tc_sandbox_charge(L, count + tc_fields_length(fields, name));
+    for (size_t left = tc_fields_length(fields, name); left; left--) {
+        int rc = tc_fields_remove(fields, name, left - 1);
+        if (rc)
+            luaL_error(L, "field '%s': %s", name, tc_error_text(rc));
+    }
+    decoded->changed = decoded->dirty = true;
+    decoded->fresh = false;
+    for (size_t i = 0; i < count; i++) {
+        lua_rawgeti(L, value, (lua_Integer)i + 1);
+        tc_lua_set_field(L, fields, decoded, name, i, lua_gettop(L));
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
 }
 
 static void check_writable(lua_State *L, const struct handle *handle)
@@ -189,7 +230,7 @@ static int fields_newindex(lua_State *L)
 {
     struct handle *handle = check(L, TC_META_FIELDS);
     check_writable(L, handle);
-    tc_lua_set_field(L, handle->fields, handle->decoded, luaL_checkstring(L, 2), 0, 3);
+    tc_lua_set_whole(L, handle->fields, handle->decoded, luaL_checkstring(L, 2), 3);
     return 0;
 }
 

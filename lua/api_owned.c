@@ -302,7 +302,7 @@ static void set_all(lua_State *L, struct tc_decoded *decoded, int table)
         const char *role = role_field(script->protocol, s->type, name);
         if (role && strcmp(name, "value") == 0)
             value_to_bytes(L, lua_gettop(L));
-        tc_lua_set_field(L, s->fields, decoded, role ? role : name, 0, lua_gettop(L));
+        tc_lua_set_whole(L, s->fields, decoded, role ? role : name, lua_gettop(L));
         lua_pop(L, 2);
     }
     lua_pop(L, 1);

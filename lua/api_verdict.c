@@ -151,13 +151,28 @@ static void take_corrupted(lua_State *L, struct tc_script *script, struct tc_ver
     out->frame_count = 1;
 }
 
+/* The handler has returned: where it stands is all that can be said of where the mistake is. */
+static void no_verdict(lua_State *L, const struct tc_script *script, int index)
+{
+    lua_Debug at;
+    const char *found = tc_lua_found(L, index);
+    bool hear = script->call->kind == TC_CALL_HEAR;
+    lua_getfield(L, LUA_REGISTRYINDEX, "tc.attack");
+    lua_getfield(L, -1, hear ? "on_hear" : "on_message");
+    if (!lua_isfunction(L, -1) || !lua_getinfo(L, ">S", &at))
+        at.linedefined = (int)script->box.declared_line;
+    luaL_error(L,
+               "%s:%d: a handler returns a verdict (drop(), delay(seconds), replace(m), …) or nothing; this %s "
+               "returned %s",
+               script->source.chunk, at.linedefined, hear ? "on_hear" : "on_message", found);
+}
+
 void tc_verdict_take(lua_State *L, int index)
 {
     struct tc_script *script = tc_script_of(L);
     struct verdict *verdict = luaL_testudata(L, index, TC_META_VERDICT);
     if (!verdict)
-        luaL_error(L, "a handler returns a verdict (drop(), delay(seconds), replace(m), …) or nothing, found %s",
-                   tc_lua_found(L, index));
+        no_verdict(L, script, index);
     struct tc_verdict *out = &script->plan->verdict;
     out->verb = verdict->verb;
     out->delay_ns = verdict->delay_ns;

@@ -274,6 +274,10 @@ void tc_lua_push_fields(lua_State *L, struct tc_fields fields, struct tc_decoded
 void tc_lua_set_field(lua_State *L, struct tc_fields fields, struct tc_decoded *decoded, const char *name, size_t index,
                       int value);
 
+/* The same for a field as a whole: a repeated one takes a table { value, … }, empty or not, in place of its elements.
+ */
+void tc_lua_set_whole(lua_State *L, struct tc_fields fields, struct tc_decoded *decoded, const char *name, int value);
+
 /* What m.slot is: for proposals and votes the same for all that are about one decision (view and sequence), whatever
  * their type; otherwise the statement's own conflict key. 0: none. */
 uint64_t tc_lua_slot(const struct tc_statement *s);

@@ -80,6 +80,35 @@ void tc_sandbox_arm(struct tc_sandbox *box)
     lua_sethook(box->L, slice_hook, LUA_MASKCOUNT, SLICE);
 }
 
+/* Pushes "file:line: " of the innermost Lua function that runs, unless `message` begins with its file already; false
+ * (nothing pushed) then, and where no Lua function runs. */
+static bool push_place(lua_State *L, const char *message)
+{
+    lua_Debug at;
+    for (int level = 1; lua_getstack(L, level, &at); level++) {
+        if (!lua_getinfo(L, "Sl", &at) || at.currentline < 1)
+            continue;
+        size_t len = strlen(at.short_src);
+        if (strncmp(message, at.short_src, len) == 0 && message[len] == ':')
+            return false;
+        lua_pushfstring(L, "%s:%d: ", at.short_src, at.currentline);
+        return true;
+    }
+    return false;
+}
+
+/* A traceback's lines of functions without a name or a place say nothing to who writes scripts. */
+static void push_without_c(lua_State *L, const char *text)
+{
+    static const char noise[] = "\n\t[C]: in ?";
+    luaL_Buffer kept;
+    luaL_buffinit(L, &kept);
+    for (const char *next; (next = strstr(text, noise)); text = next + sizeof noise - 1)
+        luaL_addlstring(&kept, text, (size_t)(next - text));
+    luaL_addstring(&kept, text);
+    luaL_pushresult(&kept);
+}
+
 /* The message handler of every call: message first, then where it came from. With the budget gone, nothing of the
  * script's may run here, not even a __tostring. */
 static int add_traceback(lua_State *L)
@@ -87,7 +116,13 @@ static int add_traceback(lua_State *L)
     const char *message = lua_tostring(L, 1);
     if (!message)
         message = tc_sandbox_of(L)->exhausted ? "the call used up its budget" : tc_lua_text(L, 1);
+    if (push_place(L, message)) {
+        lua_pushstring(L, message);
+        lua_concat(L, 2);
+        message = lua_tostring(L, -1);
+    }
     luaL_traceback(L, L, message, 1);
+    push_without_c(L, lua_tostring(L, -1));
     return 1;
 }
 

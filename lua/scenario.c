@@ -9,9 +9,6 @@
 #define STEPS_MAX  UINT64_C(1000000) /* a configuration computes little */
 #define MEMORY_MAX ((size_t)16 << 20)
 
-static const char *const scenario_keys[] = {"summary",  "protocol", "cluster",    "attack", "args",          "phases",
-                                            "traitors", "expect",   "thresholds", "load",   "recovery_bound"};
-
 static void set_defaults(struct tc_scenario *s)
 {
     memset(s, 0, sizeof *s);
@@ -190,7 +187,7 @@ static int read_scenario(lua_State *L)
     uint64_t traitors;
     r->L = L;
     r->source = tc_declared_source(L, 1, &r->line);
-    tc_read_keys(r, 1, "", "a scenario", scenario_keys, sizeof scenario_keys / sizeof scenario_keys[0]);
+    tc_read_api_keys(r, 1, "", "a scenario", TC_API_SCENARIO);
     if (!tc_read_string(r, 1, "", "summary", s->summary, sizeof s->summary) && !r->code)
         tc_read_fail(r, "", "summary: expected a string (one sentence), found nothing");
     read_cluster(r, s);

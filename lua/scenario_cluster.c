@@ -63,8 +63,6 @@ static void check_public_key(struct tc_reader *r, const char *path, const char *
         tc_read_fail(r, path, "%s.public_key: expected 64 hexadecimal digits, found %zu characters", path, strlen(key));
 }
 
-static const char *const node_keys[] = {"id", "address", "listen", "key", "public_key", "log", "rpc", "home"};
-
 /* The replica on top of the stack, the `place`-th of the list. */
 static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint32_t place, struct tc_nodeset *seen)
 {
@@ -72,7 +70,7 @@ static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint
     uint64_t id = place - 1;
     int table = lua_gettop(r->L);
     snprintf(path, sizeof path, "replicas.id#%u", place);
-    tc_read_keys(r, table, path, "a replica", node_keys, sizeof node_keys / sizeof node_keys[0]);
+    tc_read_api_keys(r, table, path, "a replica", TC_API_REPLICA);
     tc_read_integer(r, table, "replicas", "id", 0, TC_REPLICAS_MAX - 1, &id);
     if (r->code)
         return;
@@ -151,11 +149,10 @@ static void read_tunables(struct tc_reader *r, int table, struct tc_cluster *clu
 
 void tc_load_read(struct tc_reader *r, int table, const char *path, struct tc_load *load)
 {
-    static const char *const known[] = {"mode", "clients", "rate", "value_bytes", "keys", "think"};
     static const char *const modes[] = {"closed", "open"};
     uint64_t number;
     int mode;
-    tc_read_keys(r, table, path, "a load", known, sizeof known / sizeof known[0]);
+    tc_read_api_keys(r, table, path, "a load", TC_API_LOAD);
     if (tc_read_choice(r, table, path, "mode", modes, 2, &mode))
         load->mode = (enum tc_load_mode)mode;
     if (tc_read_integer(r, table, path, "clients", 1, TC_NODES_MAX - TC_CLIENT_FIRST, &number))
@@ -167,26 +164,6 @@ void tc_load_read(struct tc_reader *r, int table, const char *path, struct tc_lo
         load->keys = (uint32_t)number;
     tc_read_seconds(r, table, path, "think", 0, 3600, &load->think_ns);
 }
-
-static const char *const cluster_keys[] = {"protocol",
-                                           "replicas",
-                                           "n",
-                                           "f",
-                                           "quorum",
-                                           "clients",
-                                           "id",
-                                           "listen",
-                                           "listen_host",
-                                           "checkpoint_interval",
-                                           "window",
-                                           "batch_max",
-                                           "pipeline_max",
-                                           "view_timeout",
-                                           "view_timeout_max",
-                                           "authentication",
-                                           "bug",
-                                           "data_dir",
-                                           "load"};
 
 static void read_bug(struct tc_reader *r, int table, struct tc_cluster_spec *spec)
 {
@@ -233,7 +210,7 @@ void tc_cluster_read(struct tc_reader *r, int table, struct tc_cluster_spec *spe
     uint32_t before_line = r->line;
     r->source = tc_declared_source(r->L, table, &r->line);
     spec->start = kind && strcmp(kind, "reference") == 0;
-    tc_read_keys(r, table, "", kind ? kind : "a cluster", cluster_keys, sizeof cluster_keys / sizeof cluster_keys[0]);
+    tc_read_api_keys(r, table, "", kind ? kind : "a cluster", TC_API_CLUSTER);
     if (tc_read_string(r, table, "", "protocol", spec->protocol, sizeof spec->protocol))
         tc_cluster_check_protocol(r, "protocol", spec->protocol);
     read_size(r, table, spec);

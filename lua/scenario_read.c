@@ -89,6 +89,13 @@ static bool get(struct tc_reader *r, int table, const char *key)
     return false;
 }
 
+void tc_read_api_keys(struct tc_reader *r, int table, const char *path, const char *what, enum tc_api_scope scope)
+{
+    const char *known[32];
+    size_t count = tc_api_names(scope, known, sizeof known / sizeof known[0]);
+    tc_read_keys(r, table, path, what, known, count);
+}
+
 bool tc_read_string(struct tc_reader *r, int table, const char *path, const char *key, char *to, size_t size)
 {
     char full[160];

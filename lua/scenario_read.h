@@ -3,6 +3,7 @@
 #ifndef TC_SCENARIO_READ_H
 #define TC_SCENARIO_READ_H
 
+#include "api.h"
 #include "lua_internal.h"
 #include "scenario.h"
 
@@ -23,6 +24,9 @@ void tc_read_fail(struct tc_reader *r, const char *path, const char *format, ...
 /* Every key of the table must be among `known`; `what` names the table ("a scenario"). */
 void tc_read_keys(struct tc_reader *r, int table, const char *path, const char *what, const char *const *known,
                   size_t count);
+
+/* The same, known being the names of a scope of api.def. */
+void tc_read_api_keys(struct tc_reader *r, int table, const char *path, const char *what, enum tc_api_scope scope);
 
 /* Each reads `key` of the table at `table` (absolute index) if it is there and returns whether it was. `path` is the
  * way to the table ("" at the top), for messages. */

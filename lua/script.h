@@ -16,6 +16,8 @@ struct tc_script_arg {
     char name[TC_NAME_MAX];
     char value[128]; /* the default, as text */
     char help[256];
+    bool has_min, has_max; /* a number outside of them is refused when the script is loaded */
+    double min, max;
 };
 
 /* What the attack says of itself. Owned by the script. */

@@ -1,4 +1,5 @@
 /* What an attack says of itself: checked once, when it is loaded, with the line of every mistake. */
+#include "api.h"
 #include "lua_internal.h"
 
 #include "../proxy/names.h"
@@ -7,9 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const keys[] = {"summary",   "source",  "tags",     "kinds",    "args",       "traitors",
-                                   "expect",    "verdict", "always",   "on_start", "on_message", "on_hear",
-                                   "on_decide", "on_view", "on_timer", "on_phase", "on_end"};
+#define KEYS_MAX 32
 
 /* In the order of enum tc_call_kind. */
 static const char *const handlers[TC_CALL_END + 1] = {"on_start", "on_message", "on_hear",  "on_decide",
@@ -27,16 +26,19 @@ static int mistake(struct tc_script *script, struct tc_error *err, const char *k
 static int check_keys(struct tc_script *script, struct tc_error *err)
 {
     lua_State *L = script->box.L;
+    const char *keys[KEYS_MAX];
+    size_t key_count = tc_api_names(TC_API_ATTACK, keys, KEYS_MAX);
+    key_count += tc_api_names(TC_API_HANDLER, keys + key_count, KEYS_MAX - key_count);
     lua_pushnil(L);
     while (lua_next(L, script->at_attack)) {
         lua_pop(L, 1);
         const char *name = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
         bool known = false;
-        for (size_t i = 0; name && i < sizeof keys / sizeof keys[0]; i++)
+        for (size_t i = 0; name && i < key_count; i++)
             known |= strcmp(name, keys[i]) == 0;
         if (known)
             continue;
-        const char *near = name ? tc_lua_nearest(name, keys, sizeof keys / sizeof keys[0]) : NULL;
+        const char *near = name ? tc_lua_nearest(name, keys, key_count) : NULL;
         uint32_t line = tc_source_line(&script->source, name ? name : "", script->box.declared_line);
         return tc_error_set(err, TC_EUSAGE, "%s:%u: unknown key '%s' in an attack%s%s%s", script->source.chunk, line,
                             name ? name : "(number)", near ? "; did you mean '" : "", near ? near : "",
@@ -157,6 +159,43 @@ static int read_expect(struct tc_script *script, struct tc_error *err)
 
 /* ---- arguments ---- */
 
+static bool in_range(const struct tc_script_arg *arg, double value)
+{
+    return !(arg->has_min && value < arg->min) && !(arg->has_max && value > arg->max);
+}
+
+/* "from 0 to 1", "0 or more", "at most 1" */
+static const char *range_text(const struct tc_script_arg *arg, char text[static 96])
+{
+    if (arg->has_min && arg->has_max)
+        snprintf(text, 96, "from %.14g to %.14g", arg->min, arg->max);
+    else if (arg->has_min)
+        snprintf(text, 96, "%.14g or more", arg->min);
+    else
+        snprintf(text, 96, "at most %.14g", arg->max);
+    return text;
+}
+
+/* min and max of the declaration at `table`, whose default is at `given`; what is wrong with them, or NULL. */
+static const char *read_range(lua_State *L, int table, int given, struct tc_script_arg *arg)
+{
+    static const char *const bounds[] = {"min", "max"};
+    for (int i = 0; i < 2; i++) {
+        int type = lua_getfield(L, table, bounds[i]);
+        double bound = type == LUA_TNUMBER ? lua_tonumber(L, -1) : 0;
+        lua_pop(L, 1);
+        if (type == LUA_TNIL)
+            continue;
+        if (type != LUA_TNUMBER || lua_type(L, given) != LUA_TNUMBER || !isfinite(bound))
+            return "min and max that are numbers, of a number";
+        *(i ? &arg->has_max : &arg->has_min) = true;
+        *(i ? &arg->max : &arg->min) = bound;
+    }
+    if (lua_type(L, given) == LUA_TNUMBER && !in_range(arg, lua_tonumber(L, given)))
+        return "a default between min and max";
+    return NULL;
+}
+
 /* args = { share = { 1/2, "help" } }: the defaults into tc.args, name, text and help into info, sorted by name. */
 static int read_args(struct tc_script *script, struct tc_error *err)
 {
@@ -184,8 +223,11 @@ static int read_args(struct tc_script *script, struct tc_error *err)
         struct tc_script_arg *arg = &info->args[info->arg_count++];
         snprintf(arg->name, sizeof arg->name, "%s", name);
         snprintf(arg->help, sizeof arg->help, "%s", lua_tostring(L, -1));
-        snprintf(arg->value, sizeof arg->value, "%s", luaL_tolstring(L, -2, NULL));
-        lua_pushvalue(L, -3);
+        const char *wrong = read_range(L, table + 3, table + 4, arg);
+        if (wrong)
+            return mistake(script, err, path, wrong, table + 4);
+        snprintf(arg->value, sizeof arg->value, "%s", luaL_tolstring(L, table + 4, NULL));
+        lua_pushvalue(L, table + 4);
         lua_setfield(L, values, name);
         lua_settop(L, table + 1);
     }
@@ -309,6 +351,22 @@ struct setting {
     struct tc_error *err;
 };
 
+/* Is the value on top within the range its argument was declared with? */
+static int check_range(struct setting *job, lua_State *L, const char *name, const char *given)
+{
+    char text[96], path[TC_NAME_MAX + 8];
+    snprintf(path, sizeof path, "args.%s", name);
+    for (uint32_t i = 0; i < job->script->info.arg_count; i++) {
+        const struct tc_script_arg *arg = &job->script->info.args[i];
+        if (strcmp(arg->name, name) == 0 && lua_type(L, -1) == LUA_TNUMBER && !in_range(arg, lua_tonumber(L, -1)))
+            return tc_error_set(job->err, TC_EUSAGE, "%s:%u: argument '%s': expected %s, found %s",
+                                job->script->source.chunk,
+                                tc_source_line(&job->script->source, path, job->script->box.declared_line), name,
+                                range_text(arg, text), given);
+    }
+    return 0;
+}
+
 static int set_one(lua_State *L)
 {
     struct setting *job = lua_touserdata(L, 1);
@@ -330,6 +388,8 @@ static int set_one(lua_State *L)
                      name, expected, equals + 1);
         return 0;
     }
+    if (check_range(job, L, name, equals + 1))
+        return 0;
     lua_setfield(L, 2, name);
     return 0;
 }

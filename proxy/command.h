@@ -20,4 +20,9 @@ int tc_command_program(char path[static 512], struct tc_error *err);
 /* --seed, or 64 bits from the system. */
 int tc_command_seed(const struct tc_arguments *arguments, uint64_t *seed, struct tc_error *err);
 
+/* command_help_api.c: prints what the name means to script writers ("api": everything; an entry of lua/api.def; a
+ * protocol); false if it means nothing there. */
+bool tc_help_api(const char *name);
+bool tc_help_protocol(const char *name);
+
 #endif

@@ -1,4 +1,4 @@
-/* turncoat help [NAME]: a command, an attack, a scenario, an oracle, a bug. */
+/* turncoat help [NAME]: a command, an attack, a scenario, an oracle, a bug, a protocol, a word of the scripts. */
 #include "command.h"
 
 #include "../lua/scenario.h"
@@ -138,9 +138,15 @@ int tc_command_help(const struct tc_arguments *a, struct tc_error *err)
     }
     tc_script_each(tc_command_lua_dir(a), "attacks", match_attack, &wanted);
     tc_script_each(tc_command_lua_dir(a), "scenarios", match_scenario, &wanted);
-    if (!wanted.found && !help_oracle(wanted.name) && !help_bug(wanted.name))
+    /* A word may mean several things: 'scenario', 'replace', 'pbft'. All are said. */
+    wanted.found |= help_oracle(wanted.name);
+    wanted.found |= help_bug(wanted.name);
+    wanted.found |= tc_help_protocol(wanted.name);
+    wanted.found |= tc_help_api(wanted.name);
+    if (!wanted.found)
         return tc_error_set(err, TC_ENOT_FOUND,
-                            "no command, attack, scenario, oracle or bug '%s'; 'turncoat list' names them",
+                            "no command, attack, scenario, oracle, bug, protocol or word of the API '%s'; 'turncoat "
+                            "list' and 'turncoat help api' name them",
                             wanted.name);
     return 0;
 }

@@ -62,6 +62,20 @@ static int load_script(struct tc_run *run, struct tc_script **out, struct tc_err
     return tc_script_load(&config, out, err);
 }
 
+/* An attack that signs, in a cluster of whose replicas no secret key is held, could only fail later. */
+static int check_keys(const struct tc_run *run, struct tc_error *err)
+{
+    if (!tc_script_info(run->script)->needs_keys)
+        return 0;
+    for (uint32_t node = 0; node < run->cluster.n; node++)
+        if (tc_keyring_has_secret(run->keys, node))
+            return 0;
+    return tc_error_set(err, TC_EKEY, "attack '%s' signs as the traitors, but no replica's secret key is held: %s%s%s",
+                        tc_script_info(run->script)->name,
+                        run->key_missing.code ? "" : run->scenario->cluster.path,
+                        run->key_missing.code ? "" : ": give the replicas key = \"FILE\"", run->key_missing.text);
+}
+
 static int open_script(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_scenario *scenario = run->scenario;
@@ -69,7 +83,9 @@ static int open_script(struct tc_run *run, struct tc_error *err)
     if (!scenario->attack[0])
         return 0;
     int result = tc_script_find(run->request->lua_dir, "attacks", scenario->attack, run->attack_path, err);
-    return result == 0 ? load_script(run, &run->script, err) : result;
+    if (result == 0)
+        result = load_script(run, &run->script, err);
+    return result == 0 ? check_keys(run, err) : result;
 }
 
 /* SIGHUP: the new file takes the old one's place only if it loads. */
@@ -77,11 +93,13 @@ static int reload(void *self, const struct tc_handler **handler, struct tc_error
 {
     struct tc_run *run = self;
     struct tc_script *fresh = NULL;
-    if (!run->script)
-        return tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
-    int result = load_script(run, &fresh, err);
-    if (result < 0)
+    int result = run->script ? load_script(run, &fresh, err)
+                             : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
+    if (result < 0) {
+        fprintf(stderr, "turncoat: reload refused, the script stays as it is: %s\n", err->text);
         return result;
+    }
+    fprintf(stderr, "turncoat: reloaded %s\n", run->attack_path);
     tc_script_free(run->reloaded); /* the engine has left it behind: only the newest handler is in use */
     run->reloaded = run->script;
     run->script = fresh;

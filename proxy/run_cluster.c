@@ -1,9 +1,11 @@
 /* Which address is dialled by whom, where the nodes really are, and which keys we hold. */
 #include "run_internal.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define CLIENTS_OCTET 192u /* 127.192.TO.1 is dialled by clients; 127.(64+FROM).TO.1 by replica FROM */
 #define PORT_SHIFT                                                                                                     \
@@ -134,6 +136,14 @@ static void beside(const char *file, const char *path, char out[static TC_PATH_M
         snprintf(out, TC_PATH_MAX, "%.*s/%s", (int)(slash - file), file, path);
 }
 
+/* A key file that is not there is no mistake of a run that signs nothing. */
+static void note_absent(struct tc_run *run, const struct tc_cluster_node *node, const char *path)
+{
+    if (!run->key_missing.code)
+        tc_error_set(&run->key_missing, TC_EKEY, "%s: key of replica %u: no file %s", run->scenario->cluster.path,
+                     node->id, path);
+}
+
 int tc_run_keys(struct tc_run *run, struct tc_error *err)
 {
     if (run->launch)
@@ -146,8 +156,12 @@ int tc_run_keys(struct tc_run *run, struct tc_error *err)
             char path[TC_PATH_MAX];
             uint8_t seed[TC_SECRET_SEED_SIZE];
             beside(spec->path, node->key, path);
-            result = tc_key_read(path, seed, err);
-            if (result == 0)
+            bool absent = access(path, F_OK) != 0 && errno == ENOENT;
+            if (absent)
+                note_absent(run, node, path);
+            else
+                result = tc_key_read(path, seed, err);
+            if (result == 0 && !absent)
                 result = tc_keyring_add_secret(run->keys, node->id, seed);
             memset(seed, 0, sizeof seed);
         }

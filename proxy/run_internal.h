@@ -17,6 +17,7 @@ struct tc_run {
     const struct tc_protocol *protocol;
     struct tc_protocol_env env;
     struct tc_keyring *keys;
+    struct tc_error key_missing; /* of the first key file that is listed but not there: only attacks that sign mind */
     struct tc_ledger ledger;
     struct tc_script *script; /* NULL: no attack */
     char attack_path[TC_PATH_MAX];
@@ -37,6 +38,7 @@ struct tc_run {
     uint64_t phase_begin_ns;
     uint64_t decisions_at_phase;
     bool live_line_shown;
+    char last_note[512]; /* shown at the end: what an attack found is said in its last words */
     /* for clusters that others started */
     struct tc_nodeset keys_checked;
     bool mistake; /* the cluster file is wrong: the run ends, nobody is blamed */

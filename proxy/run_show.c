@@ -108,6 +108,8 @@ static void observe(void *self, const struct tc_observation *observation)
     if (observation->kind == TC_OBS_NOTE && run->request->verbose) {
         erase_live_line(run);
         printf("note      %s\n", observation->text);
+    } else if (observation->kind == TC_OBS_NOTE) {
+        snprintf(run->last_note, sizeof run->last_note, "%s", observation->text);
     }
 }
 
@@ -141,4 +143,6 @@ void tc_run_show_end(struct tc_run *run)
 {
     close_phase(run, tc_run_now_ns(run));
     erase_live_line(run);
+    if (run->last_note[0] && !run->request->quiet)
+        printf("note      %s\n", run->last_note);
 }

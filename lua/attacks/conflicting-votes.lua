@@ -5,7 +5,7 @@ return attack "conflicting-votes" {
   kinds    = { "propose", "vote" },
   args     = {
     first = { false, "send the lie before the true vote" },
-    share = { 1.0, "share of the votes that are doubled, 0 to 1" },
+    share = { 1.0, "share of the votes that are doubled, 0 to 1", min = 0, max = 1 },
   },
   traitors = function(c) return { c:backups(c.view)[1] } end,
   expect   = { safety = true, evidence = true },

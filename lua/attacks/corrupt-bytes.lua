@@ -4,7 +4,7 @@ return attack "corrupt-bytes" {
   tags     = { "robustness", "network" },
   kinds    = { "propose", "vote", "certificate", "new_view", "view_change", "checkpoint", "sync", "reply" },
   args     = {
-    share  = { 0.3, "share of its messages that are corrupted, 0 to 1" },
+    share  = { 0.3, "share of its messages that are corrupted, 0 to 1", min = 0, max = 1 },
     leader = { false, "corrupt what the leader says (else: a backup)" },
   },
   traitors = function(c, a)

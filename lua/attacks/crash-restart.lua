@@ -3,8 +3,8 @@ return attack "crash-restart" {
   source   = "narwhal issue 488 (votes that a restart forgot); Castro & Liskov, TOCS'02, section 4.3",
   tags     = { "durability", "liveness", "crash" },
   args     = {
-    up   = { 0.6, "mean seconds between a restart and the next kill" },
-    down = { 0.2, "mean seconds that a replica is down" },
+    up   = { 0.6, "mean seconds between a restart and the next kill", min = 0 },
+    down = { 0.2, "mean seconds that a replica is down", min = 0 },
   },
   expect   = { safety = true, liveness = true },
   verdict  = "holds  equivocation  no replica contradicted itself over 50 kills",

@@ -4,7 +4,7 @@ return attack "equivocate-half" {
   tags     = { "safety", "equivocation" },
   kinds    = { "propose", "vote" },
   args     = {
-    share         = { 1/2, "share of the backups that see the second proposal, 0 to 1" },
+    share         = { 1/2, "share of the backups that see the second proposal, 0 to 1", min = 0, max = 1 },
     omit_requests = { false, "the second proposal leaves the clients' requests out, so that a view change must follow" },
   },
   traitors = function(c) return { c:leader(c.view) } end,

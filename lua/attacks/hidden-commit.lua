@@ -5,9 +5,9 @@ return attack "hidden-commit" {
   kinds    = { "vote", "new_view" },
   args     = {
     phase = { "commit", "votes of which phase are hidden" },
-    hide  = { 0.1, "seconds between the first hidden vote and the leader's stop" },
-    pause = { 3.0, "the leader is stopped until the new view comes, at most so many seconds" },
-    times = { 2, "how many views in a row are ended so" },
+    hide  = { 0.1, "seconds between the first hidden vote and the leader's stop", min = 0 },
+    pause = { 3.0, "the leader is stopped until the new view comes, at most so many seconds", min = 0 },
+    times = { 2, "how many views in a row are ended so", min = 0 },
   },
   expect   = { safety = true },
   verdict  = "violated  agreement  replica 3 executed something at sequence 41, the others nothing",

@@ -3,9 +3,9 @@ return attack "partition-and-heal" {
   source   = "Gilbert & Lynch 2002; fabric issue 1917 (a view change that never ended after a partition)",
   tags     = { "liveness", "safety", "network" },
   args     = {
-    share  = { 1/2, "share of the replicas on one side, 0 to 1" },
-    cut    = { 0.8, "seconds that a partition lasts" },
-    healed = { 1.2, "seconds between two partitions" },
+    share  = { 1/2, "share of the replicas on one side, 0 to 1", min = 0, max = 1 },
+    cut    = { 0.8, "seconds that a partition lasts", min = 0 },
+    healed = { 1.2, "seconds between two partitions", min = 0 },
   },
   expect   = { safety = true, liveness = true },
   verdict  = "holds  bounded recovery  first decision 0.6 s after the last partition healed",

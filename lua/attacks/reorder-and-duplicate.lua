@@ -4,9 +4,9 @@ return attack "reorder-and-duplicate" {
   tags     = { "safety", "network" },
   kinds    = { "request", "propose", "vote", "certificate", "new_view", "view_change", "checkpoint" },
   args     = {
-    share  = { 0.5, "share of the messages that are touched, 0 to 1" },
-    window = { 0.02, "a reordered message is due at a random time within so many seconds" },
-    copies = { 3, "extra copies of a duplicated one" },
+    share  = { 0.5, "share of the messages that are touched, 0 to 1", min = 0, max = 1 },
+    window = { 0.02, "a reordered message is due at a random time within so many seconds", min = 0, max = 86400 },
+    copies = { 3, "extra copies of a duplicated one", min = 1, max = 1000 },
   },
   expect   = { safety = true, liveness = true },
   verdict  = "holds  exactly once  12003 requests, each executed once",

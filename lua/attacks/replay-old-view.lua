@@ -4,11 +4,11 @@ return attack "replay-old-view" {
   tags     = { "safety", "replay", "view-change" },
   kinds    = { "vote", "new_view", "view_change" },
   args     = {
-    changes = { 2, "how many leaders, one after another, are stopped so that there are old views" },
-    record  = { 0.3, "seconds of ordinary work before each stop" },
-    pause   = { 3.0, "a leader is stopped until the view changes, at most so many seconds" },
-    every   = { 0.1, "seconds between two rounds of replay" },
-    burst   = { 60, "messages in a round, at most 200" },
+    changes = { 2, "how many leaders, one after another, are stopped so that there are old views", min = 0 },
+    record  = { 0.3, "seconds of ordinary work before each stop", min = 0 },
+    pause   = { 3.0, "a leader is stopped until the view changes, at most so many seconds", min = 0 },
+    every   = { 0.1, "seconds between two rounds of replay", min = 0.001 },
+    burst   = { 60, "messages in a round, at most 200", min = 1, max = 200 },
   },
   -- No traitor: what is replayed was really said, and needs no key.
   expect   = { safety = true, liveness = true },

@@ -4,10 +4,10 @@ return attack "slow-leader" {
   tags     = { "performance", "liveness", "delay" },
   kinds    = { "propose" },
   args     = {
-    start  = { 0.05, "first delay, seconds" },
-    most   = { 10.0, "longest delay that is tried, seconds" },
-    grain  = { 0.005, "the search ends when the bounds are this near, seconds" },
-    settle = { 0.3, "how long each delay is watched beyond its own length, seconds" },
+    start  = { 0.05, "first delay, seconds", min = 0.001, max = 86400 },
+    most   = { 10.0, "longest delay that is tried, seconds", min = 0.001, max = 86400 },
+    grain  = { 0.005, "the search ends when the bounds are this near, seconds", min = 0.0001 },
+    settle = { 0.3, "how long each delay is watched beyond its own length, seconds", min = 0, max = 3600 },
   },
   expect   = { safety = true },
   verdict  = "holds  agreement  decisions wait 0.46 s each; a delay of 0.50 s brings a view change",
@@ -59,5 +59,14 @@ return attack "slow-leader" {
 
   on_decide = function(c, e)
     c.state.decided = c.state.decided + 1
+  end,
+
+  -- What was found, whether the search came to its end or not.
+  on_end = function(c, a)
+    local s = c.state
+    local good = s.good and s.good > 0 and ("%.3f s"):format(s.good) or "none found"
+    local bad = s.bad and ("%.3f s"):format(s.bad) or "none found"
+    c:note(("longest delay without a view change: %s; shortest with one: %s%s"):format(good, bad,
+      s.told and "" or " (the search did not come to its end)"))
   end,
 }
