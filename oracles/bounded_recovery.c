@@ -1,5 +1,5 @@
 /* O12, bounded recovery: while at most f nodes are faulty, a client's pending request leads to a new decision within
- * the time that the protocol's timers allow.
+ * the time that the protocol's timers allow. Which requests wait: waiting.h.
  *
  * The clock starts anew with every decision, with every change of who is faulty or cut off, and when a request comes to
  * an idle cluster. The bound is the protocol's own for the view timer in force at that moment (so that back-off from
@@ -12,37 +12,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "../proxy/random.h"
 #include "oracles.h"
-#include "table.h"
+#include "waiting.h"
 
-#define GUARD   3
-#define PENDING 4096
-
-/* A client's request. It waits while it has begun, is not answered, and nobody sound has executed it. */
-struct row {
-    bool begun, answered, pending;
-    uint64_t executors[TC_REPLICAS_MAX / 64];
-};
+#define GUARD 3
 
 struct tc_oracle {
     const struct tc_oracle_env *env;
-    struct tc_table *requests;
-    uint64_t pending;
-    uint64_t clock_ns; /* when the present wait began */
-    uint64_t bound_ns; /* for it */
+    struct tc_waiting *waiting;
+    uint64_t clock_ns;    /* when the present wait began */
+    uint64_t given_up_ns; /* how long the last one had waited when its client gave up: the next begins with that */
+    uint64_t bound_ns;    /* for it */
     uint64_t decided_sequence, decisions, last_decision_ns;
     uint64_t timeout_ns[TC_REPLICAS_MAX];
     struct tc_nodeset liveness;
     uint64_t healed_ns;
     uint64_t attack_ns, first_after_attack_ns;
-    uint64_t longest_ns; /* longest wait that was judged */
-    bool reported, ended, saw_request, standstill, cut_short;
+    uint64_t longest_ns;             /* longest wait that was judged */
+    uint64_t gap_ns, longest_gap_ns; /* without a decision while requests waited, judged or not: since, and at most */
+    uint64_t seen_ns, unjudged_ns;   /* accounted up to; time with more than f faulty since the attack began */
+    uint64_t judged_decisions;       /* since the attack began, with at most f faulty */
+    uint64_t end_ns;
+    bool beyond; /* more than f are faulty or cut off, as of the last observation */
+    bool reported, ended, standstill, cut_short;
 };
 
 static void destroy(struct tc_oracle *o)
 {
-    tc_table_free(o->requests);
+    tc_waiting_free(o->waiting);
     free(o);
 }
 
@@ -53,8 +50,8 @@ static struct tc_oracle *create(const struct tc_oracle_env *env)
         return NULL;
     o->env = env;
     o->attack_ns = o->first_after_attack_ns = TC_NEVER_NS;
-    o->requests = tc_table_new(PENDING, sizeof(struct row));
-    if (!o->requests) {
+    o->waiting = tc_waiting_new(env);
+    if (!o->waiting) {
         free(o);
         return NULL;
     }
@@ -67,6 +64,13 @@ static bool is_judged(const struct tc_oracle *o)
     for (uint32_t i = 0; i < o->env->protocol_env.cluster->n; i++)
         count += tc_nodeset_has(&o->env->faults->liveness, i);
     return count <= o->env->protocol_env.cluster->f;
+}
+
+/* Half of what we go by is on the wire, and some of the wire is hidden from us. */
+static bool is_blind(const struct tc_oracle *o)
+{
+    return (!o->env->has_executions || !o->env->has_client_history) &&
+           (!o->env->has_messages || !o->env->links_complete);
 }
 
 /* The longest view timer in force among the replicas that run. */
@@ -91,7 +95,23 @@ static void restart_clock(struct tc_oracle *o, uint64_t now_ns)
 {
     o->clock_ns = now_ns;
     o->bound_ns = bound_now(o);
+    o->given_up_ns = 0;
     o->reported = false;
+}
+
+/* Somebody waits again, or nobody does any more. `before`: how many waited before this. */
+static void waiting_changed(struct tc_oracle *o, uint64_t before, uint64_t now_ns, bool gave_up)
+{
+    uint64_t after = tc_waiting_count(o->waiting);
+    if (before > 0 && after == 0) {
+        o->given_up_ns = gave_up && now_ns > o->clock_ns ? now_ns - o->clock_ns : 0;
+    } else if (before == 0 && after > 0) {
+        uint64_t had_ns = o->given_up_ns;
+        bool reported = o->reported;
+        restart_clock(o, now_ns);
+        o->gap_ns = o->clock_ns = now_ns - had_ns;
+        o->reported = had_ns > 0 && reported; /* still the same wait */
+    }
 }
 
 static void breach(struct tc_oracle *o, uint64_t now_ns, bool standstill)
@@ -101,8 +121,8 @@ static void breach(struct tc_oracle *o, uint64_t now_ns, bool standstill)
     struct tc_text t = tc_text_begin(f.text, sizeof f.text);
     tc_text_add(&t, "no decision for ");
     tc_text_duration(&t, now_ns - o->clock_ns);
-    tc_text_add(&t, " while %" PRIu64 " request%s wait%s", o->pending, o->pending == 1 ? "" : "s",
-                o->pending == 1 ? "s" : "");
+    uint64_t waiting = tc_waiting_count(o->waiting);
+    tc_text_add(&t, " while %" PRIu64 " request%s wait%s", waiting, waiting == 1 ? "" : "s", waiting == 1 ? "s" : "");
     if (standstill) {
         tc_text_add(&t, ": the cluster stands still");
     } else {
@@ -121,10 +141,21 @@ static void breach(struct tc_oracle *o, uint64_t now_ns, bool standstill)
     o->env->report(o->env->judge, &f);
 }
 
+/* Keeps the books of time, by the faults as they stood up to now. */
+static void account(struct tc_oracle *o, uint64_t now_ns)
+{
+    if (tc_waiting_count(o->waiting) > 0 && now_ns > o->gap_ns && now_ns - o->gap_ns > o->longest_gap_ns)
+        o->longest_gap_ns = now_ns - o->gap_ns;
+    if (o->beyond && o->attack_ns != TC_NEVER_NS && now_ns > o->seen_ns)
+        o->unjudged_ns += now_ns - o->seen_ns;
+    o->seen_ns = now_ns;
+    o->beyond = !is_judged(o);
+}
+
 /* Looks at the clock before anything that happens at `now_ns` is taken in. */
 static void check(struct tc_oracle *o, uint64_t now_ns)
 {
-    if (o->pending == 0 || o->ended || now_ns < o->clock_ns)
+    if (tc_waiting_count(o->waiting) == 0 || o->ended || now_ns < o->clock_ns || is_blind(o))
         return;
     uint64_t waited = now_ns - o->clock_ns;
     if (!is_judged(o)) {
@@ -142,53 +173,15 @@ static void check(struct tc_oracle *o, uint64_t now_ns)
     }
 }
 
-/* Does anybody who is sound now hold the request's execution? */
-static bool is_executed(const struct tc_oracle *o, const struct row *row)
+static void client_line(struct tc_oracle *o, const struct tc_observation *observation)
 {
-    for (size_t i = 0; i < TC_REPLICAS_MAX / 64; i++)
-        if (row->executors[i] & ~o->env->faults->liveness.words[i] & ~o->env->faults->signed_for.words[i])
-            return true;
-    return false;
-}
-
-/* Brings the row, and the count of those that wait, up to date. */
-static void settle(struct tc_oracle *o, struct row *row, uint64_t now_ns)
-{
-    bool pending = row->begun && !row->answered && !is_executed(o, row);
-    if (pending && !row->pending && o->pending == 0)
-        restart_clock(o, now_ns);
-    o->pending += pending;
-    o->pending -= row->pending;
-    row->pending = pending;
-}
-
-/* The row of a request. One that still waits and must make way for it is given up: fewer wait than we know of. */
-static struct row *request_put(struct tc_oracle *o, uint16_t client, uint64_t timestamp)
-{
-    bool fresh;
-    const struct row *oldest = tc_table_row(o->requests, 0);
-    bool waits = oldest && oldest->pending;
-    uint64_t forgotten = tc_table_forgotten(o->requests);
-    struct row *row = tc_table_put(o->requests, tc_random_mix(client, timestamp), &fresh);
-    o->pending -= waits && tc_table_forgotten(o->requests) > forgotten;
-    return row;
-}
-
-static void request_begun(struct tc_oracle *o, const struct tc_observation *observation)
-{
-    if (tc_nodeset_has(&o->env->faults->signed_for, observation->node))
-        return; /* nothing is due to a traitor */
-    struct row *row = request_put(o, observation->node, observation->client.timestamp);
-    o->saw_request = true;
-    row->begun = true; /* its execution may have been told before the client's own line */
-    settle(o, row, observation->time_ns);
-}
-
-static void request_answered(struct tc_oracle *o, const struct tc_observation *observation)
-{
-    struct row *row = request_put(o, observation->node, observation->client.timestamp);
-    row->answered = true;
-    settle(o, row, observation->time_ns);
+    uint64_t before = tc_waiting_count(o->waiting);
+    bool begins = observation->kind == TC_OBS_REQUESTED;
+    if (begins)
+        tc_waiting_begun(o->waiting, observation->node, observation->client.timestamp);
+    else
+        tc_waiting_answered(o->waiting, observation->node, observation->client.timestamp);
+    waiting_changed(o, before, observation->time_ns, !begins && !observation->client.ok);
 }
 
 static void decided(struct tc_oracle *o, uint64_t sequence, uint64_t now_ns)
@@ -200,6 +193,8 @@ static void decided(struct tc_oracle *o, uint64_t sequence, uint64_t now_ns)
     o->last_decision_ns = now_ns;
     if (o->attack_ns != TC_NEVER_NS && o->first_after_attack_ns == TC_NEVER_NS)
         o->first_after_attack_ns = now_ns;
+    o->judged_decisions += o->attack_ns != TC_NEVER_NS && is_judged(o);
+    o->gap_ns = now_ns;
     restart_clock(o, now_ns);
 }
 
@@ -212,15 +207,12 @@ static void executed(struct tc_oracle *o, const struct tc_observation *observati
     uint16_t node = observation->node;
     if (!tc_nodeset_has(&o->env->faults->liveness, node))
         decided(o, observation->executed.sequence, observation->time_ns);
-    for (uint32_t i = 0; i < observation->executed.operation_count; i++) {
-        const struct tc_operation *op = &observation->executed.operations[i];
-        struct row *row = request_put(o, op->client, op->timestamp);
-        row->executors[node / 64] |= UINT64_C(1) << (node % 64);
-        settle(o, row, observation->time_ns);
-    }
+    uint64_t before = tc_waiting_count(o->waiting);
+    tc_waiting_executed(o->waiting, observation);
+    waiting_changed(o, before, observation->time_ns, false);
 }
 
-/* Without execution lines a quorum of the last votes is the decision, and clients' requests are seen nowhere else. */
+/* Without execution lines a quorum of the last votes is the decision. */
 static void quorums(struct tc_oracle *o, uint64_t now_ns)
 {
     if (o->env->has_executions)
@@ -236,6 +228,16 @@ static void quorums(struct tc_oracle *o, uint64_t now_ns)
             decided(o, votes[i].slot->sequence, now_ns);
 }
 
+static void message(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    quorums(o, observation->time_ns);
+    if (o->env->has_client_history)
+        return;
+    uint64_t before = tc_waiting_count(o->waiting);
+    tc_waiting_message(o->waiting, observation);
+    waiting_changed(o, before, observation->time_ns, false);
+}
+
 static void faults_changed(struct tc_oracle *o, const struct tc_observation *observation)
 {
     const struct tc_faults *faults = &observation->faults;
@@ -244,9 +246,9 @@ static void faults_changed(struct tc_oracle *o, const struct tc_observation *obs
     o->liveness = faults->liveness;
     o->healed_ns = faults->healed_ns;
     restart_clock(o, observation->time_ns);
-    struct row *row;
-    for (uint32_t i = 0; (row = tc_table_row(o->requests, i)) != NULL; i++)
-        settle(o, row, observation->time_ns);
+    uint64_t before = tc_waiting_count(o->waiting);
+    tc_waiting_weigh(o->waiting);
+    waiting_changed(o, before, observation->time_ns, false);
 }
 
 /* The run's end, before its nodes are stopped: does anybody still wait? */
@@ -254,9 +256,11 @@ static void conclude(struct tc_oracle *o, uint64_t now_ns)
 {
     if (o->ended)
         return;
+    account(o, now_ns);
     check(o, now_ns);
     o->ended = true;
-    if (o->pending == 0 || now_ns <= o->clock_ns)
+    o->end_ns = now_ns;
+    if (tc_waiting_count(o->waiting) == 0 || now_ns <= o->clock_ns || is_blind(o))
         return;
     uint64_t waited = now_ns - o->clock_ns;
     if (!is_judged(o) && !o->reported && waited >= 2 * o->env->protocol_env.cluster->view_timeout_ns) {
@@ -271,11 +275,12 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
     uint64_t now_ns = observation->time_ns;
     if (o->ended)
         return;
+    account(o, now_ns);
     if (observation->kind != TC_OBS_FAULTS) /* the judge has taken in the new faults already: they bind from here */
         check(o, now_ns);
     switch (observation->kind) {
     case TC_OBS_MESSAGE:
-        quorums(o, now_ns);
+        message(o, observation);
         break;
     case TC_OBS_EXECUTED:
         executed(o, observation);
@@ -285,10 +290,8 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
             o->timeout_ns[observation->node] = observation->view.timeout_ns;
         break;
     case TC_OBS_REQUESTED:
-        request_begun(o, observation);
-        break;
     case TC_OBS_REPLIED:
-        request_answered(o, observation);
+        client_line(o, observation);
         break;
     case TC_OBS_NODE_UP:
         restart_clock(o, now_ns);
@@ -309,16 +312,41 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
 
 static void say_result(const struct tc_oracle *o, struct tc_text *t)
 {
-    if (o->attack_ns != TC_NEVER_NS && o->first_after_attack_ns != TC_NEVER_NS) {
-        tc_text_add(t, "first decision ");
-        tc_text_duration(t, o->first_after_attack_ns - o->attack_ns);
-        tc_text_add(t, " after the attack began, ");
-    }
-    tc_text_add(t, "longest wait ");
+    tc_text_add(t, "longest time without a decision while requests waited ");
+    tc_text_duration(t, o->longest_gap_ns);
+    tc_text_add(t, ", longest wait judged ");
     tc_text_duration(t, o->longest_ns);
     tc_text_add(t, " (bound ");
     tc_text_duration(t, bound_now(o));
     tc_text_add(t, ")");
+    if (o->first_after_attack_ns != TC_NEVER_NS) {
+        tc_text_add(t, ", first decision ");
+        tc_text_duration(t, o->first_after_attack_ns - o->attack_ns);
+        tc_text_add(t, " after the attack began");
+    }
+    if (o->unjudged_ns > 0) {
+        tc_text_add(t, "; ");
+        tc_text_duration(t, o->unjudged_ns);
+        tc_text_add(t, " not judged: more than f faulty or cut off");
+    }
+}
+
+/* What is missing to judge by, or NULL. */
+static const char *missing(const struct tc_oracle *o)
+{
+    if (!o->env->has_client_history && !o->env->has_messages)
+        return "what clients wait for is not known";
+    if (!o->env->has_executions && !o->env->has_messages)
+        return "decisions are not seen";
+    if (!o->env->has_client_history && !tc_waiting_any(o->waiting))
+        return "no client's history is known, and no request was seen on the wire";
+    return is_blind(o) ? "traffic bypasses the proxy" : NULL;
+}
+
+/* Was most of the attack's time beyond what can be asked of a cluster, and nothing judged beside it? */
+static bool is_mostly_unjudged(const struct tc_oracle *o)
+{
+    return o->attack_ns != TC_NEVER_NS && o->judged_decisions == 0 && o->unjudged_ns > (o->end_ns - o->attack_ns) / 2;
 }
 
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
@@ -326,21 +354,23 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     result->status = TC_HOLDS;
     result->compared = o->decisions;
     snprintf(result->unit, sizeof result->unit, "decisions");
-    if (!o->env->has_client_history || (!o->env->has_executions && !o->env->has_messages)) {
-        tc_oracle_not_judged(result, !o->env->has_client_history ? "what clients wait for is not known"
-                                                                 : "decisions are not seen");
+    const char *reason = missing(o);
+    if (reason) {
+        tc_oracle_not_judged(result, reason);
         return;
     }
     conclude(o, now_ns);
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
     if (o->standstill) {
         tc_text_add(&t, "stood still with more than f faulty; ");
-    } else if (!o->saw_request) {
+    } else if (!tc_waiting_any(o->waiting)) {
         result->status = TC_INCONCLUSIVE;
         tc_text_add(&t, "no client asked for anything; ");
     } else if (o->cut_short) {
         result->status = TC_INCONCLUSIVE;
         tc_text_add(&t, "the run ended in the middle of a long wait; ");
+    } else if (is_mostly_unjudged(o)) {
+        result->status = TC_NOT_JUDGED;
     }
     say_result(o, &t);
 }
@@ -352,7 +382,7 @@ const struct tc_oracle_class tc_oracle_bounded_recovery = {
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_VIEW) |
                     TC_OBS_BIT(TC_OBS_REQUESTED) | TC_OBS_BIT(TC_OBS_REPLIED) | TC_OBS_BIT(TC_OBS_NODE_UP) |
                     TC_OBS_BIT(TC_OBS_FAULTS) | TC_OBS_BIT(TC_OBS_PHASE),
-    .kinds = TC_WANT_QUORUM,
+    .kinds = TC_WANT_QUORUM | TC_KIND_BIT(TC_KIND_REQUEST) | TC_KIND_BIT(TC_KIND_REPLY),
     .create = create,
     .observe = observe,
     .finish = finish,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../proxy/nodeset.h"
 #include "judge_internal.h"
 #include "oracles.h"
 
@@ -94,6 +95,8 @@ static uint32_t kinds_of(const struct tc_message *m)
 
 static void observe_message(struct tc_judge *judge, const struct tc_observation *observation)
 {
+    if (observation->message.said)
+        tc_nodeset_add(&judge->spoken, observation->message.message->from);
     uint32_t wanted = kinds_of(observation->message.message);
     uint32_t flags = tc_votes_observe(judge->env.votes, observation);
     if (flags & TC_VOTE_CONFLICT)
@@ -107,6 +110,28 @@ static void observe_message(struct tc_judge *judge, const struct tc_observation 
     }
 }
 
+/* A link between nodes we know is lost to us from here. A connection that never named its dialler carried no known
+ * node's link, as far as one can tell yet: what that means shows at the end. */
+static void note_spliced(struct tc_judge *judge, const struct tc_observation *observation)
+{
+    bool stranger = observation->node == TC_NODE_NONE || observation->peer == TC_NODE_NONE;
+    judge->strangers += stranger;
+    if (!judge->spliced_ns) { /* of strangers too: it may turn out that they were none */
+        judge->spliced_from = observation->node;
+        judge->spliced_to = observation->peer;
+        judge->spliced_ns = observation->time_ns;
+    }
+    if (stranger)
+        return;
+    if (!judge->spliced) {
+        judge->spliced_from = observation->node;
+        judge->spliced_to = observation->peer;
+        judge->spliced_ns = observation->time_ns;
+    }
+    judge->spliced = true;
+    judge->env.links_complete = false;
+}
+
 /* What the judge itself must know of an observation. */
 static void take_note(struct tc_judge *judge, const struct tc_observation *observation)
 {
@@ -116,13 +141,7 @@ static void take_note(struct tc_judge *judge, const struct tc_observation *obser
         judge_recount(judge);
         break;
     case TC_OBS_SPLICED:
-        if (!judge->spliced) {
-            judge->spliced = true;
-            judge->spliced_from = observation->node;
-            judge->spliced_to = observation->peer;
-            judge->spliced_ns = observation->time_ns;
-        }
-        judge->env.links_complete = false;
+        note_spliced(judge, observation);
         break;
     case TC_OBS_OVERFLOW:
         if (judge->overflows++ == 0) {
@@ -140,6 +159,7 @@ void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *obser
     assert(!judge->finished);
     if ((unsigned)observation->kind >= TC_OBS_COUNT)
         return;
+    judge->order++;
     if (observation->kind == TC_OBS_MESSAGE) {
         observe_message(judge, observation);
         return;

@@ -27,6 +27,9 @@ struct tc_judge {
     bool spliced, finished, out_of_memory;
     uint16_t spliced_from, spliced_to;
     uint64_t spliced_ns;
+    uint64_t order;           /* observations handed over so far */
+    uint64_t strangers;       /* connections passed raw that never named who dials */
+    struct tc_nodeset spoken; /* replicas heard on links of their own */
     uint64_t overflows;
     uint64_t violations; /* over all oracles, kept current: it is asked for after every observation */
     char overflow[128];  /* the first one, in words */

@@ -136,6 +136,7 @@ static void finding_take(struct tc_judge *judge, struct seat *seat, const struct
     *place = *finding;
     place->oracle = seat->judgement.oracle->name;
     place->faults = judge->faults;
+    place->order = judge->order;
     evidence_own(judge, place);
 }
 
@@ -188,8 +189,45 @@ static void settle_spliced(const struct tc_judge *judge, struct tc_judgement *ju
     tc_text_add(&t, ": its bytes could not be framed");
 }
 
+/* Were the connections that named nobody some replica's after all? So it seems if one was never heard on a link that
+ * bears its name. (Two junk connections to a cluster that is heard take nothing from it.) */
+static bool hides_replicas(const struct tc_judge *judge)
+{
+    if (judge->strangers == 0)
+        return false;
+    for (uint32_t i = 0; i < judge->n; i++)
+        if (!tc_nodeset_has(&judge->spoken, i))
+            return true;
+    return false;
+}
+
+/* What an oracle found by a wire that was not all there is withdrawn. */
+static void withdraw(struct seat *seat)
+{
+    for (size_t i = 0; i < seat->judgement.finding_count; i++)
+        judge_finding_free(&seat->findings[i]);
+    seat->judgement.finding_count = 0;
+    seat->judgement.finding_total = seat->violations = seat->expected = 0;
+}
+
+/* Nothing seen, nothing proven: no oracle may hold over nothing, whatever it says itself. */
+static void settle_empty(struct tc_judgement *judgement)
+{
+    struct tc_oracle_result *result = &judgement->result;
+    judgement->status = result->status = TC_NOT_JUDGED;
+    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    tc_text_add(&t, "nothing to compare: no %s were seen", result->unit[0] ? result->unit : "facts");
+}
+
 void judge_settle(struct tc_judge *judge)
 {
+    if (!judge->spliced && hides_replicas(judge)) {
+        judge->spliced = true;
+        for (size_t i = 0; i < judge->seat_count; i++)
+            if (judge->seats[i].judgement.oracle->needs_links)
+                withdraw(&judge->seats[i]);
+        judge_recount(judge);
+    }
     for (size_t i = 0; i < judge->seat_count; i++) {
         struct seat *seat = &judge->seats[i];
         struct tc_judgement *judgement = &seat->judgement;
@@ -202,14 +240,26 @@ void judge_settle(struct tc_judge *judge)
             settle_spliced(judge, judgement);
         else if (judgement->oracle->property == TC_DETECTOR && judgement->finding_count > 0)
             judgement->status = TC_CAUGHT;
+        else if (judgement->status == TC_HOLDS && judgement->result.compared == 0)
+            settle_empty(judgement);
     }
 }
 
 /* ---- the run's verdict ---- */
 
-/* The finding that decides. A violation: the earliest, for there something first went wrong; of equals the one whose
- * oracle stands first. An expected breach: that of the first oracle in the table, for it says most plainly what was
- * lost. */
+/* Does it come before, where violations are put in order? By time, then by the order of observation; of what one
+ * observation brought to light, what broke a rule says more than what came of it. */
+static bool is_earlier(const struct tc_finding *f, const struct tc_finding *first)
+{
+    if (f->time_ns != first->time_ns)
+        return f->time_ns < first->time_ns;
+    if (f->order != first->order)
+        return f->order < first->order;
+    return strcmp(f->oracle, tc_oracle_justification.name) == 0 && strcmp(first->oracle, f->oracle) != 0;
+}
+
+/* The finding that decides. A violation: the earliest, for there something first went wrong. An expected breach: that
+ * of the first oracle in the table, for it says most plainly what was lost. */
 static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc_status status)
 {
     const struct tc_finding *first = NULL;
@@ -217,7 +267,7 @@ static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc
         const struct seat *seat = &judge->seats[i];
         for (size_t k = 0; k < seat->judgement.finding_count; k++) {
             const struct tc_finding *f = &seat->findings[k];
-            bool before = !first || (status == TC_VIOLATED && f->time_ns < first->time_ns);
+            bool before = !first || (status == TC_VIOLATED && is_earlier(f, first));
             if (before && finding_status(judge, f) == status)
                 first = f;
         }
@@ -230,15 +280,24 @@ struct tally {
     uint32_t of[TC_VIOLATED + 1];
     bool substance; /* some safety oracle compared something */
     const struct tc_judgement *inconclusive;
+    bool core_judged; /* agreement or justification was, or neither sits here */
     struct tc_nodeset caught;
 };
+
+static bool is_core(const struct tc_oracle_class *oracle)
+{
+    return oracle == &tc_oracle_agreement || oracle == &tc_oracle_justification;
+}
 
 static struct tally tally_make(const struct tc_judge *judge)
 {
     struct tally tally = {0};
+    bool core_seated = false;
     for (size_t i = 0; i < judge->seat_count; i++) {
         const struct tc_judgement *judgement = &judge->seats[i].judgement;
         tally.of[judgement->status]++;
+        core_seated |= is_core(judgement->oracle);
+        tally.core_judged |= is_core(judgement->oracle) && judgement->status != TC_NOT_JUDGED;
         enum tc_property property = judgement->oracle->property;
         if (property == TC_SAFETY && judgement->status == TC_HOLDS && judgement->result.compared > 0)
             tally.substance = true;
@@ -248,6 +307,7 @@ static struct tally tally_make(const struct tc_judge *judge)
         if (judgement->status == TC_CAUGHT)
             tc_nodeset_union(&tally.caught, &judge->seats[i].named);
     }
+    tally.core_judged |= !core_seated;
     return tally;
 }
 
@@ -256,6 +316,10 @@ static void add_blame(struct tc_text *t, const struct tc_judge *judge, const str
     bool liveness = f->property == TC_LIVENESS;
     uint32_t count = replicas_in(judge, liveness ? &f->faults.liveness : &f->faults.signed_for);
     const char *what = liveness ? "faulty replica" : "traitor";
+    if (!liveness && count == 0) { /* a traitor who only keeps silent is none to a safety property */
+        tc_text_add(t, "signed for 0 of %" PRIu32 " allowed", judge->f);
+        return;
+    }
     tc_text_add(t, "with %" PRIu32 " %s%s of %" PRIu32 " allowed", count, what, count == 1 ? "" : "s", judge->f);
 }
 
@@ -291,6 +355,11 @@ static bool say_inconclusive(struct tc_text *t, const struct tc_judge *judge, co
         tc_text_add(t, "inconclusive: no fault of the attack ever bit");
     else if (tally->inconclusive)
         tc_text_add(t, "inconclusive: %s: %s", tally->inconclusive->oracle->name, tally->inconclusive->result.reason);
+    else if (!tally->core_judged)
+        tc_text_add(t,
+                    "inconclusive: neither agreement nor justification was judged; %" PRIu32 " of %zu oracles not "
+                    "judged",
+                    tally->of[TC_NOT_JUDGED], judge->seat_count);
     else if (!tally->substance)
         tc_text_add(t, "inconclusive: nothing was seen that a safety property could be judged by");
     else
@@ -301,10 +370,14 @@ static bool say_inconclusive(struct tc_text *t, const struct tc_judge *judge, co
 static void say_holds(struct tc_text *t, const struct tc_judge *judge, const struct tally *tally)
 {
     uint32_t traitors = replicas_in(judge, &judge->faults.signed_for);
-    tc_text_add(t, "holds: %" PRIu32 " oracles hold with %" PRIu32 " traitor%s of %" PRIu32 " allowed",
-                tally->of[TC_HOLDS], traitors, traitors == 1 ? "" : "s", judge->f);
+    tc_text_add(t, "holds: %" PRIu32 " oracles hold, ", tally->of[TC_HOLDS]);
+    if (traitors == 0) /* the silent, the slow and the dead are signed for by nobody */
+        tc_text_add(t, "signed for 0 of %" PRIu32 " allowed", judge->f);
+    else
+        tc_text_add(t, "with %" PRIu32 " traitor%s of %" PRIu32 " allowed", traitors, traitors == 1 ? "" : "s",
+                    judge->f);
     if (tally->of[TC_NOT_JUDGED] > 0)
-        tc_text_add(t, ", %" PRIu32 " not judged", tally->of[TC_NOT_JUDGED]);
+        tc_text_add(t, ", %" PRIu32 " of %zu oracles not judged", tally->of[TC_NOT_JUDGED], judge->seat_count);
     if (tc_nodeset_count(&tally->caught) > 0) {
         tc_text_add(t, "; ");
         tc_text_whos(t, &tally->caught);

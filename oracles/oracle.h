@@ -47,6 +47,7 @@ struct tc_finding {
     struct tc_evidence evidence[TC_EVIDENCE_MAX];
     uint32_t evidence_count;
     struct tc_faults faults; /* as they stood then */
+    uint64_t order;          /* how many observations the judge had been handed by then; set by the judge */
 };
 
 /* What an oracle is given for life. */

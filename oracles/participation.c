@@ -166,9 +166,15 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
     tc_text_number(&t, said);
-    tc_text_add(&t, " of ");
-    tc_text_number(&t, expected);
-    tc_text_add(&t, " votes said, ");
+    if (said > expected) { /* votes are said on links that came up after they fell due */
+        tc_text_add(&t, " votes said (");
+        tc_text_number(&t, expected);
+        tc_text_add(&t, " were due on links then up), ");
+    } else {
+        tc_text_add(&t, " of ");
+        tc_text_number(&t, expected);
+        tc_text_add(&t, " votes said, ");
+    }
     tc_text_number(&t, said > heard ? said - heard : 0);
     tc_text_add(&t, " of them lost or changed by injection");
 }

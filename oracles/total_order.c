@@ -34,6 +34,8 @@ struct tc_oracle {
     struct tc_table *rows;
     struct log_end ends[TC_REPLICAS_MAX];
     uint64_t compared;
+    bool forked; /* agreement broke: there is no one order to compare with from that sequence number on */
+    uint64_t forked_from;
 };
 
 static struct tc_oracle *create(const struct tc_oracle_env *env)
@@ -137,7 +139,13 @@ static void check_contents(struct tc_oracle *o, const struct tc_observation *obs
                             .node = observation->node};
         return;
     }
-    if (!tc_values_equal(&row->value, &observation->executed.value))
+    if (!tc_values_equal(&row->value, &observation->executed.value)) {
+        if (!o->forked || observation->executed.sequence < o->forked_from)
+            o->forked_from = observation->executed.sequence;
+        o->forked = true;
+        return;
+    }
+    if (o->forked && observation->executed.sequence >= o->forked_from)
         return;
     o->compared++;
     if (row->operations != hash && !row->breached) {
@@ -172,6 +180,12 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    if (o->forked) {
+        result->status = TC_NOT_JUDGED;
+        tc_text_add(&t, "not judged from sequence ");
+        tc_text_number(&t, o->forked_from);
+        tc_text_add(&t, " on: agreement broke there; before, ");
+    }
     tc_text_number(&t, o->compared);
     tc_text_add(&t, " executions compared with another replica's");
 }

@@ -188,7 +188,7 @@ static bool reached_quorum(const struct tc_votes *votes, const struct tc_slot *s
 
 /* Notes where the copy of a vote is: plane 0 for the first value of this signer, 1 for the second. */
 static void keep_reference(struct tc_votes *votes, struct tc_slot *slot, uint8_t column, uint8_t value, uint16_t signer,
-                           uint64_t reference)
+                           uint64_t reference, bool heard)
 {
     for (uint32_t plane = 0; plane < 2; plane++) {
         struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
@@ -196,6 +196,7 @@ static void keep_reference(struct tc_votes *votes, struct tc_slot *slot, uint8_t
             continue;
         at->frame = reference;
         at->value = value;
+        at->heard = heard;
         return;
     }
 }
@@ -209,6 +210,22 @@ static uint64_t keep_frame(struct tc_votes *votes, const struct tc_observation *
     return votes->current_frame;
 }
 
+/* What somebody was made to hear is the better evidence: keep it instead of what was said and never arrived. */
+static void prefer_heard(struct tc_votes *votes, const struct tc_observation *o, struct tc_slot *slot, uint8_t column,
+                         uint8_t value, uint16_t signer)
+{
+    for (uint32_t plane = 0; plane < 2; plane++) {
+        struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
+        if (at->frame == 0 || at->value != value || at->heard)
+            continue;
+        uint64_t reference = keep_frame(votes, o);
+        if (reference == 0) /* too large to keep */
+            return;
+        at->frame = reference;
+        at->heard = true;
+    }
+}
+
 /* A vote not seen before: remember it with a copy of its message. */
 static uint32_t take_new(struct tc_votes *votes, const struct tc_observation *o, const struct tc_statement *s,
                          struct tc_slot *slot, uint8_t column, uint8_t value)
@@ -216,7 +233,7 @@ static uint32_t take_new(struct tc_votes *votes, const struct tc_observation *o,
     uint64_t *set = votes_set(votes, slot, votes->signers_at, column, value);
     bool had_quorum = reached_quorum(votes, slot, column, value);
     set[s->signer / 64] |= UINT64_C(1) << (s->signer % 64);
-    keep_reference(votes, slot, column, value, s->signer, keep_frame(votes, o));
+    keep_reference(votes, slot, column, value, s->signer, keep_frame(votes, o), o->message.heard);
     uint32_t flags = TC_VOTE_NEW;
     if (slot->value_count > 1 && !tc_votes_convicted(votes, slot, s->signer) &&
         signed_otherwise(votes, slot, column, value, s->signer))
@@ -246,10 +263,12 @@ static uint32_t take(struct tc_votes *votes, const struct tc_observation *o, uin
             spoken[s->signer / 64] |= UINT64_C(1) << (s->signer % 64);
             if (!(flags &
                   TC_VOTE_NEW)) /* first met in somebody else's message: what its signer said is the better copy */
-                keep_reference(votes, slot, column, (uint8_t)value, s->signer, keep_frame(votes, o));
+                keep_reference(votes, slot, column, (uint8_t)value, s->signer, keep_frame(votes, o), o->message.heard);
             flags |= TC_VOTE_SPOKEN;
         }
     }
+    if (index == 0 && o->message.heard)
+        prefer_heard(votes, o, slot, column, (uint8_t)value, s->signer);
     if (flags && votes->current_count < TC_STATEMENTS_MAX)
         votes->current[votes->current_count++] = (struct tc_vote){.flags = flags,
                                                                   .statement = (uint16_t)index,

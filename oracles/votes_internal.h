@@ -18,7 +18,8 @@ struct column {
 
 struct vote_reference {
     uint64_t frame; /* 0: none */
-    uint64_t value;
+    uint32_t value;
+    bool heard; /* the copy is of bytes that reached somebody, not only of what was said to be replaced on its way */
 };
 
 /* A row is a struct tc_slot followed by

@@ -6,6 +6,7 @@
 
 #include "../../proxy/nodeset.h"
 #include "../../proxy/random.h"
+#include "pbft.pb-c.h"
 
 #define SIGNATURE_RIGHT 0xaa
 #define SIGNATURE_WRONG 0xbb
@@ -20,6 +21,7 @@ static const struct tc_message_row toy_rows[] = {
     [TOY_NEW_VIEW] = {.name = "new-view", .kind = TC_KIND_NEW_VIEW, .is_signed = true},
     [TOY_CERTIFICATE] = {.name = "prepared", .kind = TC_KIND_CERTIFICATE, .phase = TC_PHASE_PREPARE},
     [TOY_SYNC] = {.name = "state", .kind = TC_KIND_SYNC, .is_signed = true},
+    [TOY_REPLY] = {.name = "reply", .kind = TC_KIND_REPLY, .is_signed = true},
 };
 
 /* A statement on the toy's wire. */
@@ -37,6 +39,29 @@ struct tc_value toy_value(char value)
     return out;
 }
 
+/* Requests and replies have PBFT's bodies, so that their timestamps and results can be read by name. */
+static struct tc_fields toy_fields(const struct packed *p, struct tc_arena *arena)
+{
+    if (p->type == TOY_REQUEST) {
+        Pbft__Request *request = tc_arena_zalloc(arena, sizeof *request);
+        assert(request);
+        pbft__request__init(request);
+        request->timestamp = p->sequence;
+        return (struct tc_fields){.descriptor = &pbft__request__descriptor, .base = request};
+    }
+    if (p->type == TOY_REPLY) {
+        Pbft__Reply *reply = tc_arena_zalloc(arena, sizeof *reply);
+        uint8_t *result = tc_arena_zalloc(arena, 1);
+        assert(reply && result);
+        pbft__reply__init(reply);
+        *result = p->value;
+        reply->timestamp = p->sequence;
+        reply->result = (ProtobufCBinaryData){.len = 1, .data = result};
+        return (struct tc_fields){.descriptor = &pbft__reply__descriptor, .base = reply};
+    }
+    return (struct tc_fields){0};
+}
+
 static int toy_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
 {
     size_t count = frame.len / sizeof(struct packed);
@@ -51,11 +76,13 @@ static int toy_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_m
         s->type = p.type;
         s->view = p.view;
         s->sequence = p.sequence;
-        s->has_view = p.type != TOY_REQUEST && p.type != TOY_CHECKPOINT && p.type != TOY_SYNC;
-        s->has_sequence = p.type != TOY_REQUEST && p.type != TOY_VIEW_CHANGE && p.type != TOY_NEW_VIEW;
+        s->has_view = p.type != TOY_REQUEST && p.type != TOY_CHECKPOINT && p.type != TOY_SYNC && p.type != TOY_REPLY;
+        s->has_sequence =
+            p.type != TOY_REQUEST && p.type != TOY_REPLY && p.type != TOY_VIEW_CHANGE && p.type != TOY_NEW_VIEW;
         s->value = toy_value((char)p.value);
         s->slot = tc_random_mix(tc_random_mix(p.type + 1u, s->has_view ? p.view : 0), p.sequence) | 1;
         s->signer = p.signer;
+        s->fields = toy_fields(&p, arena);
         s->parent = p.parent;
         s->origin = p.origin;
         s->body = (struct tc_slice){.data = frame.data + i * sizeof p, .len = sizeof p};

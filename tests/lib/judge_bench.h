@@ -17,6 +17,7 @@ enum toy_type {
     TOY_NEW_VIEW,
     TOY_CERTIFICATE,
     TOY_SYNC,
+    TOY_REPLY, /* `sequence` is the client's timestamp, as in a request; `value` the result */
     TOY_TYPE_COUNT
 };
 

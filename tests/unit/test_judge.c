@@ -74,7 +74,7 @@ static void a_healthy_run_holds(void **state)
     assert_int_equal(s.exit_code, 0);
     assert_true(s.as_expected);
     assert_null(s.first);
-    assert_non_null(strstr(s.sentence, "oracles hold with 0 traitors of 1 allowed"));
+    assert_non_null(strstr(s.sentence, "oracles hold, signed for 0 of 1 allowed"));
 }
 
 static void a_breach_within_f_is_a_violation(void **state)
@@ -331,6 +331,97 @@ static void a_spliced_link_leaves_its_oracles_unjudged(void **state)
     bench_close(&b);
 }
 
+static size_t unjudged_after(struct bench *b, bool all_speak, uint16_t from)
+{
+    bench_open_config(b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    for (uint16_t i = 0; i < (all_speak ? 4 : 3); i++) {
+        struct toy vote = {.type = TOY_PREPARE, .sequence = 1, .value = 'a', .signer = i};
+        bench_message(b, i, (uint16_t)(i == 0), &vote, 1);
+    }
+    load(b);
+    struct tc_observation spliced = {.kind = TC_OBS_SPLICED, .node = from, .peer = 3};
+    bench_observe(b, spliced);
+    bench_observe(b, spliced);
+    tc_judge_finish(b->judge, b->now_ns);
+    size_t raw = 0;
+    for (size_t i = 0; i < tc_judge_count(b->judge); i++)
+        raw += strstr(tc_judge_get(b->judge, i)->result.reason, "is passed raw") != NULL;
+    return raw;
+}
+
+static void junk_that_named_nobody_takes_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    assert_int_equal(unjudged_after(&b, true, TC_NODE_NONE), 0);
+    bench_close(&b);
+    assert_true(unjudged_after(&b, true, 2) >= 5);
+    bench_close(&b);
+    /* One replica was never heard on a link with its name: those connections may have been its own. */
+    assert_true(unjudged_after(&b, false, TC_NODE_NONE) >= 5);
+    bench_close(&b);
+}
+
+static void the_sentence_counts_what_was_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    unjudged_after(&b, true, 2);
+    struct tc_verdict_summary s;
+    tc_judge_summary(b.judge, 0, &s);
+    assert_non_null(strstr(s.sentence, " of 16 oracles not judged"));
+    bench_close(&b);
+    struct tc_judge_config config = config_with(TC_HOLDS, -1, false);
+    config.has_executions = false; /* agreement is not judged, and the toy states no rules for justification */
+    bench_open_config(&b, 4, 1, NULL, config);
+    bench_round(&b, 0, 1, 'a');
+    s = finish(&b, 0);
+    assert_int_equal(s.status, TC_INCONCLUSIVE);
+}
+
+static void nothing_holds_over_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, "certificate-validity");
+    const struct tc_judgement *j = bench_finish(&b, "certificate-validity");
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_string_equal(j->result.reason, "nothing to compare: no certificates were seen");
+    bench_close(&b);
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    tc_judge_finish(b.judge, b.now_ns);
+    for (size_t i = 0; i < tc_judge_count(b.judge); i++)
+        assert_true(tc_judge_get(b.judge, i)->status != TC_HOLDS || tc_judge_get(b.judge, i)->result.compared > 0);
+    struct tc_verdict_summary s;
+    tc_judge_summary(b.judge, 0, &s);
+    assert_int_equal(s.status, TC_HOLDS); /* that no certificate was said fails nobody */
+    bench_close(&b);
+}
+
+static void a_tie_is_broken_by_what_was_observed_first(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
+    load(&b);
+    struct tc_observation o = {.kind = TC_OBS_NODE_EXIT, .node = 3, .time_ns = b.now_ns, .text = ""};
+    o.exit.status = -6;
+    tc_judge_observe(b.judge, &o); /* crashes stands behind agreement in the table, and came first */
+    for (uint16_t node = 1; node <= 2; node++) {
+        o = (struct tc_observation){.kind = TC_OBS_EXECUTED, .node = node, .time_ns = b.now_ns, .text = ""};
+        o.executed.sequence = 4;
+        o.executed.value = toy_value(node == 1 ? 'a' : 'b');
+        tc_judge_observe(b.judge, &o);
+    }
+    struct tc_verdict_summary s;
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 0, &s);
+    assert_string_equal(s.first->oracle, "crashes");
+    assert_int_equal(tc_judge_violations(b.judge), 2);
+    bench_close(&b);
+}
+
 static void findings_are_bounded_and_counted(void **state)
 {
     (void)state;
@@ -377,6 +468,10 @@ int main(void)
         cmocka_unit_test(an_empty_run_proves_nothing),
         cmocka_unit_test(a_bound_reached_proves_nothing_but_excuses_nothing),
         cmocka_unit_test(a_spliced_link_leaves_its_oracles_unjudged),
+        cmocka_unit_test(junk_that_named_nobody_takes_nothing),
+        cmocka_unit_test(the_sentence_counts_what_was_not_judged),
+        cmocka_unit_test(nothing_holds_over_nothing),
+        cmocka_unit_test(a_tie_is_broken_by_what_was_observed_first),
         cmocka_unit_test(findings_are_bounded_and_counted),
         cmocka_unit_test(names_of_statuses),
     };

@@ -69,6 +69,31 @@ static void names_those_who_signed_both(void **state)
     bench_close(&b);
 }
 
+static void evidence_shows_what_was_heard(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 3, 0, NAME);
+    b.cluster.quorum = 2;
+    bench_traitor(&b, 0);
+    struct toy s = {.type = TOY_PROPOSE, .sequence = 41, .value = 'a', .signer = 0};
+    bench_message_as(&b, 0, 2, &s, 1, true, false, false); /* said to 2 first, and replaced on its way */
+    s.value = 'b';
+    bench_message_as(&b, 0, 2, &s, 1, false, true, true);
+    s.value = 'a';
+    bench_message(&b, 0, 1, &s, 1);
+    bench_execute(&b, 1, 0, 41, 'a');
+    bench_execute(&b, 2, 0, 41, 'b');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    const struct tc_finding *f = &j->findings[0];
+    assert_int_equal(f->evidence_count, 4);
+    assert_int_equal(f->evidence[2].to, 1); /* 'a' as replica 1 heard it, not as it was said to replica 2 */
+    assert_non_null(strstr(f->evidence[2].text, "6161…61"));
+    assert_int_equal(f->evidence[3].to, 2);
+    assert_non_null(strstr(f->evidence[3].text, "6262…62"));
+    bench_close(&b);
+}
+
 static void holds_over_views_and_retellings(void **state)
 {
     (void)state;
@@ -128,11 +153,9 @@ static void not_judged_without_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fires_with_reason_and_votes),
-        cmocka_unit_test(names_those_who_signed_both),
-        cmocka_unit_test(holds_over_views_and_retellings),
-        cmocka_unit_test(traitors_bind_nobody),
-        cmocka_unit_test(a_replayed_line_that_differs_is_a_breach),
+        cmocka_unit_test(fires_with_reason_and_votes),   cmocka_unit_test(names_those_who_signed_both),
+        cmocka_unit_test(evidence_shows_what_was_heard), cmocka_unit_test(holds_over_views_and_retellings),
+        cmocka_unit_test(traitors_bind_nobody),          cmocka_unit_test(a_replayed_line_that_differs_is_a_breach),
         cmocka_unit_test(not_judged_without_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -59,6 +59,7 @@ static void near_misses_hold(void **state)
     bench_close(&b);
     bench_open(&b, 4, 1, NAME);
     bench_traitor(&b, 2);
+    bench_message(&b, 2, 1, &prepare, 1);
     complain(&b, 1, 2, "bad signature on prepare");
     assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
     bench_close(&b);

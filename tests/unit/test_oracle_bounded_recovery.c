@@ -45,6 +45,7 @@ static void in_time_holds(void **state)
     bench_request(&b, 128, 1, true);
     wait_ns(&b, BOUND - 1000000);
     bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    bench_execute_as(&b, 3, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
     wait_ns(&b, 10 * (uint64_t)BOUND); /* idle: nobody waits */
     bench_request(&b, 128, 2, true);
     wait_ns(&b, 1000);
@@ -177,9 +178,158 @@ static void what_was_executed_waits_for_no_decision(void **state)
     struct bench b;
     bench_open(&b, 4, 1, NAME);
     bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    bench_execute_as(&b, 2, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
     bench_request(&b, 128, 1, true); /* the client's line comes late, and its answer never */
     wait_ns(&b, 2 * (uint64_t)BOUND);
     assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
+static void one_replicas_execution_answers_nobody(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    bench_execute_as(&b, 1, 0, 1, 'b', TC_EXEC_EXECUTED, 128, 1, 'r'); /* another value: forked, and halted */
+    wait_ns(&b, BOUND + 1000000);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_non_null(strstr(j->findings[0].text, "while 1 request waits"));
+    bench_close(&b);
+}
+
+/* A client that gives up and asks anew waits on; one that has gone home does not. */
+static enum tc_status giving_up(bool asks_anew)
+{
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    for (uint64_t timestamp = 1; timestamp <= 3; timestamp++) {
+        if (timestamp == 1 || asks_anew)
+            bench_request(&b, 128, timestamp, true);
+        wait_ns(&b, BOUND / 2);
+        struct tc_observation o = {.kind = TC_OBS_REPLIED, .node = 128};
+        o.client.timestamp = timestamp; /* not ok: it gave up */
+        bench_observe(&b, o);
+    }
+    enum tc_status status = bench_finish(&b, NAME)->status;
+    bench_close(&b);
+    return status;
+}
+
+static void giving_up_stops_no_clock(void **state)
+{
+    (void)state;
+    assert_int_equal(giving_up(true), TC_VIOLATED);
+    assert_int_equal(giving_up(false), TC_HOLDS);
+}
+
+static void say_request(struct bench *b, uint64_t timestamp)
+{
+    struct toy request = {.type = TOY_REQUEST, .sequence = timestamp, .value = 'r', .signer = 128};
+    bench_message(b, 128, 0, &request, 1);
+}
+
+static void say_reply(struct bench *b, uint16_t replica, uint64_t timestamp, char result)
+{
+    struct toy reply = {.type = TOY_REPLY, .sequence = timestamp, .value = result, .signer = replica};
+    bench_message(b, replica, 128, &reply, 1);
+}
+
+/* A cluster that runs already: no client's history; with or without execution lines. */
+static void open_wire(struct bench *b, bool executions)
+{
+    bench_open_config(
+        b, 4, 1, NAME,
+        (struct tc_judge_config){.has_messages = true, .has_executions = executions, .links_complete = true});
+}
+
+static void requests_and_replies_are_read_off_the_wire(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_wire(&b, false);
+    say_request(&b, 1);
+    wait_ns(&b, BOUND - 1000000);
+    bench_round(&b, 0, 1, 'a');
+    say_reply(&b, 0, 1, 'x');
+    say_reply(&b, 1, 1, 'x');
+    wait_ns(&b, 10 * (uint64_t)BOUND); /* answered: nobody waits */
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->finding_total, 0);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_int_equal(j->result.compared, 1);
+    bench_close(&b);
+}
+
+static void a_running_cluster_that_halts_is_caught(void **state)
+{
+    (void)state;
+    struct bench b;
+    for (int executions = 0; executions <= 1; executions++) {
+        open_wire(&b, executions);
+        say_request(&b, 1);
+        bench_round(&b, 0, 1, 'a');
+        say_reply(&b, 0, 1, 'x');
+        say_reply(&b, 0, 1, 'x'); /* the same replica twice, */
+        say_reply(&b, 2, 1, 'y'); /* and another that says something else: no answer */
+        wait_ns(&b, BOUND + 1000000);
+        assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+        bench_close(&b);
+    }
+}
+
+static void a_wire_without_clients_is_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_wire(&b, false);
+    bench_round(&b, 0, 1, 'a');
+    wait_ns(&b, 2 * (uint64_t)BOUND);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_non_null(strstr(j->result.reason, "no request was seen on the wire"));
+    bench_close(&b);
+    open_wire(&b, false);
+    say_request(&b, 1);
+    struct tc_observation spliced = {.kind = TC_OBS_SPLICED, .node = 2, .peer = 3};
+    bench_observe(&b, spliced); /* votes may pass unseen from here */
+    wait_ns(&b, 2 * (uint64_t)BOUND);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+}
+
+/* An attack on more than f for most of its time; the cluster decides again at its end, or not while it is judged. */
+static const struct tc_judgement *mostly_beyond(struct bench *b, bool decides)
+{
+    bench_open(b, 4, 1, NAME);
+    bench_execute_as(b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    bench_phase(b, TC_RUN_DURING);
+    bench_request(b, 128, 1, true);
+    bench_down(b, 0);
+    bench_down(b, 1);
+    wait_ns(b, 5 * (uint64_t)BOUND);
+    bench_up(b, 0);
+    bench_up(b, 1);
+    wait_ns(b, BOUND / 3);
+    if (decides)
+        bench_execute_as(b, 2, 0, 2, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    bench_phase(b, TC_RUN_ENDED);
+    return bench_finish(b, NAME);
+}
+
+static void what_was_not_judged_is_said(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct tc_judgement *j = mostly_beyond(&b, true);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_non_null(strstr(j->result.reason, "longest time without a decision while requests waited 6.40 s"));
+    assert_non_null(strstr(j->result.reason, "6.00 s not judged: more than f faulty or cut off"));
+    bench_close(&b);
+    assert_int_equal(mostly_beyond(&b, false)->status, TC_NOT_JUDGED);
     bench_close(&b);
 }
 
@@ -227,6 +377,12 @@ int main(void)
         cmocka_unit_test(a_traitors_lines_decide_nothing),
         cmocka_unit_test(a_silent_replica_that_goes_on_alone_decides_nothing),
         cmocka_unit_test(what_was_executed_waits_for_no_decision),
+        cmocka_unit_test(one_replicas_execution_answers_nobody),
+        cmocka_unit_test(giving_up_stops_no_clock),
+        cmocka_unit_test(requests_and_replies_are_read_off_the_wire),
+        cmocka_unit_test(a_running_cluster_that_halts_is_caught),
+        cmocka_unit_test(a_wire_without_clients_is_not_judged),
+        cmocka_unit_test(what_was_not_judged_is_said),
         cmocka_unit_test(quorums_decide_where_there_are_no_lines),
         cmocka_unit_test(a_short_run_is_inconclusive),
     };

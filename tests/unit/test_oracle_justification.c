@@ -10,7 +10,7 @@
 
 #define NAME "justification"
 
-/* A justifier that finds a breach in every prepare, and notes what it was told. */
+/* A justifier that finds a breach in every prepare and in executing 'q', and notes what it was told. */
 static struct {
     tc_breach_fn *sink;
     void *self;
@@ -59,8 +59,12 @@ static void fake_heard(struct tc_justifier *j, uint16_t replica, const struct tc
 static void fake_observed(struct tc_justifier *j, const struct tc_observation *observation)
 {
     (void)j;
-    (void)observation;
     told.observed++;
+    if (observation->kind != TC_OBS_EXECUTED || observation->executed.value.bytes[0] != 'q')
+        return;
+    struct tc_breach breach = {
+        .replica = observation->node, .rule = "execute", .text = "replica 2 executed what nobody proposed"};
+    told.sink(told.self, &breach);
 }
 
 static void fake_counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged)
@@ -112,6 +116,26 @@ static void a_breach_carries_message_rule_and_support(void **state)
     assert_true(f->evidence[0].signature_valid && f->evidence[1].signature_valid);
     assert_string_equal(f->evidence[0].text, "prepare of replica 1 for view 2, sequence 7: 6161…61");
     assert_string_equal(j->result.reason, "12,003 statements judged, 4 not (what they rest on had left the window)");
+    bench_close(&b);
+}
+
+static void of_one_observation_the_broken_rule_decides(void **state)
+{
+    (void)state;
+    struct bench b;
+    fake_protocol = toy_protocol;
+    fake_protocol.justifier = &fake;
+    bench_open_config(
+        &b, 4, 1, NULL,
+        (struct tc_judge_config){
+            .protocol = &fake_protocol, .has_messages = true, .has_executions = true, .links_complete = true});
+    bench_execute(&b, 1, 0, 1, 'a');
+    bench_execute(&b, 2, 0, 1, 'q'); /* breaks a rule and agreement at once */
+    struct tc_verdict_summary s;
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 0, &s);
+    assert_int_equal(tc_judge_violations(b.judge), 2);
+    assert_string_equal(s.first->oracle, NAME);
     bench_close(&b);
 }
 
@@ -187,6 +211,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_breach_carries_message_rule_and_support),
+        cmocka_unit_test(of_one_observation_the_broken_rule_decides),
         cmocka_unit_test(the_judgement_copies_its_evidence),
         cmocka_unit_test(a_traitors_breach_is_none),
         cmocka_unit_test(trust_needs_untouched_bytes_of_a_correct_node),

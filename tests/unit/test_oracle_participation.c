@@ -85,6 +85,22 @@ static void a_few_missing_are_chance(void **state)
     bench_close(&b);
 }
 
+static void votes_beyond_what_was_due_are_worded_so(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    struct tc_observation link = {.kind = TC_OBS_LINK_UP, .node = 1, .peer = 0};
+    bench_observe(&b, link);
+    link.peer = 2;
+    bench_observe(&b, link); /* the link to 3 is not up yet, but what is said to it counts as said */
+    votes(&b, 1, true);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_string_equal(j->result.reason,
+                        "900 votes said (600 were due on links then up), 0 of them lost or changed by injection");
+    bench_close(&b);
+}
+
 static void too_few_votes_are_not_judged(void **state)
 {
     (void)state;
@@ -100,7 +116,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selective_dropping_is_named),       cmocka_unit_test(injected_loss_is_not_the_senders),
         cmocka_unit_test(a_severed_edge_is_not_the_senders), cmocka_unit_test(a_few_missing_are_chance),
-        cmocka_unit_test(too_few_votes_are_not_judged),
+        cmocka_unit_test(too_few_votes_are_not_judged),      cmocka_unit_test(votes_beyond_what_was_due_are_worded_so),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

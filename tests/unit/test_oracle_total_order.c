@@ -88,6 +88,30 @@ static void a_traitors_log_binds_nobody(void **state)
     bench_close(&b);
 }
 
+static void a_fork_leaves_no_order_to_judge(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    for (uint16_t node = 0; node < 2; node++) {
+        bench_execute(&b, node, 0, 1, 'a');
+        bench_execute(&b, node, 0, 2, node == 0 ? 'a' : 'b');
+        bench_execute(&b, node, 0, 3, 'c');
+    }
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_int_equal(j->result.compared, 1);
+    assert_string_equal(j->result.reason, "not judged from sequence 2 on: agreement broke there; before, 1 executions "
+                                          "compared with another replica's");
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME); /* a fork hides no gap */
+    bench_execute(&b, 0, 0, 1, 'a');
+    bench_execute(&b, 1, 0, 1, 'b');
+    bench_execute(&b, 1, 0, 3, 'c');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -96,6 +120,7 @@ int main(void)
         cmocka_unit_test(other_operations_are_a_breach),
         cmocka_unit_test(transfers_and_restarts_may_jump),
         cmocka_unit_test(a_traitors_log_binds_nobody),
+        cmocka_unit_test(a_fork_leaves_no_order_to_judge),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
