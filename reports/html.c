@@ -272,6 +272,17 @@ static void traceback(struct tc_html *h)
     tc_buf_add(h->out, "</pre>\n");
 }
 
+/* An error is the headline; what the oracles made of the run until then stays worth a line. */
+static void judged(struct tc_html *h)
+{
+    const char *text = tc_json_string(h->result, "judged");
+    if (!*text)
+        return;
+    tc_buf_add(h->out, "<p class=\"note\">Judged by what was seen until then: ");
+    tc_html_text(h, text);
+    tc_buf_add(h->out, "</p>\n");
+}
+
 static void verdict(struct tc_html *h)
 {
     const json_t *r = h->result, *note;
@@ -291,6 +302,7 @@ static void verdict(struct tc_html *h)
     tc_buf_add(h->out, "</h1>\n");
     tc_buf_free(&head);
     traceback(h);
+    judged(h);
     because(h);
     json_array_foreach(json_object_get(r, "notes"), i, note)
     {

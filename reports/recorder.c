@@ -18,6 +18,11 @@ void tc_recorder_note_error(struct tc_recorder *r, const struct tc_error *err)
         r->first_error = *err;
 }
 
+bool tc_recorder_is_repair(int verb)
+{
+    return verb == TC_HEAL || verb == TC_RESUME || verb == TC_RESTART;
+}
+
 /* A scenario's name as the name of a directory: nothing that could leave OUT. */
 static void safe_name(const char *name, char safe[static TC_NAME_MAX])
 {

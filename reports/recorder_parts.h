@@ -30,6 +30,9 @@ struct tc_recorder {
 /* Keeps the first failure of the run's writing. */
 void tc_recorder_note_error(struct tc_recorder *r, const struct tc_error *err);
 
+/* What ends a fault is no fault, and is not counted among them. */
+bool tc_recorder_is_repair(int verb);
+
 /* result.json as a new reference, and the evidence files beside it. NULL if out of memory. `r` may be NULL: then
  * nothing is written, and what only the recorder knows is left out. */
 json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *input);

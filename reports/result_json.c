@@ -44,12 +44,6 @@ static json_t *delays(const struct tc_recorder_delays *d)
     return o;
 }
 
-/* What ends a fault is no fault. */
-static bool is_repair(int verb)
-{
-    return verb == TC_HEAL || verb == TC_RESUME || verb == TC_RESTART;
-}
-
 static json_t *faults(const struct tc_recorder *r, const struct tc_engine_stats *stats)
 {
     json_t *o = json_object(), *verbs = json_object();
@@ -58,13 +52,13 @@ static json_t *faults(const struct tc_recorder *r, const struct tc_engine_stats 
         if (!stats || (stats->asked[verb] == 0 && stats->bitten[verb] == 0))
             continue;
         json_t *one = json_object();
-        if (!is_repair(verb)) {
+        if (!tc_recorder_is_repair(verb)) {
             asked += stats->asked[verb];
             bitten += stats->bitten[verb];
         }
         set(one, "asked", count(stats->asked[verb]));
         set(one, "bitten", count(stats->bitten[verb]));
-        if (is_repair(verb))
+        if (tc_recorder_is_repair(verb))
             set(one, "repair", json_true());
         if (r && r->delays[verb])
             set(one, "delay", delays(r->delays[verb]));
@@ -107,7 +101,8 @@ static json_t *first_bad_decision(const struct tc_recorder *r, const struct tc_f
         return json_null();
     struct tc_buf t = {0};
     char from[8], to[8];
-    tc_buf_format(&t, "#%llu: %s %s", (unsigned long long)d->id, tc_verb_name(d->verb), tc_window_type(r->window, d));
+    const char *type = tc_window_type(r->window, d);
+    tc_buf_format(&t, "#%llu: %s%s%s", (unsigned long long)d->id, tc_verb_name(d->verb), *type ? " " : "", type);
     if (d->from != TC_NODE_NONE || d->to != TC_NODE_NONE)
         tc_buf_format(&t, " %s→%s", tc_node_name(d->from, from), tc_node_name(d->to, to));
     if (d->has_view)
@@ -346,6 +341,7 @@ static void set_verdict(json_t *result, const struct tc_report_input *input)
                                       : tc_status_name(TC_INCONCLUSIVE)));
     set(result, "exit", json_integer(info->exit_code));
     set(result, "as_expected", json_boolean(!failed && input->summary && input->summary->as_expected));
+    set(result, "judged", tc_json_text(failed && input->summary ? input->summary->sentence : ""));
     set(result, "sentence", tc_json_text(failed ? info->error : input->summary ? input->summary->sentence : ""));
 }
 

@@ -228,6 +228,7 @@ void tc_terminal_write(const json_t *result, const char *report_path, bool color
         labelled(&t, "error", tc_json_string(result, "error"));
     if (!breach && tc_json_integer(result, "exit") != 0) {
         labelled(&t, strcmp(verdict, "error") == 0 ? "error" : "why", sentence);
+        labelled(&t, "judged", tc_json_string(result, "judged"));
         repeat_lines(&t);
     }
     last_line(&t, report_path);

@@ -34,7 +34,7 @@ const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc
     struct tc_buf t = {0};
     uint64_t bitten = 0;
     for (int verb = TC_FORWARD + 1; stats && verb < TC_VERB_COUNT; verb++)
-        bitten += stats->bitten[verb];
+        bitten += tc_recorder_is_repair(verb) ? 0 : stats->bitten[verb];
     uint64_t in_phase = now_ns > now->phase_begin_ns ? now_ns - now->phase_begin_ns : 0;
     tc_buf_format(&t, "%-6s %5.1f s  ", tc_run_phase_name(now->phase), (double)in_phase / 1e9);
     tc_buf_count(&t, now->decisions_per_s > 0 ? (uint64_t)(now->decisions_per_s + 0.5) : 0);

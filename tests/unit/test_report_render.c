@@ -184,8 +184,10 @@ static void a_traceback_is_no_headline(void **state)
     json_object_set_new(result, "verdict", json_string("error"));
     json_object_set_new(result, "sentence", json_string(error));
     json_object_set_new(result, "error", json_string(error));
+    json_object_set_new(result, "judged", json_string("holds: 14 oracles hold"));
     char *html = page_of(result);
     assert_non_null(strstr(html, "<h1>Lua/attacks/endless.lua:9: too many instructions</h1>"));
+    assert_non_null(strstr(html, "until then: holds: 14 oracles hold</p>"));
     assert_non_null(strstr(html, "<pre class=\"trace\">stack traceback:"));
     free(html);
 }
