@@ -151,11 +151,19 @@ void tc_waiting_answered(struct tc_waiting *waiting, uint16_t client, uint64_t t
     weigh(waiting, row);
 }
 
+static uint64_t value_mix(uint64_t h, const struct tc_value *value)
+{
+    return tc_random_mix_bytes(tc_random_mix(h, value->state),
+                               (struct tc_slice){.data = value->bytes, .len = sizeof value->bytes});
+}
+
+/* Alike is what gives one result: the same batch at the same place, and the same state after it where it is told. (In a
+ * forked cluster f+1 may execute one batch upon different states, and their client hears no two equal results.) */
 void tc_waiting_executed(struct tc_waiting *waiting, const struct tc_observation *observation)
 {
-    const struct tc_value *value = &observation->executed.value;
-    uint64_t what = tc_random_mix_bytes(observation->executed.sequence,
-                                        (struct tc_slice){.data = value->bytes, .len = sizeof value->bytes});
+    uint64_t what = value_mix(observation->executed.sequence, &observation->executed.value);
+    if (observation->executed.state.state != TC_VALUE_ABSENT)
+        what = value_mix(what, &observation->executed.state);
     for (uint32_t i = 0; i < observation->executed.operation_count; i++) {
         const struct tc_operation *op = &observation->executed.operations[i];
         struct row *row = request_put(waiting, op->client, op->timestamp);

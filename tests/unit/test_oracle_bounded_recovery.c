@@ -200,6 +200,35 @@ static void one_replicas_execution_answers_nobody(void **state)
     bench_close(&b);
 }
 
+/* Two replicas execute a request, upon these states. */
+static enum tc_status executed_upon(char left, char right)
+{
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    struct tc_operation operation = {.client = 128, .timestamp = 1, .fresh = true};
+    for (uint16_t node = 1; node <= 2; node++) {
+        struct tc_observation o = {.kind = TC_OBS_EXECUTED, .node = node};
+        o.executed.sequence = 1;
+        o.executed.value = toy_value('a');
+        o.executed.state = toy_value(node == 1 ? left : right);
+        o.executed.operations = &operation;
+        o.executed.operation_count = 1;
+        bench_observe(&b, o);
+    }
+    wait_ns(&b, BOUND + 1000000);
+    enum tc_status status = bench_finish(&b, NAME)->status;
+    bench_close(&b);
+    return status;
+}
+
+static void forked_states_answer_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(executed_upon('s', 't'), TC_VIOLATED);
+    assert_int_equal(executed_upon('s', 's'), TC_HOLDS);
+}
+
 /* A client that gives up and asks anew waits on; one that has gone home does not. */
 static enum tc_status giving_up(bool asks_anew)
 {
@@ -378,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_silent_replica_that_goes_on_alone_decides_nothing),
         cmocka_unit_test(what_was_executed_waits_for_no_decision),
         cmocka_unit_test(one_replicas_execution_answers_nobody),
+        cmocka_unit_test(forked_states_answer_nobody),
         cmocka_unit_test(giving_up_stops_no_clock),
         cmocka_unit_test(requests_and_replies_are_read_off_the_wire),
         cmocka_unit_test(a_running_cluster_that_halts_is_caught),
