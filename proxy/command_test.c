@@ -1,11 +1,11 @@
 /* turncoat test SCRIPT --trace T: every verdict an attack gives to recorded messages, without any cluster. */
 #include "capture_read.h"
 #include "command.h"
-#include "command_test_events.h"
 
 #include "../lua/scenario.h"
 #include "../proxy/names.h"
 #include "../proxy/nodeset.h"
+#include "../reports/record_read.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -38,7 +38,7 @@ struct test {
     struct lane *lanes; /* two a stream */
     uint32_t lane_count;
     const struct tc_cluster_spec *spec; /* --cluster; NULL: listeners are where turncoat puts them by itself */
-    struct tc_test_events events;
+    struct tc_record_events events;
     struct {
         uint64_t due_ns, token;
     } timers[TIMERS_MAX];
@@ -125,7 +125,7 @@ static int run_timer(struct test *t, uint32_t at)
     return call(t, &c);
 }
 
-static int run_event(struct test *t, const struct tc_test_event *event)
+static int run_event(struct test *t, const struct tc_record_event *event)
 {
     const struct tc_observation *o = &event->observation;
     struct tc_call c = {.now_ns = event->time_ns, .observation = o};
@@ -143,7 +143,8 @@ static int advance(struct test *t, uint64_t now_ns)
     while (result == 0) {
         uint32_t timer = first_timer(t);
         uint64_t timer_ns = timer < t->timer_count ? t->timers[timer].due_ns : TC_NEVER_NS;
-        const struct tc_test_event *event = t->events.next < t->events.count ? &t->events.items[t->events.next] : NULL;
+        const struct tc_record_event *event =
+            t->events.next < t->events.count ? &t->events.items[t->events.next] : NULL;
         uint64_t event_ns = event ? event->time_ns : TC_NEVER_NS;
         if ((timer_ns < event_ns ? timer_ns : event_ns) > now_ns)
             break;
@@ -355,7 +356,7 @@ static int prepare(struct test *t, const struct tc_arguments *a, struct tc_error
     if (result == 0)
         result = find_cluster(t, a, trace, err);
     if (result == 0)
-        result = tc_test_events_read(trace, &t->events, err);
+        result = tc_record_events_read(trace, &t->events, err);
     if (result < 0)
         return result;
     t->env.cluster = &t->cluster;
@@ -430,7 +431,7 @@ int tc_command_test(const struct tc_arguments *a, struct tc_error *err)
                test.messages, test.undecodable, test.verdicts, test.notes);
         print_left_out(&test);
     }
-    tc_test_events_free(&test.events);
+    tc_record_events_free(&test.events);
     for (uint32_t i = 0; test.lanes && i < test.lane_count; i++)
         free(test.lanes[i].bytes);
     free(test.lanes);

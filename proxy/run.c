@@ -71,8 +71,7 @@ static int check_keys(const struct tc_run *run, struct tc_error *err)
         if (tc_keyring_has_secret(run->keys, node))
             return 0;
     return tc_error_set(err, TC_EKEY, "attack '%s' signs as the traitors, but no replica's secret key is held: %s%s%s",
-                        tc_script_info(run->script)->name,
-                        run->key_missing.code ? "" : run->scenario->cluster.path,
+                        tc_script_info(run->script)->name, run->key_missing.code ? "" : run->scenario->cluster.path,
                         run->key_missing.code ? "" : ": give the replicas key = \"FILE\"", run->key_missing.text);
 }
 
@@ -93,8 +92,8 @@ static int reload(void *self, const struct tc_handler **handler, struct tc_error
 {
     struct tc_run *run = self;
     struct tc_script *fresh = NULL;
-    int result = run->script ? load_script(run, &fresh, err)
-                             : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
+    int result =
+        run->script ? load_script(run, &fresh, err) : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
     if (result < 0) {
         fprintf(stderr, "turncoat: reload refused, the script stays as it is: %s\n", err->text);
         return result;

@@ -1,5 +1,5 @@
 #define _GNU_SOURCE
-#include "command_test_events.h"
+#include "record_read.h"
 
 #include "../proxy/names.h"
 
@@ -75,22 +75,22 @@ static bool read_observation(const json_t *line, struct tc_observation *o)
     return false;
 }
 
-static int add(struct tc_test_events *events, uint64_t time_ns, const struct tc_observation *o, struct tc_error *err)
+static int add(struct tc_record_events *events, uint64_t time_ns, const struct tc_observation *o, struct tc_error *err)
 {
     if (events->count == events->size) {
         size_t wanted = events->size ? events->size * 2 : 1024;
-        struct tc_test_event *grown = realloc(events->items, wanted * sizeof *grown);
+        struct tc_record_event *grown = realloc(events->items, wanted * sizeof *grown);
         if (!grown)
             return tc_error_set(err, TC_EMEMORY, "no memory for %zu observations", wanted);
         events->items = grown;
         events->size = wanted;
     }
-    events->items[events->count++] = (struct tc_test_event){time_ns, *o};
+    events->items[events->count++] = (struct tc_record_event){time_ns, *o};
     return 0;
 }
 
 /* Run times become times of the trace: it begins when the first connection comes up. */
-static void shift(struct tc_test_events *events, uint64_t start_ns)
+static void shift(struct tc_record_events *events, uint64_t start_ns)
 {
     for (size_t i = 0; i < events->count; i++) {
         uint64_t *time_ns = &events->items[i].time_ns;
@@ -98,7 +98,7 @@ static void shift(struct tc_test_events *events, uint64_t start_ns)
     }
 }
 
-static int read_lines(FILE *file, const char *path, struct tc_test_events *events, struct tc_error *err)
+static int read_lines(FILE *file, const char *path, struct tc_record_events *events, struct tc_error *err)
 {
     char *text = NULL;
     size_t size = 0;
@@ -125,12 +125,12 @@ static int read_lines(FILE *file, const char *path, struct tc_test_events *event
     return result;
 }
 
-int tc_test_events_read(const char *trace, struct tc_test_events *out, struct tc_error *err)
+int tc_record_events_read(const char *trace, struct tc_record_events *out, struct tc_error *err)
 {
     char path[PATH_SIZE];
     const char *slash = strrchr(trace, '/');
     int folder = slash ? (int)(slash - trace) + 1 : 0;
-    *out = (struct tc_test_events){.items = NULL};
+    *out = (struct tc_record_events){.items = NULL};
     if ((size_t)snprintf(path, sizeof path, "%.*sobservations.jsonl", folder, trace) >= sizeof path)
         return 0;
     FILE *file = fopen(path, "re");
@@ -142,8 +142,8 @@ int tc_test_events_read(const char *trace, struct tc_test_events *out, struct tc
     return result;
 }
 
-void tc_test_events_free(struct tc_test_events *events)
+void tc_record_events_free(struct tc_record_events *events)
 {
     free(events->items);
-    *events = (struct tc_test_events){.items = NULL};
+    *events = (struct tc_record_events){.items = NULL};
 }
