@@ -243,7 +243,8 @@ static struct tc_buf headline(const json_t *result, const char *status)
     if (json_is_object(json_object_get(result, "first")) && colon && (size_t)(colon - sentence) < end)
         end = (size_t)(colon - sentence);
     tc_buf_bytes(&head, sentence, end);
-    if (head.len > 0 && head.data[0] >= 'a' && head.data[0] <= 'z')
+    /* An error begins with the name of a file. */
+    if (strcmp(status, "error") != 0 && head.len > 0 && head.data[0] >= 'a' && head.data[0] <= 'z')
         head.data[0] = (char)(head.data[0] - 'a' + 'A');
     return head;
 }

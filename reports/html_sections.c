@@ -56,6 +56,12 @@ static void header_row(struct tc_html *h, const char *const *names, size_t count
     tc_buf_add(h->out, "</tr></thead><tbody>\n");
 }
 
+static bool ends_sentence(const char *text)
+{
+    size_t len = strlen(text);
+    return len > 0 && strchr(".!?", text[len - 1]);
+}
+
 static void attack_sentence(struct tc_html *h)
 {
     const json_t *r = h->result;
@@ -69,7 +75,7 @@ static void attack_sentence(struct tc_html *h)
             tc_buf_add(h->out, ": ");
             tc_html_text(h, tc_json_string(r, "attack_summary"));
         }
-        tc_buf_format(h->out, "%s Named traitors: %s", *tc_json_string(r, "attack_summary") ? "" : ".",
+        tc_buf_format(h->out, "%s Named traitors: %s", ends_sentence(tc_json_string(r, "attack_summary")) ? "" : ".",
                       tc_json_node_list(json_object_get(r, "traitors"), traitors, sizeof traitors));
         if (tc_json_has(r, "signed_for"))
             tc_buf_format(h->out, "; signed for: %s",

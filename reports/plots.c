@@ -45,8 +45,9 @@ struct plot {
 
 static const struct plot plots[] = {
     {"latency", "latency.tsv", "Decision latency over time",
-     "Percentiles of the time from proposal to decision, logarithmic scale; each point stands for 100 decisions or one "
-     "second, whichever is less. The attack is shaded.",
+     "Percentiles of the time from proposal to decision, logarithmic scale. Each point stands for about 100 decisions "
+     "or "
+     "one second, whichever comes first, and is read off the percentiles of shorter spans. The attack is shaded.",
      1140, true,
      "set logscale y\nset format y '%g'\nset ylabel 'decision latency (ms)'\n"
      "set pointsize 0.4\n"

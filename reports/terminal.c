@@ -227,7 +227,9 @@ void tc_terminal_write(const json_t *result, const char *report_path, bool color
     if (breach)
         labelled(&t, "error", tc_json_string(result, "error"));
     if (!breach && tc_json_integer(result, "exit") != 0) {
-        labelled(&t, strcmp(verdict, "error") == 0 ? "error" : "why", sentence);
+        char line[512];
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(sentence, "\n"), sentence); /* the report has the traceback */
+        labelled(&t, strcmp(verdict, "error") == 0 ? "error" : "why", line);
         labelled(&t, "judged", tc_json_string(result, "judged"));
         repeat_lines(&t);
     }

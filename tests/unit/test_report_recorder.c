@@ -226,6 +226,8 @@ static void a_fork_is_told_in_full(void **state)
     assert_string_equal(text_of(evidence, "text"), text_of(first, "text"));
     json_decref(evidence);
     assert_int_equal(check_lines(r.dir, "decisions.jsonl"), 2);
+    json_t *signers = json_object_get(result, "signed_for");
+    assert_true(json_is_array(signers));
     assert_int_equal(check_lines(r.dir, "observations.jsonl"), 4 + 3 + 400);
     json_t *cost = json_object_get(result, "cost");
     assert_int_equal(json_integer_value(json_object_get(cost, "messages_per_decision")), 24);
@@ -254,6 +256,55 @@ static void a_fork_is_told_in_full(void **state)
     assert_non_null(strstr(terminal, "VIOLATED"));
     free(terminal);
     assert_int_equal(tc_report_render(r.dir, &err), 0);
+    end(&r);
+}
+
+/* A proposal at time_ns that takes latency_ns until f+1 replicas have executed it. */
+static void decide_slot(struct run *r, uint64_t time_ns, uint64_t sequence, uint64_t latency_ns)
+{
+    struct tc_statement s = {.kind = TC_KIND_PROPOSE, .has_view = true, .has_sequence = true, .sequence = sequence};
+    s.value.state = TC_VALUE_BYTES;
+    s.parent = 0xffff;
+    struct tc_message m = {.from = 0, .to = 1, .decoded = true, .type = "pre-prepare", .statements = &s};
+    m.statement_count = 1;
+    struct tc_observation o = {.kind = TC_OBS_MESSAGE, .time_ns = time_ns, .node = 0, .peer = 1};
+    o.message.message = &m;
+    o.message.said = o.message.heard = true;
+    tc_metrics_observe(r->metrics, &o);
+    for (uint16_t node = 0; node < 2; node++) {
+        o = (struct tc_observation){.kind = TC_OBS_EXECUTED, .time_ns = time_ns + latency_ns, .node = node};
+        o.incarnation = 1;
+        o.executed.sequence = sequence;
+        o.executed.value.state = TC_VALUE_BYTES;
+        tc_metrics_observe(r->metrics, &o);
+    }
+}
+
+/* 300 decisions in 3 s, one of ten late: a point stands for 100 of them, and p50, p95 and max are three lines. */
+static void latency_is_told_in_points_of_enough_decisions(void **state)
+{
+    (void)state;
+    struct run r;
+    struct tc_verdict_summary summary;
+    struct tc_error err = {0};
+    struct tc_buf table = {0};
+    unsigned rows = 0, decisions = 0;
+    begin(&r, "latency");
+    for (uint64_t i = 0; i < 300; i++)
+        decide_slot(&r, i * 10 * MS, i + 1, i % 100 == 50 ? 9 * MS : i % 10 == 3 ? 4 * MS : 1 * MS);
+    assert_int_equal(finish(&r, 3000 * MS, &summary, &err), 0);
+    assert_int_equal(tc_out_read(r.dir, "plots/latency.tsv", 1 << 20, &table, &err), 0);
+    for (const char *line = strchr(tc_buf_get(&table), '\n'); line && line[1]; line = strchr(line + 1, '\n')) {
+        double at, p50, p95, p99, max;
+        unsigned count;
+        assert_int_equal(sscanf(line + 1, "%lf\t%lf\t%lf\t%lf\t%lf\t%u", &at, &p50, &p95, &p99, &max, &count), 6);
+        assert_true(p50 < 2 && p50 < p95 && p95 < 6 && p95 < max && max > 8);
+        decisions += count;
+        rows++;
+    }
+    assert_int_equal(rows, 3);
+    assert_int_equal(decisions, 300);
+    tc_buf_free(&table);
     end(&r);
 }
 
@@ -350,6 +401,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_fork_is_told_in_full, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(latency_is_told_in_points_of_enough_decisions, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_quiet_run_has_no_first, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(two_runs_in_one_second_are_two, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_full_disk_ends_no_run, make_dir, remove_dir),

@@ -3,12 +3,15 @@
 #include "../../reports/out.h"
 #include "../../reports/recorder.h"
 
+#include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -164,6 +167,28 @@ static void page_holds_everything(void **state)
     free(gp);
 }
 
+static void half_a_file_is_removed(void **state)
+{
+    (void)state;
+    struct rlimit old, small;
+    struct tc_buf text = {0};
+    struct tc_error err = {0};
+    char path[128];
+    snprintf(path, sizeof path, "%s/half", dir);
+    tc_buf_add(&text, "more than four bytes");
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = 4, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    int rc = tc_out_file(dir, "half", &text, &err);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(rc, TC_EIO);
+    assert_non_null(strstr(err.text, strerror(EFBIG)));
+    assert_int_equal(access(path, F_OK), -1);
+    tc_buf_free(&text);
+}
+
 static char *page_of(json_t *result)
 {
     struct tc_buf html = {0};
@@ -185,8 +210,10 @@ static void a_traceback_is_no_headline(void **state)
     json_object_set_new(result, "sentence", json_string(error));
     json_object_set_new(result, "error", json_string(error));
     json_object_set_new(result, "judged", json_string("holds: 14 oracles hold"));
+    json_object_set_new(result, "attack_summary", json_string("It never ends"));
     char *html = page_of(result);
-    assert_non_null(strstr(html, "<h1>Lua/attacks/endless.lua:9: too many instructions</h1>"));
+    assert_non_null(strstr(html, "It never ends. Named traitors"));
+    assert_non_null(strstr(html, "<h1>lua/attacks/endless.lua:9: too many instructions</h1>"));
     assert_non_null(strstr(html, "until then: holds: 14 oracles hold</p>"));
     assert_non_null(strstr(html, "<pre class=\"trace\">stack traceback:"));
     free(html);
@@ -368,6 +395,26 @@ static void a_failing_gnuplot_is_said(void **state)
 }
 
 /* A flood of messages about the guilty slot: the picture stays bounded and says what it left out. */
+/* The window opened after slot 40 was proposed: its picture would begin in the middle. */
+static void the_picture_begins_with_a_proposal(void **state)
+{
+    (void)state;
+    static const char rows[] =
+        "said_ns\theard_ns\tfrom\tto\ttype\tkind\tphase\tview\tsequence\tdigest\tfate\tdecision\n"
+        "100\t\t1\t2\tprepare\tvote\tprepare\t0\t40\taaaa\tdropped\t1\n"
+        "200\t210\t0\t2\tpre-prepare\tpropose\t\t0\t41\tbbbb\tpassed\t\n"
+        "300\t\t1\t2\tprepare\tvote\tprepare\t0\t41\tbbbb\tdropped\t2\n"
+        "\t310\t1\t2\tprepare\tvote\tprepare\t0\t41\tcccc\tcorrupted\t\n";
+    struct tc_buf svg = {0}, caption = {0};
+    json_t *result = golden_result("holds");
+    tc_sequence_draw(result, rows, &svg, &caption);
+    assert_non_null(strstr(tc_buf_get(&caption), "Sequence number 41"));
+    assert_non_null(strstr(tc_buf_get(&svg), "corrupted prepare v0 cccc"));
+    tc_buf_free(&svg);
+    tc_buf_free(&caption);
+    json_decref(result);
+}
+
 static void the_picture_is_bounded(void **state)
 {
     (void)state;
@@ -395,6 +442,8 @@ int main(void)
         cmocka_unit_test(junit_is_golden),
         cmocka_unit_test(terminal_is_golden),
         cmocka_unit_test_setup_teardown(page_holds_everything, make_dir, remove_dir),
+        cmocka_unit_test(the_picture_begins_with_a_proposal),
+        cmocka_unit_test_setup_teardown(half_a_file_is_removed, make_dir, remove_dir),
         cmocka_unit_test(a_traceback_is_no_headline),
         cmocka_unit_test(an_expected_breach_has_a_short_headline),
         cmocka_unit_test(repairs_and_signers_stand_apart),
