@@ -107,6 +107,10 @@ static void push_without_c(lua_State *L, const char *text)
         luaL_addlstring(&kept, text, (size_t)(next - text));
     luaL_addstring(&kept, text);
     luaL_pushresult(&kept);
+    size_t len, heading = sizeof "\nstack traceback:" - 1;
+    text = lua_tolstring(L, -1, &len);
+    if (len >= heading && strcmp(text + len - heading, "\nstack traceback:") == 0)
+        lua_pushlstring(L, text, len - heading); /* nothing is left below it: a file that does not load */
 }
 
 /* The message handler of every call: message first, then where it came from. With the budget gone, nothing of the

@@ -204,6 +204,8 @@ static void errors_name_script_and_line_first(void **state)
         assert_null(strchr(w->err.text, '[') ? strstr(w->err.text, "[C]: in ?") : NULL);
         assert_true(strncmp(w->err.text, "tmp/", 4) == 0);
     }
+    assert_int_equal(world_text(w, "return attack(\n"), TC_ESCRIPT);
+    assert_null(strstr(w->err.text, "traceback"));
     world_free(w);
 }
 
