@@ -205,6 +205,7 @@ int tc_live_run(struct tc_live *live, struct tc_error *err)
     }
     if (live->interrupted)
         return tc_error_set(err, TC_EINTERRUPTED, "interrupted");
+    live->stats.only_capture_failed = capture_status < 0;
     return capture_status;
 }
 

@@ -59,8 +59,8 @@ int tc_live_open(const struct tc_live_config *config, struct tc_live **out, stru
  * was otherwise complete) or the keeper died. May be called once. */
 int tc_live_run(struct tc_live *live, struct tc_error *err);
 
-/* Ends the run from within a callback of the sink: nothing more is judged, tc_live_run returns err->code with its sentence.
- * The first call counts. */
+/* Ends the run from within a callback of the sink: nothing more is judged, tc_live_run returns err->code with its
+ * sentence. The first call counts. */
 void tc_live_abort(struct tc_live *live, const struct tc_error *err);
 
 /* Nanoseconds since tc_live_open. */
@@ -68,6 +68,7 @@ uint64_t tc_live_now_ns(const struct tc_live *live);
 
 /* Figures of the world itself, for the report and for tests. */
 struct tc_live_stats {
+    bool only_capture_failed; /* tc_live_run returned TC_EIO for the capture alone: the run itself was complete */
     uint64_t accepted, dialled, dial_failures;
     uint64_t lines, lines_ignored; /* of the nodes' output */
     uint64_t verified, unverified; /* frames asked to be verified; not verified for lack of room */
