@@ -53,6 +53,16 @@ static bool is_birth(const struct tc_statement *s)
     return change->view == 1 && change->stable_sequence == 0 && change->n_prepared == 0;
 }
 
+/* A new view or a view change, which a connection may begin with, says nothing of the sequence numbers in flight. */
+static void set_floor(struct tc_justifier *j, struct justify_replica *r, const struct tc_statement *s)
+{
+    if (r->floor != UINT64_MAX || !s->has_sequence)
+        return;
+    r->floor = s->sequence + 2 * (uint64_t)j->env.cluster->window;
+    if (s->sequence >= j->base + j->slot_count)
+        j->base = s->sequence - j->slot_count / 2;
+}
+
 /* A replica that we did not see start may know what was said before: sequence numbers that may have been in flight are
  * not judged, nor its being in the view it speaks in. */
 static void first_word(struct tc_justifier *j, struct justify_replica *r, const struct tc_statement *s)
@@ -67,9 +77,8 @@ static void first_word(struct tc_justifier *j, struct justify_replica *r, const 
     if (r->fresh)
         return;
     r->view_floor = s->view;
-    r->floor = s->sequence + 2 * (uint64_t)j->env.cluster->window;
-    if (s->sequence >= j->base + j->slot_count)
-        j->base = s->sequence - j->slot_count / 2;
+    r->floor = UINT64_MAX; /* until it names a sequence number */
+    set_floor(j, r, s);
 }
 
 static void said(struct tc_justifier *j, uint16_t replica, const struct tc_message *m)
@@ -81,6 +90,8 @@ static void said(struct tc_justifier *j, uint16_t replica, const struct tc_messa
     const struct tc_statement *s = &m->statements[0];
     if (!r->seen)
         first_word(j, r, s);
+    else if (!r->fresh)
+        set_floor(j, r, s);
     if (!r->fresh && s->has_view && s->has_sequence && s->sequence <= r->floor && s->view > r->view_floor)
         r->view_floor = s->view;
     switch ((Pbft__Type)s->type) {

@@ -329,6 +329,22 @@ static void test_watching_from_the_middle(void **state)
     EXPECT("commit-without-pre-prepare", 1);
 }
 
+/* A connection that comes up begins with the view change last said: that names no sequence number in flight. */
+static void test_watching_from_a_repeated_view_change(void **state)
+{
+    struct fixture *f = *state;
+    tc_pbft.justifier->destroy(f->j);
+    f->j = tc_pbft.justifier->create(&f->make.env, on_breach, f);
+    say_to(f, 3, tc_make_view_change(&f->make, 2, 6, 0, NULL, 0));
+    execute(f, 2, 901, 9); /* on commits from before we watched */
+    say_to(f, 3, commit(f, 2, 6, 902, 9));
+    EXPECT_NONE();
+    for (uint64_t s = 903; s < 1100; s++)
+        agree(f, 6, s, 9);
+    say_to(f, 3, commit(f, 1, 6, 1100, 9));
+    EXPECT("commit-without-pre-prepare", 1);
+}
+
 static void test_far_away_numbers_move_nothing(void **state)
 {
     struct fixture *f = *state;
@@ -393,6 +409,7 @@ int main(void)
         T(test_checkpoint_without_execution),
         T(test_checkpoint_after_state_transfer),
         T(test_watching_from_the_middle),
+        T(test_watching_from_a_repeated_view_change),
         T(test_far_away_numbers_move_nothing),
         T(test_a_flooded_slot_is_not_judged),
         T(test_relayed_words_are_not_its_own),
