@@ -110,11 +110,8 @@ static inline enum tc_status sim_run_expected(const struct tc_scenario *scenario
 static inline struct tc_judge *sim_run_judge(const struct sim_run *run, const struct tc_protocol *protocol,
                                              const struct tc_protocol_env *env, bool attacked)
 {
-    /* The formula is for networks that lose nothing. */
-    static const char *const formulas[] = {"message-cost", NULL};
     const struct tc_judge_config config = {.protocol = protocol,
                                            .env = *env,
-                                           .disabled = run->config.network.gst_loss > 0 ? formulas : NULL,
                                            .recovery_bound_ns = run->scenario.recovery_bound_ns,
                                            .has_executions = true,
                                            .has_client_history = true,
