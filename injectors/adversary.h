@@ -1,0 +1,45 @@
+/* Adversaries of the hunt: strategies that need no script. A strategy is a handler (plan.h) made from a seed and the
+ * protocol's tables alone, so it works on every protocol that has them, and its decisions are logged, replayed and
+ * shrunk like those of a script. One file a strategy (adversary_*.c) and one line in the table. Pure. */
+#ifndef TC_ADVERSARY_H
+#define TC_ADVERSARY_H
+
+#include "../reference/protocol.h"
+#include "ledger.h"
+#include "plan.h"
+
+/* What a strategy may do in one run. Zeroed: each strategy's own defaults. */
+struct tc_adversary_limits {
+    uint32_t process_faults; /* rounds in which the traitor lies (ByzzFuzz: c) */
+    uint32_t network_faults; /* rounds in which the network is cut (ByzzFuzz: d) */
+    uint32_t rounds_max;     /* faults happen in rounds 1 … rounds_max (ByzzFuzz: r) */
+    bool any_scope;          /* mutate to anything of the same type, not only to neighbouring values */
+};
+
+struct tc_adversary_config {
+    const struct tc_protocol *protocol;
+    struct tc_protocol_env env; /* borrowed parts live as long as the adversary */
+    struct tc_ledger *ledger;   /* what it signs is noted there */
+    uint64_t seed;              /* of this run; decides everything */
+    uint64_t index;             /* number of this run in its hunt: strategies that enumerate go by it */
+    struct tc_adversary_limits limits;
+};
+
+struct tc_adversary; /* opaque, per strategy */
+
+struct tc_adversary_class {
+    const char *name;    /* "byzzfuzz" */
+    const char *summary; /* one line for `turncoat list` and help */
+    const char *source;  /* the paper it comes from */
+    /* NULL if out of memory. */
+    struct tc_adversary *(*create)(const struct tc_adversary_config *config);
+    /* The handler to give to the engine; valid until destroy. */
+    const struct tc_handler *(*handler)(struct tc_adversary *adversary);
+    void (*destroy)(struct tc_adversary *adversary);
+};
+
+/* All strategies, ended by NULL; and the one of that name, or NULL. */
+extern const struct tc_adversary_class *const tc_adversaries[];
+const struct tc_adversary_class *tc_adversary_find(const char *name);
+
+#endif
