@@ -1,0 +1,16 @@
+#include "adversary.h"
+
+#include <stddef.h>
+#include <string.h>
+
+const struct tc_adversary_class *const tc_adversaries[] = {
+    NULL,
+};
+
+const struct tc_adversary_class *tc_adversary_find(const char *name)
+{
+    for (size_t i = 0; name && tc_adversaries[i]; i++)
+        if (strcmp(tc_adversaries[i]->name, name) == 0)
+            return tc_adversaries[i];
+    return NULL;
+}
