@@ -61,6 +61,9 @@ void tc_trial_free(struct tc_trial *trial);
  * begin at the first decision if there is a phase before the attack, else at once. */
 void tc_trial_world(const struct tc_scenario *scenario, struct tc_sim_config *out);
 
+/* Puts what the scenario says of network, disks and clocks over what is in `to`; tc_trial_world does it. */
+void tc_trial_models(const struct tc_world_spec *spec, struct tc_sim_config *to);
+
 /* The status that a scenario's `expect.verdict` names. */
 enum tc_status tc_trial_expected(const struct tc_scenario *scenario);
 

@@ -1,4 +1,5 @@
 /* The simulation world itself: it repeats, its network and disks do what they say, and clusters live through it. */
+#include "../../proxy/random.h"
 #include "../../reference/sim_internal.h"
 #include "sim_run.h"
 
