@@ -1,0 +1,231 @@
+/* Trials: a run in a trial that was used before is the same as one in a fresh trial, whatever ran before it. */
+#include "../../proxy/trial.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#define SECOND UINT64_C(1000000000)
+
+/* What a run left, as far as it outlives the trial's next one. */
+struct outcome {
+    uint64_t hash, now_ns, decided, bitten;
+    enum tc_status status;
+    char sentence[512];
+    uint64_t compared[64];
+    size_t oracles;
+};
+
+static void load(const char *name, struct tc_scenario *out)
+{
+    struct tc_error err = {0};
+    if (tc_scenario_load(TC_SOURCE_LUA_DIR, name, out, &err) != 0)
+        fail_msg("%s", err.text);
+    out->phase_ns[TC_RUN_BEFORE] = 0;
+    out->phase_ns[TC_RUN_DURING] = 2 * SECOND;
+    out->phase_ns[TC_RUN_AFTER] = SECOND;
+}
+
+static struct tc_trial *begin(const struct tc_trial_setup *setup)
+{
+    struct tc_error err = {0};
+    struct tc_trial *trial;
+    if (tc_trial_new(setup, &trial, &err) != 0)
+        fail_msg("%s", err.text);
+    return trial;
+}
+
+static struct outcome run(struct tc_trial *trial, uint64_t seed)
+{
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    struct outcome out = {0};
+    if (tc_trial_run(trial, &(struct tc_trial_request){.seed = seed}, &result, &err) != 0)
+        fail_msg("seed %llu: %s", (unsigned long long)seed, err.text);
+    out.hash = result.hash;
+    out.now_ns = result.now_ns;
+    out.decided = result.decided;
+    out.bitten = result.bitten;
+    out.status = result.summary.status;
+    snprintf(out.sentence, sizeof out.sentence, "%s", result.summary.sentence);
+    out.oracles = tc_judge_count(result.judge);
+    assert_true(out.oracles > 0 && out.oracles <= 64);
+    for (size_t i = 0; i < out.oracles; i++) {
+        const struct tc_judgement *judgement = tc_judge_get(result.judge, i);
+        out.compared[i] = judgement->result.compared * 31 + judgement->finding_total;
+    }
+    return out;
+}
+
+static void assert_same(const struct outcome *a, const struct outcome *b)
+{
+    assert_int_equal(a->hash, b->hash);
+    assert_int_equal(a->now_ns, b->now_ns);
+    assert_int_equal(a->decided, b->decided);
+    assert_int_equal(a->bitten, b->bitten);
+    assert_int_equal(a->status, b->status);
+    assert_string_equal(a->sentence, b->sentence);
+    assert_int_equal(a->oracles, b->oracles);
+    for (size_t i = 0; i < a->oracles; i++)
+        assert_int_equal(a->compared[i], b->compared[i]);
+}
+
+/* Seeds there and back again in one trial, each against a fresh one. */
+static void reuse(const char *name, uint64_t decisions_max, bool violates)
+{
+    static struct tc_scenario scenario;
+    static const uint64_t seeds[] = {1, 2, 3, 2, 1, 1, 3};
+    struct outcome first[4] = {0};
+    uint64_t violated = 0;
+    load(name, &scenario);
+    const struct tc_trial_setup setup = {
+        .scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .decisions_max = decisions_max};
+    struct tc_trial *used = begin(&setup);
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        struct outcome *of_fresh = &first[seeds[i]];
+        if (of_fresh->hash == 0) {
+            struct tc_trial *fresh = begin(&setup);
+            *of_fresh = run(fresh, seeds[i]);
+            tc_trial_free(fresh);
+        }
+        const struct outcome of_used = run(used, seeds[i]);
+        assert_same(of_fresh, &of_used);
+        violated += of_used.status == TC_VIOLATED;
+    }
+    tc_trial_free(used);
+    assert_true(first[1].hash != first[2].hash && first[2].hash != first[3].hash);
+    assert_true(first[1].decided > 0);
+    assert_int_equal(violated > 0, violates);
+}
+
+static void test_reuse_pbft(void **state)
+{
+    (void)state;
+    reuse("equivocate-half", 20, false);
+    reuse("corrupt-bytes", 20, false);
+    reuse("partition-and-heal", 40, false);
+    reuse("crash-restart", 40, false);
+}
+
+static void test_reuse_after_violations(void **state)
+{
+    (void)state;
+    reuse("bug-prepare-digest-ignored", 0, true);
+    reuse("bug-commit-quorum-2f", 20, true);
+}
+
+static void test_reuse_hotstuff(void **state)
+{
+    (void)state;
+    reuse("hotstuff-equivocate-half", 20, false);
+    reuse("chained-hotstuff-equivocate-half", 20, false);
+    reuse("chained-hotstuff-crash-restart", 40, false);
+}
+
+static void test_reuse_with_real_signatures(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    load("equivocate-half", &scenario);
+    const struct tc_trial_setup setup = {
+        .scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .decisions_max = 3, .ed25519 = true};
+    struct tc_trial *trial = begin(&setup);
+    const struct outcome a = run(trial, 1), b = run(trial, 2), c = run(trial, 1);
+    assert_same(&a, &c);
+    assert_true(a.hash != b.hash);
+    tc_trial_free(trial);
+}
+
+/* ---- a handler of the caller's ---- */
+
+struct dropper {
+    struct tc_nodeset traitors;
+    uint64_t seen;
+};
+
+/* Drops what node 1 says to node 2. */
+static int drop(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    struct dropper *dropper = self;
+    (void)err;
+    if (call->kind == TC_CALL_BEGIN)
+        plan->traitors = dropper->traitors;
+    if (call->kind != TC_CALL_MESSAGE || call->message->from != 1 || call->message->to != 2)
+        return 0;
+    dropper->seen++;
+    plan->verdict.verb = TC_DROP;
+    return 0;
+}
+
+static void test_handler_takes_the_place_of_the_attack(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    struct dropper dropper = {0};
+    load("equivocate-half", &scenario);
+    dropper.traitors.words[0] = 1u << 1;
+    const struct tc_trial_setup setup = {.scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .decisions_max = 10};
+    const struct tc_handler handler = {
+        .self = &dropper, .name = "drop", .kinds = TC_SCRIPT_KINDS_ALL, .calls = 1u << TC_CALL_MESSAGE, .call = drop};
+    struct tc_trial *trial = begin(&setup);
+    const struct tc_trial_request request = {.seed = 1, .handler = &handler, .traitors = &dropper.traitors};
+    assert_int_equal(tc_trial_run(trial, &request, &result, &err), 0);
+    assert_true(dropper.seen > 0);
+    assert_int_equal(result.bitten, dropper.seen);
+    assert_int_equal(result.faults.signed_for.words[0], 1u << 1);
+    assert_int_equal(result.traitors.words[0], 1u << 1);
+    /* and without `traitors` nobody was signed for */
+    assert_int_equal(tc_trial_run(trial, &(struct tc_trial_request){.seed = 1, .handler = &handler}, &result, &err), 0);
+    assert_int_equal(result.faults.signed_for.words[0], 0);
+    tc_trial_free(trial);
+}
+
+/* ---- errors ---- */
+
+static void test_errors_leave_a_usable_trial(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    struct tc_trial *trial;
+    load("equivocate-half", &scenario);
+    const struct tc_trial_setup setup = {.scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .decisions_max = 5};
+    snprintf(scenario.attack, sizeof scenario.attack, "no-such-attack");
+    assert_int_equal(tc_trial_new(&setup, &trial, &err), TC_ENOT_FOUND);
+    assert_null(trial);
+    load("equivocate-half", &scenario);
+    scenario.cluster.start = false;
+    assert_int_equal(tc_trial_new(&setup, &trial, &err), TC_EUSAGE);
+    load("equivocate-half", &scenario);
+    trial = begin(&setup);
+    const struct outcome before = run(trial, 1);
+    scenario.traitors_max = 0; /* the attack names one: refused when it begins */
+    assert_int_equal(tc_trial_run(trial, &(struct tc_trial_request){.seed = 1}, &result, &err), TC_ESCRIPT);
+    assert_int_equal(err.code, TC_ESCRIPT);
+    assert_non_null(result.judge);
+    scenario.traitors_max = -1;
+    const struct outcome after = run(trial, 1);
+    assert_same(&before, &after);
+    tc_trial_free(trial);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reuse_pbft),
+        cmocka_unit_test(test_reuse_after_violations),
+        cmocka_unit_test(test_reuse_hotstuff),
+        cmocka_unit_test(test_reuse_with_real_signatures),
+        cmocka_unit_test(test_handler_takes_the_place_of_the_attack),
+        cmocka_unit_test(test_errors_leave_a_usable_trial),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
