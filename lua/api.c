@@ -18,6 +18,10 @@ const char *tc_api_scope_title(enum tc_api_scope scope)
         [TC_API_CLUSTER] = "a cluster file: return cluster { … } or reference { … }",
         [TC_API_REPLICA] = "a replica, in a cluster's replicas",
         [TC_API_LOAD] = "load, in a scenario or a reference cluster",
+        [TC_API_NETWORK] = "network, in a scenario (simulation only)",
+        [TC_API_REGIONS] = "regions { … }, a latency",
+        [TC_API_DISK] = "disk, in a scenario (simulation only)",
+        [TC_API_CLOCK] = "an entry of clocks, in a scenario (simulation only)",
         [TC_API_GLOBAL] = "other globals"};
     return scope < TC_API_SCOPE_COUNT ? titles[scope] : "";
 }

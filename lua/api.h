@@ -15,6 +15,10 @@ enum tc_api_scope {
     TC_API_CLUSTER,
     TC_API_REPLICA,
     TC_API_LOAD,
+    TC_API_NETWORK,
+    TC_API_REGIONS,
+    TC_API_DISK,
+    TC_API_CLOCK,
     TC_API_GLOBAL,
     TC_API_SCOPE_COUNT
 };

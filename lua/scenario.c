@@ -203,6 +203,7 @@ static int read_scenario(lua_State *L)
     read_expect(r, s);
     read_thresholds(r, s);
     tc_read_seconds(r, 1, "", "recovery_bound", 0, 86400, &s->recovery_bound_ns);
+    tc_models_read(r, 1, &s->cluster.cluster, &s->world);
     return 0;
 }
 

@@ -10,6 +10,9 @@
  *     traitors = 1,                                               -- at most; default f
  *     expect   = { verdict = "holds", evidence = true },
  *     thresholds = { ["decision_latency{phase:after}"] = { "p(99)<800ms" } },
+ *     network  = { latency = uniform(0.01, 0.05), gst = 2, loss_before_gst = 0.01 },   -- these three: simulation only
+ *     disk     = { sync = constant(0.001), slow = { nodes = { 2 }, by = 0.05 }, unsynced = "lost" },
+ *     clocks   = { { node = 1, offset = 0.5, drift = 0.0002 } },
  *   }
  */
 #ifndef TC_SCENARIO_H
@@ -18,6 +21,7 @@
 #include "../proxy/error.h"
 #include "../proxy/types.h"
 #include "../reference/cluster.h"
+#include "../reference/sim_models.h"
 #include "script.h"
 
 #define TC_ADDRESS_MAX 128
@@ -64,6 +68,16 @@ struct tc_cluster_spec {
     char data_dir[TC_PATH_MAX];       /* for replica state; "" = tmpfs if there is one */
 };
 
+/* What a scenario says of the simulated world. What it leaves open is the simulation's own (tc_sim_defaults); the live
+ * world has a real network, real disks and one real clock, and takes nothing from here. */
+struct tc_world_spec {
+    bool has_network, has_disk, has_clocks; /* said at all */
+    bool has_latency, has_sync;             /* network.latency, disk's sync times */
+    struct tc_sim_network network;
+    struct tc_sim_disk disk;
+    struct tc_sim_clock clocks[TC_NODES_MAX];
+};
+
 struct tc_threshold_spec {
     char metric[128];    /* e.g. decision_latency{phase:after} */
     char condition[128]; /* e.g. p(99)<800ms */
@@ -87,6 +101,7 @@ struct tc_scenario {
     struct tc_threshold_spec thresholds[TC_THRESHOLDS_MAX];
     uint32_t threshold_count;
     uint64_t recovery_bound_ns; /* 0 = the protocol's */
+    struct tc_world_spec world;
 };
 
 /* Reads a scenario. `name` is a scenario's name or path, or an attack's name (then defaults). TC_EUSAGE: file, line,

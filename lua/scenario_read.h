@@ -49,4 +49,8 @@ void tc_cluster_read(struct tc_reader *r, int table, struct tc_cluster_spec *spe
 void tc_load_read(struct tc_reader *r, int table, const char *path, struct tc_load *load);
 void tc_cluster_check_protocol(struct tc_reader *r, const char *path, const char *name);
 
+/* scenario_models.c: network, disk and clocks of the scenario at `table`, for the simulation. The replicas
+ * and clients of `cluster` may be named. */
+void tc_models_read(struct tc_reader *r, int table, const struct tc_cluster *cluster, struct tc_world_spec *world);
+
 #endif

@@ -2,10 +2,9 @@
 #define _GNU_SOURCE
 #include "../reference/bugs.h"
 #include "run_internal.h"
+#include "trial.h"
 
 #include <signal.h>
-
-#define START_TIMEOUT_NS UINT64_C(15000000000)
 
 static volatile sig_atomic_t interrupted;
 
@@ -32,33 +31,19 @@ int tc_run_sim_keys(struct tc_run *run, struct tc_error *err)
                   : 0;
 }
 
-static struct tc_sim_load load_of(const struct tc_run *run)
-{
-    const struct tc_load *load = &run->scenario->load;
-    return (struct tc_sim_load){.clients = run->cluster.client_count,
-                                .rate_per_s = load->mode == TC_LOAD_OPEN ? load->rate_per_s : 0,
-                                .value_bytes = load->value_bytes,
-                                .keys = load->keys,
-                                .think_ns = load->think_ns};
-}
-
 int tc_run_sim_open(struct tc_run *run, struct tc_error *err)
 {
     const int bug = tc_bug_find(run->scenario->cluster.bug);
-    struct tc_sim_config config = {
-        .engine = run->engine,
-        .sink = tc_run_sink(run),
-        .protocol = run->protocol,
-        .env = run->env,
-        .seed = run->request->seed,
-        .bugs = bug >= 0 ? TC_BUG_BIT(bug) : 0,
-        .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = true},
-        .load = load_of(run),
-        .interrupted = ask,
-    };
-    for (size_t i = 0; i < TC_RUN_PHASE_COUNT; i++)
-        config.plan.phase_ns[i] = run->scenario->phase_ns[i];
-    tc_sim_defaults(&config);
+    struct tc_sim_config config;
+    tc_trial_world(run->scenario, &config);
+    config.engine = run->engine;
+    config.sink = tc_run_sink(run);
+    config.protocol = run->protocol;
+    config.env = run->env;
+    config.seed = run->request->seed;
+    config.bugs = bug >= 0 ? TC_BUG_BIT(bug) : 0;
+    config.load.clients = run->cluster.client_count;
+    config.interrupted = ask;
     return tc_sim_open(&config, &run->sim, err);
 }
 
