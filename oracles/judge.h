@@ -6,6 +6,11 @@
 
 struct tc_judge;
 
+/* An oracle that a world has no ground truth for, and why. */
+struct tc_unjudged {
+    const char *oracle, *reason; /* static or living as long as the judge */
+};
+
 struct tc_judge_config {
     const struct tc_protocol *protocol;
     struct tc_protocol_env env;
@@ -15,6 +20,9 @@ struct tc_judge_config {
     enum tc_status expect;       /* HOLDS, VIOLATED or EXPECTED: what the scenario says should come */
     int expect_evidence;         /* 1: a detector must have caught a traitor; 0 or -1: need not */
     const char *const *disabled; /* names of oracles to leave out, ended by NULL; may be NULL */
+    bool faults_unknown;         /* nobody says who is faulty (a capture): what detectors and liveness oracles find is
+                                    said, but not judged */
+    const struct tc_unjudged *unjudged; /* oracles that are listed but not judged, ended by {NULL}; may be NULL */
 };
 
 /* One oracle's outcome. Owned by the judge. */

@@ -152,8 +152,26 @@ void judge_report(void *self, const struct tc_finding *finding)
     judge_recount(judge);
 }
 
+/* Oracles whose findings mean a breach only by who made them, where nobody says who is faulty. */
+static bool is_blameless(const struct tc_judge *judge, const struct seat *seat)
+{
+    enum tc_property property = seat->judgement.oracle->property;
+    return judge->config.faults_unknown && (property == TC_DETECTOR || property == TC_LIVENESS);
+}
+
+static const struct tc_unjudged *unjudged(const struct tc_judge *judge, const struct seat *seat)
+{
+    const struct tc_unjudged *rows = judge->config.unjudged;
+    for (; rows && rows->oracle; rows++)
+        if (strcmp(rows->oracle, seat->judgement.oracle->name) == 0)
+            return rows;
+    return NULL;
+}
+
 static uint64_t seat_violations(const struct tc_judge *judge, const struct seat *seat)
 {
+    if (is_blameless(judge, seat) || unjudged(judge, seat))
+        return 0;
     if (seat->judgement.oracle->property != TC_DETECTOR)
         return seat->violations;
     uint64_t count = seat->violations;
@@ -219,6 +237,20 @@ static void settle_empty(struct tc_judgement *judgement)
     tc_text_add(&t, "nothing to compare: no %s were seen", result->unit[0] ? result->unit : "facts");
 }
 
+/* What was found is told, but whether it breaches anything depends on who is faulty. */
+static void settle_blameless(struct seat *seat)
+{
+    struct tc_judgement *judgement = &seat->judgement;
+    struct tc_oracle_result *result = &judgement->result;
+    char found[sizeof result->reason];
+    bool detector = judgement->oracle->property == TC_DETECTOR;
+    memcpy(found, detector ? result->reason : seat->findings[0].text, sizeof found);
+    found[sizeof found - 1] = 0;
+    judgement->status = result->status = TC_NOT_JUDGED;
+    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    tc_text_add(&t, "who is faulty is not known (--traitors says it); found: %s", found);
+}
+
 void judge_settle(struct tc_judge *judge)
 {
     if (!judge->spliced && hides_replicas(judge)) {
@@ -231,8 +263,15 @@ void judge_settle(struct tc_judge *judge)
     for (size_t i = 0; i < judge->seat_count; i++) {
         struct seat *seat = &judge->seats[i];
         struct tc_judgement *judgement = &seat->judgement;
+        const struct tc_unjudged *row = unjudged(judge, seat);
         judgement->status = judgement->result.status;
-        if (seat_violations(judge, seat) > 0)
+        if (row)
+            tc_oracle_not_judged(&judgement->result, row->reason);
+        if (row)
+            judgement->status = TC_NOT_JUDGED;
+        else if (is_blameless(judge, seat) && judgement->finding_count > 0)
+            settle_blameless(seat);
+        else if (seat_violations(judge, seat) > 0)
             judgement->status = TC_VIOLATED;
         else if (seat->expected > 0)
             judgement->status = TC_EXPECTED;
@@ -265,7 +304,8 @@ static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc
     const struct tc_finding *first = NULL;
     for (size_t i = 0; i < judge->seat_count; i++) {
         const struct seat *seat = &judge->seats[i];
-        for (size_t k = 0; k < seat->judgement.finding_count; k++) {
+        bool counts = !is_blameless(judge, seat) && !unjudged(judge, seat);
+        for (size_t k = 0; counts && k < seat->judgement.finding_count; k++) {
             const struct tc_finding *f = &seat->findings[k];
             bool before = !first || (status == TC_VIOLATED && is_earlier(f, first));
             if (before && finding_status(judge, f) == status)

@@ -72,6 +72,7 @@ void tc_engine_free(struct tc_engine *e)
     free(e->held);
     free(e->pending);
     free(e->occurrences);
+    free(e->said);
     free(e->link_conn);
     free(e->plan);
     free(e->acts.items);
@@ -149,6 +150,9 @@ static void dispatch(struct tc_engine *e, const struct tc_event *event)
         break;
     case TC_EV_STOP:
         stop(e);
+        break;
+    case TC_EV_GAP:
+        tc_engine_gap(e, event->conn, event->text);
         break;
     }
 }

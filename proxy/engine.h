@@ -35,7 +35,18 @@ enum tc_event_kind {
     TC_EV_VERIFIED,  /* token, ok */
     TC_EV_PHASE,     /* phase: the run enters it (DURING: the attack begins) */
     TC_EV_RELOAD,    /* handler: takes the place of the present one */
-    TC_EV_STOP       /* the run ends: heal nothing more, resolve what is pending */
+    TC_EV_STOP,      /* the run ends: heal nothing more, resolve what is pending */
+    TC_EV_GAP        /* conn, of a capture: bytes are missing before the next ones; text says why */
+};
+
+/* What a connection of a capture shows. Nothing passes through us there: no writes come of its bytes. Where a proxy
+ * stood in between, its near leg shows what the dialler says and hears, its far leg what the listener's node does; they
+ * are two pairs here, each with a leg of its own, and need not be matched. */
+enum tc_leg {
+    TC_LEG_LIVE = 0, /* no capture: the bytes pass through us */
+    TC_LEG_DIRECT,   /* no proxy in between: what is said is heard */
+    TC_LEG_NEAR,     /* dialler to proxy */
+    TC_LEG_FAR       /* proxy to node */
 };
 
 struct tc_event {
@@ -49,6 +60,7 @@ struct tc_event {
     size_t queued_bytes;
     uint64_t token;
     enum tc_run_phase phase;
+    enum tc_leg leg;                          /* ACCEPTED */
     struct tc_slice bytes;                    /* borrowed until the next step: actions may point into them */
     const struct tc_observation *observation; /* borrowed during the step */
     const struct tc_handler *handler;         /* RELOAD: borrowed until replaced */

@@ -32,6 +32,10 @@ struct tc_pool {
 /* One direction of a pair. Index 0 carries near→far, 1 far→near: lanes[conn & 1] is what arrives on `conn`. */
 struct tc_lane {
     uint16_t from, to; /* TC_NODE_NONE until the hello */
+    uint8_t shows;     /* of a capture: TC_SHOWS_…; 0: live */
+    bool lost;         /* of a capture: bytes are missing; skipped until a frame begins */
+    bool lost_untold;  /* and nobody could be named yet */
+    bool replied;      /* of a capture: its dialler, unnamed yet, got a reply */
     bool raw;          /* not framed any more */
     bool first_seen;   /* a first frame has passed */
     bool stopped;      /* TC_ACT_STOP_READ is in force on its source */
@@ -45,6 +49,10 @@ struct tc_lane {
     uint64_t write_step; /* step and index of the last write to its destination, for coalescing */
     size_t write_action;
 };
+
+/* What a lane of a capture shows of its messages. */
+#define TC_SHOWS_SAID  1u
+#define TC_SHOWS_HEARD 2u
 
 struct tc_pair {
     bool open, dialled, up; /* up: TC_OBS_LINK_UP was said */
@@ -84,6 +92,15 @@ struct tc_occurrence {
 
 #define TC_OCCURRENCE_WAYS 4
 #define TC_OCCURRENCE_SETS 16384
+
+/* Frames of a capture that were said, by link and bytes: what is heard and is not among them was touched. */
+struct tc_said {
+    uint64_t tag; /* 0 = free */
+    uint64_t stamp;
+};
+
+#define TC_SAID_WAYS 4
+#define TC_SAID_SETS 131072
 
 struct tc_action_list {
     struct tc_action *items;
@@ -140,6 +157,8 @@ struct tc_engine {
     struct tc_occurrence *occurrences;
     uint32_t occurrence_stamp;
     bool occurrence_evicted;
+    struct tc_said *said; /* NULL until a capture's leg is seen */
+    uint64_t said_stamp;
     struct tc_error error;
 
     /* the world as known */
@@ -253,6 +272,23 @@ struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *l
 void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard);
 /* Puts bytes on a lane: at once, or behind what is scheduled there. False: dropped, overflow said. */
 bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending);
+
+/* The k-th message with this key on this link, from 0; `salt` tells apart what is counted apart. */
+uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, uint64_t salt);
+
+/* ---- engine_leg.c: connections of a capture ---- */
+
+/* Sets what a new pair's lanes show. */
+void tc_engine_leg(struct tc_pair *pair, enum tc_leg leg);
+/* A message of a capture: nothing passes, it is only observed. */
+void tc_engine_witness(struct tc_engine *e, struct tc_lane *lane, struct tc_message *m);
+void tc_engine_gap(struct tc_engine *e, uint32_t conn, const char *why);
+/* After a gap: do these bytes begin with a frame? Then the lane goes on with them. */
+bool tc_engine_found_again(struct tc_engine *e, struct tc_lane *lane, struct tc_slice bytes);
+/* Who dials a connection that is captured from its middle on, by what he says; TC_NODE_NONE if that does not tell. */
+uint16_t tc_engine_guess_dialler(const struct tc_lane *lane, const struct tc_message *m);
+/* The dialler was named: gaps that could not be told until now are. */
+void tc_engine_gap_tell(struct tc_engine *e, struct tc_lane *lane);
 
 /* ---- engine_verdict.c ---- */
 

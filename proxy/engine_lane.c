@@ -114,6 +114,8 @@ static void lane_frames(struct tc_engine *e, uint32_t conn, struct tc_slice rest
     if (!lane->raw && lane->in_len > 0 && rest.len > 0 && complete_frame(e, conn, &rest, &frame))
         tc_engine_message(e, conn, frame);
     while ((lane = tc_engine_lane(e, conn)) && rest.len > 0) {
+        if (lane->lost && !tc_engine_found_again(e, lane, rest))
+            return;
         if (lane->raw) {
             pass_raw(e, conn, rest);
             return;

@@ -62,7 +62,7 @@ static struct tc_occurrence *occurrence_set(struct tc_engine *e, const struct tc
 }
 
 /* The k-th message with this key on this link. Old entries give way: a retransmission follows its first by little. */
-static uint32_t occurrence_of(struct tc_engine *e, const struct tc_message *m)
+uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, uint64_t salt)
 {
     if (!e->occurrences) {
         e->occurrences = calloc((size_t)TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS, sizeof *e->occurrences);
@@ -72,7 +72,7 @@ static uint32_t occurrence_of(struct tc_engine *e, const struct tc_message *m)
         }
     }
     /* The key is a hash already: an odd multiple of the link keeps links apart. */
-    uint64_t link = (uint64_t)m->from << 16 | m->to;
+    uint64_t link = (salt << 16 | (uint64_t)m->from) << 16 | m->to;
     uint64_t tag = (m->key ^ (link + 1) * UINT64_C(0xd6e8feb86659fd93)) | 1;
     struct tc_occurrence *set = occurrence_set(e, m, tag);
     struct tc_occurrence *oldest = set;
@@ -112,11 +112,16 @@ static bool first_frame(struct tc_engine *e, uint32_t conn, struct tc_lane *lane
     lane->first_seen = true;
     bool hello = e->protocol->hello && m->decoded && e->protocol->hello(m, &node) == 0 && node < TC_NODES_MAX;
     if ((conn & 1) == 0 && lane->from == TC_NODE_NONE) {
-        if (hello) {
+        if (!hello && lane->lost_untold) {
+            node = tc_engine_guess_dialler(lane, m);
+            lane->first_seen = node != TC_NODE_NONE;
+        }
+        if (hello || node != TC_NODE_NONE) {
             if (!tc_engine_name_pair(e, conn, node))
                 return true;
             m->from = node;
-        } else {
+            tc_engine_gap_tell(e, lane);
+        } else if (!lane->lost_untold) {
             struct tc_pair *pair = tc_engine_pair(e, conn);
             pair->lanes[0].raw = true;
             pair->lanes[1].raw = true;
@@ -139,14 +144,14 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
 {
     struct tc_lane *lane = tc_engine_lane(e, conn);
     lane->messages++;
-    e->stats.messages++;
+    e->stats.messages += lane->shows != TC_SHOWS_HEARD; /* of a capture's two legs one counts */
     struct tc_message *m = tc_engine_decode(e, lane, conn, frame);
     if (!m) {
         tc_engine_overflow(e, lane->from, lane->to, "one step decodes too much");
         tc_engine_offer(e, conn, frame, TC_ITEM_RAW, 0);
         return;
     }
-    e->stats.undecodable += !m->decoded;
+    e->stats.undecodable += !m->decoded && lane->shows != TC_SHOWS_HEARD;
     if (!lane->first_seen && first_frame(e, conn, lane, m))
         return;
     if (m->statement_count > 0)
@@ -155,7 +160,7 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
         tc_engine_pass(e, conn, m);
         return;
     }
-    m->occurrence = occurrence_of(e, m);
+    m->occurrence = tc_engine_occurrence(e, m, 0);
     static const struct tc_verdict forward = {.verb = TC_FORWARD}; /* a kilobyte, not to be made for each message */
     const struct tc_verdict *verdict = &forward;
     if (script_takes(e, TC_CALL_MESSAGE, m) && tc_engine_call(e, TC_CALL_MESSAGE, m, NULL, 0))
@@ -186,7 +191,11 @@ bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, 
 
 void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m)
 {
-    const struct tc_lane *lane = tc_engine_lane(e, conn);
+    struct tc_lane *lane = tc_engine_lane(e, conn);
+    if (lane && lane->shows) {
+        tc_engine_witness(e, lane, m);
+        return;
+    }
     if (!lane || lane->closed) { /* a script cut the connection under its message */
         tc_engine_observe_message(e, m, true, false);
         return;

@@ -109,6 +109,7 @@ void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event)
     *pair = (struct tc_pair){.open = true, .generation = event->generation, .from = event->from, .to = event->to};
     pair->lanes[0] = (struct tc_lane){.from = event->from, .to = event->to, .raw = raw};
     pair->lanes[1] = (struct tc_lane){.from = event->to, .to = event->from, .raw = raw};
+    tc_engine_leg(pair, event->leg);
     struct tc_action *dial = tc_engine_act(e, TC_ACT_DIAL);
     dial->conn = conn | 1u;
     dial->to = event->to;
