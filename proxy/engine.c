@@ -39,6 +39,7 @@ static void free_pairs(struct tc_engine *e)
     for (uint32_t i = 0; i < e->pair_count; i++) {
         if (!e->pairs[i])
             continue;
+        tc_engine_transport_free(e, e->pairs[i]);
         free(e->pairs[i]->lanes[0].in);
         free(e->pairs[i]->lanes[1].in);
         free(e->pairs[i]);
@@ -74,6 +75,7 @@ void tc_engine_free(struct tc_engine *e)
     free(e->occurrences);
     free(e->said);
     free(e->link_conn);
+    free(e->sealing);
     free(e->plan);
     free(e->acts.items);
     free(e->later.items);

@@ -12,6 +12,7 @@
 #include "../injectors/ledger.h"
 #include "../injectors/plan.h"
 #include "../reference/protocol.h"
+#include "../reference/transport.h"
 #include "error.h"
 #include "types.h"
 
@@ -100,9 +101,19 @@ struct tc_actions {
     size_t count;
 };
 
+/* Connections whose bytes are encrypted: the engine ends the handshake on both sides and frames what is inside. */
+struct tc_engine_transport {
+    const struct tc_transport_class *class; /* NULL: plain TCP */
+    void *self;
+    /* Keys, expectations and faults of a new pair between these nodes (`nodes` and `number` are filled already). An
+     * error closes the pair and is an observation. */
+    int (*configure)(void *self, struct tc_transport_config *config, struct tc_error *err);
+};
+
 struct tc_engine_config {
     const struct tc_protocol *protocol;
-    struct tc_protocol_env env;       /* borrowed parts live as long as the engine */
+    struct tc_protocol_env env; /* borrowed parts live as long as the engine */
+    struct tc_engine_transport transport;
     const struct tc_handler *handler; /* NULL: no script */
     struct tc_ledger *ledger;         /* shared with the script layer, which signs through it; NULL without script */
     uint64_t seed;

@@ -58,7 +58,10 @@ struct tc_pair {
     bool open, dialled, up; /* up: TC_OBS_LINK_UP was said */
     uint32_t generation;
     uint16_t from, to;
+    struct tc_transport *transport; /* NULL: plain, or not dialled yet */
+    bool sealing;                   /* in e->sealing: frames wait to be sealed at the end of the step */
     struct tc_lane lanes[2];
+    struct tc_transport_io io;
 };
 
 /* ---- decisions that wait for their effect ---- */
@@ -131,6 +134,8 @@ struct tc_engine {
     /* connections */
     struct tc_pair **pairs;
     uint32_t pair_count;
+    uint32_t *sealing; /* pairs with frames to be sealed */
+    size_t sealing_count, sealing_size;
     uint32_t *link_conn; /* [from * TC_NODES_MAX + to]: 1 + conn of a lane that serves the link; 0 none */
 
     /* what waits */
@@ -256,6 +261,23 @@ bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from);
 void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bool close_far);
 void tc_engine_lane_settle(struct tc_engine *e, uint32_t conn); /* FIN and pressure, after its queue changed */
 uint32_t tc_engine_link_conn(struct tc_engine *e, uint16_t from, uint16_t to); /* UINT32_MAX: none */
+
+/* Says that the pair carries traffic, once its dialler is known. */
+void tc_engine_link_up(struct tc_engine *e, uint32_t conn);
+
+/* ---- engine_transport.c: encrypted connections ---- */
+
+/* The pair is dialled: begins the handshakes. False: it failed and the pair is down. */
+bool tc_engine_transport_start(struct tc_engine *e, uint32_t conn);
+/* Raw bytes → whole frames, which live until the next step. Empty: none, or the pair is down. */
+struct tc_slice tc_engine_transport_receive(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
+/* Whole frames, to be sealed for `conn` at the end of the step. */
+void tc_engine_transport_send(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, struct tc_slice bytes);
+void tc_engine_transport_dirty(struct tc_engine *e, uint32_t conn, struct tc_pair *pair); /* seal at the step's end */
+/* Seals and writes now: before the connection is closed, or at the end of the step. */
+void tc_engine_transport_flush(struct tc_engine *e, uint32_t conn, struct tc_pair *pair);
+void tc_engine_transport_flush_all(struct tc_engine *e);
+void tc_engine_transport_free(struct tc_engine *e, struct tc_pair *pair);
 
 /* ---- engine_lane.c: bytes → frames ---- */
 

@@ -111,6 +111,8 @@ static void lane_frames(struct tc_engine *e, uint32_t conn, struct tc_slice rest
 {
     struct tc_lane *lane = tc_engine_lane(e, conn);
     struct tc_slice frame;
+    if (!lane) /* the transport found that the peer broke its rules */
+        return;
     if (!lane->raw && lane->in_len > 0 && rest.len > 0 && complete_frame(e, conn, &rest, &frame))
         tc_engine_message(e, conn, frame);
     while ((lane = tc_engine_lane(e, conn)) && rest.len > 0) {
@@ -146,7 +148,7 @@ void tc_engine_bytes(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
     if (lane->eof || lane->closed)
         return;
     if (pair->dialled) {
-        lane_frames(e, conn, bytes);
+        lane_frames(e, conn, pair->transport ? tc_engine_transport_receive(e, conn, bytes) : bytes);
     } else if (lane->in_len + bytes.len > e->config.lane_budget_bytes + TC_FRAME_MAX) {
         /* The world was told to stop reading long ago. */
         tc_engine_overflow(e, lane->from, lane->to, "bytes before the connection was dialled");
@@ -164,6 +166,8 @@ void tc_engine_lane_drain(struct tc_engine *e, uint32_t conn)
     if (!lane || lane->in_len == 0)
         return;
     struct tc_slice waiting = in_steal(e, lane);
+    if (tc_engine_pair(e, conn)->transport)
+        waiting = tc_engine_transport_receive(e, conn, waiting);
     e->event_bytes = waiting;
     lane_frames(e, conn, waiting);
     lane = tc_engine_lane(e, conn);

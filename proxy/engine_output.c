@@ -106,6 +106,11 @@ void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
     if (!lane || bytes.len == 0)
         return;
     e->stats.bytes += bytes.len;
+    struct tc_pair *pair = tc_engine_pair(e, conn);
+    if (pair->transport) {
+        tc_engine_transport_send(e, conn, pair, bytes);
+        return;
+    }
     if (lane->write_step == e->step && lane->write_action < e->acts.count) {
         struct tc_slice *last = &e->acts.items[lane->write_action].bytes;
         if (last->data + last->len == bytes.data && within(*last, e->event_bytes) && within(bytes, e->event_bytes)) {
@@ -178,6 +183,8 @@ void tc_engine_output_begin(struct tc_engine *e)
 
 int tc_engine_output_end(struct tc_engine *e, struct tc_actions *out)
 {
+    if (e->sealing_count > 0)
+        tc_engine_transport_flush_all(e);
     if (list_reserve(&e->acts, e->acts.count + e->later.count))
         e->out_of_memory = true;
     else if (e->later.count > 0)

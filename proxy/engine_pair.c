@@ -78,6 +78,13 @@ static void pair_link_up(struct tc_engine *e, uint32_t conn, struct tc_pair *pai
     tc_engine_observe(e, TC_OBS_LINK_UP, pair->from, pair->to);
 }
 
+void tc_engine_link_up(struct tc_engine *e, uint32_t conn)
+{
+    struct tc_pair *pair = tc_engine_pair(e, conn);
+    if (pair)
+        pair_link_up(e, conn, pair);
+}
+
 static void pair_refuse(struct tc_engine *e, uint32_t conn)
 {
     struct tc_action *close = tc_engine_act(e, TC_ACT_CLOSE);
@@ -121,7 +128,12 @@ void tc_engine_dialled(struct tc_engine *e, uint32_t conn)
     if (!pair || pair->dialled)
         return;
     pair->dialled = true;
-    pair_link_up(e, conn, pair);
+    if (e->config.transport.class && !pair->lanes[0].raw) { /* up once the handshake is done */
+        if (!tc_engine_transport_start(e, conn))
+            return;
+    } else {
+        pair_link_up(e, conn, pair);
+    }
     /* What came before it was dialled waits on the near side, and on the far one if the world read ahead. */
     tc_engine_lane_drain(e, conn & ~1u);
     tc_engine_lane_settle(e, conn & ~1u);
@@ -174,6 +186,7 @@ void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bo
     if (!pair)
         return;
     conn &= ~1u;
+    tc_engine_transport_free(e, pair);
     for (uint32_t side = 0; side < 2; side++) {
         lane_forget(e, conn | side, &pair->lanes[side]);
         link_forget(e, conn | side, &pair->lanes[side]);
@@ -211,6 +224,7 @@ static bool lane_finish(struct tc_engine *e, uint32_t conn, struct tc_pair *pair
         return false;
     lane->closed = true;
     link_forget(e, conn, lane);
+    tc_engine_transport_flush(e, conn, pair);
     struct tc_action *close = tc_engine_act(e, TC_ACT_CLOSE);
     close->conn = TC_CONN_PEER(conn);
     if (!pair->lanes[~conn & 1].closed)
