@@ -111,7 +111,7 @@ static bool help_bug(const char *name)
         return false;
     const struct tc_bug_row *row = &tc_bugs[bug];
     printf("bug %s (number %d of the zoo, %s): %s\nbreaks    %s\ncaught by %s\nsource    %s\n", row->name, row->number,
-           row->protocol, row->summary, row->breaks, row->caught_by, row->source);
+           row->protocols, row->summary, row->breaks, row->caught_by, row->source);
     return true;
 }
 

@@ -3,8 +3,8 @@
 #include <string.h>
 
 const struct tc_bug_row tc_bugs[TC_BUG_COUNT] = {
-#define TC_BUG(ident, name, number, protocol, breaks, caught_by, source, summary)                                      \
-    {name, number, protocol, breaks, caught_by, source, summary},
+#define TC_BUG(ident, name, number, protocols, breaks, caught_by, source, summary)                                     \
+    {name, number, protocols, breaks, caught_by, source, summary},
 #include "bugs.def"
 #undef TC_BUG
 };
@@ -17,4 +17,17 @@ int tc_bug_find(const char *name)
         if (strcmp(tc_bugs[i].name, name) == 0)
             return i;
     return -1;
+}
+
+bool tc_bug_applies(int bug, const char *protocol)
+{
+    const size_t len = strlen(protocol);
+    for (const char *at = tc_bugs[bug].protocols; *at;) {
+        const size_t word = strcspn(at, " ");
+        if (word == len && memcmp(at, protocol, len) == 0)
+            return true;
+        at += word;
+        at += strspn(at, " ");
+    }
+    return false;
 }

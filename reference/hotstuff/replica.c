@@ -59,7 +59,9 @@ static void configure(struct hotstuff *r, const struct tc_replica_config *config
     r->bugs = config->bugs;
     r->n = cluster->n;
     r->f = cluster->f;
-    r->quorum = cluster->quorum ? cluster->quorum : (cluster->n + cluster->f + 2) / 2;
+    r->quorum = cluster->quorum                          ? cluster->quorum
+                : tc_hotstuff_bug(r, TC_BUG_QUORUM_RULE) ? 2 * cluster->f + 1
+                                                         : (cluster->n + cluster->f + 2) / 2;
     r->window = cluster->window;
     r->interval = cluster->checkpoint_interval;
     r->batch_max = cluster->batch_max < 1                   ? 1
@@ -194,6 +196,15 @@ static int dispatch(struct hotstuff *r, const struct tc_replica_event *event)
     return 0;
 }
 
+/* Seeded bug: what was said goes out now, and what it rests on is written when there is time. */
+static bool writes_later(const struct hotstuff *r)
+{
+    for (size_t i = 0; tc_hotstuff_bug(r, TC_BUG_VOTE_BEFORE_SYNC) && i < r->output_count; i++)
+        if (r->outputs[i].kind == TC_OUT_SEND)
+            return true;
+    return false;
+}
+
 static int step(struct tc_replica *replica, const struct tc_replica_event *event, struct tc_outputs *out)
 {
     struct hotstuff *r = (struct hotstuff *)replica;
@@ -205,9 +216,10 @@ static int step(struct tc_replica *replica, const struct tc_replica_event *event
     int rc = r->out_of_memory ? TC_EMEMORY : dispatch(r, event);
     if (rc == 0 && r->started) {
         tc_hotstuff_propose(r);
-        if (r->dirty)
+        if (r->dirty && !writes_later(r)) {
             tc_hotstuff_record_voting(r);
-        r->dirty = false;
+            r->dirty = false;
+        }
         tc_hotstuff_update_timers(r);
     }
     if (r->out_of_memory)

@@ -58,7 +58,8 @@ static bool read_shares(struct hotstuff *r, const uint32_t *signers, size_t sign
     if (signer_count != signature_count || signer_count > r->n)
         return false;
     for (size_t i = 0; i < signer_count; i++) {
-        if (signers[i] >= r->n || tc_nodeset_has(&seen, signers[i]) || signatures[i].len != TC_SIGNATURE_SIZE)
+        const bool twice = tc_nodeset_has(&seen, signers[i]) && !tc_hotstuff_bug(r, TC_BUG_DUPLICATE_SIGNERS);
+        if (signers[i] >= r->n || twice || signatures[i].len != TC_SIGNATURE_SIZE)
             return false;
         tc_nodeset_add(&seen, signers[i]);
         shares[i].signer = (uint16_t)signers[i];
@@ -69,7 +70,7 @@ static bool read_shares(struct hotstuff *r, const uint32_t *signers, size_t sign
 
 static bool shares_good(struct hotstuff *r, const struct certificate *certificate, struct tc_slice body)
 {
-    if (certificate->count < r->quorum)
+    if (certificate->count < (certificate->type == HOTSTUFF__TYPE__TIMEOUT ? r->quorum : tc_hotstuff_votes_needed(r)))
         return false;
     for (uint32_t i = 0; i < certificate->count; i++) {
         const struct tc_slice signature = {certificate->shares[i].signature, TC_SIGNATURE_SIZE};
@@ -226,5 +227,5 @@ bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const
         memcpy(out->shares[out->count].signature, votes[i].signature, TC_SIGNATURE_SIZE);
         out->count++;
     }
-    return out->count == r->quorum; /* those that come later change nothing */
+    return out->count == tc_hotstuff_votes_needed(r); /* those that come later change nothing */
 }

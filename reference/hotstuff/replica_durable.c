@@ -55,6 +55,8 @@ static void voting_message(struct hotstuff *r, Hotstuff__Voting *out)
 void tc_hotstuff_record_voting(struct hotstuff *r)
 {
     Hotstuff__Voting voting;
+    if (tc_hotstuff_bug(r, TC_BUG_VOTES_FORGOTTEN))
+        return;
     voting_message(r, &voting);
     if (!r->out_of_memory)
         tc_hotstuff_persist(r, TC_OUT_PERSIST, make_record(r, RECORD_VOTING, &voting.base));
@@ -133,6 +135,15 @@ static int replay_block(struct hotstuff *r, struct tc_slice bytes)
     return 0;
 }
 
+/* Back to the view that the certificates of votes alone lead to. */
+static void forget_timeout(struct hotstuff *r)
+{
+    const uint64_t certified = r->high.at.view + (r->chained ? 1 : 0);
+    r->view = certified > r->decided.at.view ? certified : r->decided.at.view + 1;
+    r->active = true;
+    tc_hotstuff_certificate_clear(&r->timeout_certificate);
+}
+
 static int load_voting(struct hotstuff *r, const Hotstuff__Voting *voting)
 {
     struct point executed;
@@ -144,6 +155,8 @@ static int load_voting(struct hotstuff *r, const Hotstuff__Voting *voting)
         return r->out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
     r->view = voting->view;
     r->active = voting->active;
+    if (tc_hotstuff_bug(r, TC_BUG_TIMEOUT_FORGOTTEN))
+        forget_timeout(r);
     r->voted_type = voting->voted_type;
     r->proposed_view = voting->proposed_view;
     if (executed.sequence > r->target.sequence)

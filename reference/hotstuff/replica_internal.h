@@ -167,6 +167,17 @@ struct hotstuff {
     uint8_t (*verified)[TC_VALUE_SIZE]; /* digests of what was verified */
 };
 
+static inline bool tc_hotstuff_bug(const struct hotstuff *r, enum tc_bug bug)
+{
+    return (r->bugs & TC_BUG_BIT(bug)) != 0;
+}
+
+/* Votes that make a quorum certificate. */
+static inline uint32_t tc_hotstuff_votes_needed(const struct hotstuff *r)
+{
+    return tc_hotstuff_bug(r, TC_BUG_CERTIFICATE_QUORUM) && r->quorum > 1 ? r->quorum - 1 : r->quorum;
+}
+
 static inline uint16_t tc_hotstuff_leader(const struct hotstuff *r, uint64_t view)
 {
     return r->env.leader ? r->env.leader(r->cluster, view) : (uint16_t)(view % r->n);

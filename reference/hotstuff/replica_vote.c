@@ -82,7 +82,9 @@ void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const
         return;
     }
     /* safeNode: it extends the block we are locked on, or its justification is of a later view than our lock */
-    if (justify->at.view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
+    const uint64_t view = tc_hotstuff_bug(r, TC_BUG_LOCK_VIEW) ? block->at.view : justify->at.view;
+    const bool judged = justify->at.view > 0 || !tc_hotstuff_bug(r, TC_BUG_LOCK_GENESIS);
+    if (judged && view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
         return;
     tc_hotstuff_vote(r, type, &block->at);
 }
@@ -125,8 +127,13 @@ void tc_hotstuff_chain_rules(struct hotstuff *r)
         if (first && one)
             lock(r, &one->at);
         first = false;
+        if (one && tc_hotstuff_bug(r, TC_BUG_COMMIT_EARLY) && two->at.view == one->at.view + 1) {
+            tc_hotstuff_commit(r, &one->at);
+            return;
+        }
         const struct block *zero = one ? tc_hotstuff_block_find(r, one->parent) : NULL;
-        if (zero && two->at.view == one->at.view + 1 && one->at.view == zero->at.view + 1) {
+        const bool in_a_row = zero && two->at.view == one->at.view + 1 && one->at.view == zero->at.view + 1;
+        if (in_a_row || (zero && tc_hotstuff_bug(r, TC_BUG_GAP_CHAIN))) {
             tc_hotstuff_commit(r, &zero->at);
             return;
         }
@@ -140,6 +147,8 @@ void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate
         return;
     tc_hotstuff_certificate_copy(r, &r->high, certificate);
     r->dirty = true;
+    if (tc_hotstuff_bug(r, TC_BUG_HIDDEN_LOCK))
+        lock(r, &certificate->at);
     tc_hotstuff_chain_rules(r);
 }
 
@@ -243,6 +252,8 @@ void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envel
         tc_hotstuff_learn(r, &justify);
     else
         lock(r, &justify.at);
+    if (type == HOTSTUFF__TYPE__COMMIT && tc_hotstuff_bug(r, TC_BUG_COMMIT_EARLY))
+        tc_hotstuff_commit(r, &justify.at);
     tc_hotstuff_enter(r, justify.at.view);
     const uint32_t vote = votes + 1;
     if (r->active && justify.at.view == r->view && in_order(r, vote, r->view) &&

@@ -67,7 +67,9 @@ static void configure(struct pbft *r, const struct tc_replica_config *config)
     r->bugs = config->bugs;
     r->n = cluster->n;
     r->f = cluster->f;
-    r->quorum = cluster->quorum ? cluster->quorum : (cluster->n + cluster->f + 2) / 2;
+    r->quorum = cluster->quorum                 ? cluster->quorum
+                : tc_bug(r, TC_BUG_QUORUM_RULE) ? 2 * cluster->f + 1
+                                                : (cluster->n + cluster->f + 2) / 2;
     r->window = cluster->window;
     r->interval = cluster->checkpoint_interval;
     r->batch_max = clamp(cluster->batch_max, 1, TC_PBFT_BATCH_MAX);

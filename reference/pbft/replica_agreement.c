@@ -121,6 +121,12 @@ void tc_pbft_check_slot(struct pbft *r, struct slot *slot)
         decide(r, slot);
 }
 
+/* h < n ≤ H (OSDI'99 §4.2): a faulty primary must not exhaust the sequence numbers. */
+static bool between_watermarks(const struct pbft *r, uint64_t sequence)
+{
+    return tc_pbft_in_window(r, sequence) || (tc_bug(r, TC_BUG_WATERMARKS) && sequence > r->stable);
+}
+
 /* ---- pre-prepare ---- */
 
 /* The proposal is here already, from the new view or an earlier frame; its batch may not be. */
@@ -176,7 +182,7 @@ void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope)
         return;
     }
     const Pbft__PrePrepare *body = base;
-    if (body->view != tc_pbft_open_view(r) || !tc_pbft_in_window(r, body->sequence))
+    if (body->view != tc_pbft_open_view(r) || !between_watermarks(r, body->sequence))
         return; /* late or early: not wrong, and not for now */
     if (body->digest.len != TC_VALUE_SIZE || envelope->sender != tc_pbft_primary(r, body->view)) {
         tc_pbft_complain(r, r->from, "pre-prepare for view %llu that is not its primary's",
@@ -210,7 +216,7 @@ static void on_vote(struct pbft *r, const Pbft__Envelope *envelope, uint64_t vie
     bool is_prepare = envelope->type == PBFT__TYPE__PREPARE;
     const char *name = is_prepare ? "prepare" : "commit";
     struct signed_text text;
-    if (view < tc_pbft_open_view(r) || !tc_pbft_in_window(r, sequence))
+    if (view < tc_pbft_open_view(r) || !between_watermarks(r, sequence))
         return;
     if (digest.len != TC_VALUE_SIZE || (is_prepare && envelope->sender == tc_pbft_primary(r, view))) {
         tc_pbft_complain(r, r->from, "%s that its sender may not say", name);

@@ -77,7 +77,8 @@ static struct tc_slice batch_record(struct pbft *r, uint64_t sequence, const str
 void tc_pbft_record_pre_prepare(struct pbft *r, const struct slot *slot)
 {
     const struct batch *batch = tc_pbft_slot_batch(slot, slot->digest);
-    if (!r->active) { /* heard after we left its view: we bind ourselves to nothing, but may execute it */
+    if (!r->active || tc_bug(r, TC_BUG_VOTES_FORGOTTEN)) { /* heard after we left its view: we bind ourselves to
+                                                              nothing, but may execute it */
         if (batch)
             tc_pbft_record_batch(r, slot->sequence, batch);
         return;

@@ -133,6 +133,7 @@ struct view_change {
     uint64_t stable_sequence;
     struct claim *claims;
     uint32_t claim_count;
+    bool masks; /* seeded bug: an invalid claim ends the search for valid ones */
     uint8_t *body;
     size_t body_len;
     uint8_t signature[TC_SIGNATURE_SIZE];

@@ -39,6 +39,9 @@ static bool compute_outcome(struct pbft *r, const struct view_change *const *cha
     for (uint32_t i = 0; i < count; i++)
         if (changes[i]->stable_sequence > out->stable)
             out->stable = changes[i]->stable_sequence;
+    for (uint32_t i = 0; i < r->n && tc_bug(r, TC_BUG_CHECKPOINT_CHOICE); i++)
+        if (r->view_changes[i].view >= r->view && r->view_changes[i].stable_sequence > out->stable)
+            out->stable = r->view_changes[i].stable_sequence;
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = 0; j < changes[i]->claim_count; j++) {
             const struct claim *claim = &changes[i]->claims[j];
@@ -53,8 +56,16 @@ static bool compute_outcome(struct pbft *r, const struct view_change *const *cha
             if (at + 1 > out->count)
                 out->count = at + 1;
         }
+        if (changes[i]->masks)
+            break;
     }
     return true;
+}
+
+/* Nothing was prepared there: the null request fills the gap. */
+static bool left_out(const struct pbft *r, const struct outcome *outcome, uint32_t at)
+{
+    return tc_bug(r, TC_BUG_GAPS_UNFILLED) && tc_pbft_is_null(outcome->digests[at]);
 }
 
 /* ---- the new primary ---- */
@@ -89,6 +100,8 @@ static bool add_pre_prepares(struct pbft *r, Pbft__NewView *body, const struct o
     if (!body->pre_prepares)
         return false;
     for (uint32_t i = 0; i < outcome->count; i++) {
+        if (left_out(r, outcome, i))
+            continue;
         Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
         Pbft__Envelope *envelope = tc_pbft_scratch(r, sizeof *envelope);
         proposal.view = r->view;
@@ -131,7 +144,8 @@ static bool read_view_changes(struct pbft *r, const Pbft__NewView *body, struct 
     struct tc_nodeset signers = {{0}};
     for (size_t i = 0; i < body->n_view_changes; i++) {
         const Pbft__Envelope *envelope = body->view_changes[i];
-        if (envelope->sender >= r->n || tc_nodeset_has(&signers, envelope->sender))
+        if (envelope->sender >= r->n ||
+            (tc_nodeset_has(&signers, envelope->sender) && !tc_bug(r, TC_BUG_DUPLICATE_SIGNERS)))
             return false;
         tc_nodeset_add(&signers, envelope->sender);
         const struct view_change *known = &r->view_changes[envelope->sender];
@@ -150,11 +164,14 @@ static bool read_view_changes(struct pbft *r, const Pbft__NewView *body, struct 
 static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body,
                              const struct outcome *outcome)
 {
-    if (body->n_pre_prepares != outcome->count)
-        return false;
+    size_t next = 0;
     for (uint32_t i = 0; i < outcome->count; i++) {
         void *base;
-        const Pbft__Envelope *inner = body->pre_prepares[i];
+        if (left_out(r, outcome, i))
+            continue;
+        if (next == body->n_pre_prepares)
+            return false;
+        const Pbft__Envelope *inner = body->pre_prepares[next++];
         if (inner->type != PBFT__TYPE__PRE_PREPARE || inner->sender != envelope->sender ||
             tc_pbft_get_body(inner, &pbft__pre_prepare__descriptor, &r->arena, &base) != 0)
             return false;
@@ -164,7 +181,7 @@ static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, con
             !tc_pbft_authentic(r, inner))
             return false;
     }
-    return true;
+    return next == body->n_pre_prepares;
 }
 
 /* Valid if V is a quorum of valid view changes and O is what we compute from V ourselves. */
@@ -197,7 +214,7 @@ void tc_pbft_on_new_view(struct pbft *r, const Pbft__Envelope *envelope)
         return;
     }
     const Pbft__NewView *body = base;
-    if (body->view < r->view || (body->view == r->view && r->active))
+    if ((body->view < r->view && !tc_bug(r, TC_BUG_VIEW_REWOUND)) || (body->view == r->view && r->active))
         return;
     if (envelope->sender != tc_pbft_primary(r, body->view)) {
         tc_pbft_complain(r, r->from, "new view %llu that is not its primary's", (unsigned long long)body->view);

@@ -84,6 +84,15 @@ static void send_slots(struct pbft *r, uint64_t executed, uint32_t to, bool rela
     }
 }
 
+static void repeat_view_change(struct pbft *r, uint32_t to)
+{
+    struct tc_slice frame;
+    if (tc_bug(r, TC_BUG_VIEW_CHANGE_ONCE))
+        return;
+    tc_pbft_view_change_frame(r, &frame);
+    send_to(r, to, frame);
+}
+
 /* ---- helping one peer ---- */
 
 void tc_pbft_help(struct pbft *r, uint16_t peer, uint64_t executed)
@@ -92,9 +101,7 @@ void tc_pbft_help(struct pbft *r, uint16_t peer, uint64_t executed)
     for (const struct snapshot *snapshot = r->snapshots; snapshot; snapshot = snapshot->next)
         tc_pbft_send_checkpoint(r, snapshot, peer);
     if (!r->active) {
-        struct tc_slice frame;
-        tc_pbft_view_change_frame(r, &frame);
-        tc_pbft_send(r, peer, frame);
+        repeat_view_change(r, peer);
         return;
     }
     if (r->peers[peer].view < r->view)
@@ -149,13 +156,10 @@ void tc_pbft_resend_timeout(struct pbft *r)
     const struct snapshot *snapshot = unstable_snapshot(r);
     if (snapshot)
         tc_pbft_send_checkpoint(r, snapshot, TC_NODE_NONE);
-    if (!r->active) {
-        struct tc_slice frame;
-        tc_pbft_view_change_frame(r, &frame);
-        tc_pbft_broadcast(r, frame);
-    } else {
+    if (!r->active)
+        repeat_view_change(r, TC_NODE_NONE);
+    else
         send_slots(r, r->executed, TC_NODE_NONE, tc_pbft_is_primary(r));
-    }
     ask_missing_batches(r);
     if (r->ahead.sequence <= r->executed)
         tc_pbft_ask_state(r, TC_NODE_NONE);

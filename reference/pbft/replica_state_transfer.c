@@ -71,11 +71,13 @@ static void install(struct pbft *r, uint64_t sequence, struct tc_pbft_store *sto
     struct tc_observation observation = {.kind = TC_OBS_EXECUTED, .peer = TC_NODE_NONE};
     tc_pbft_store_free(r->store);
     r->store = store;
-    r->executed = sequence;
     r->progressed = true;
     tc_pbft_certificate_set(r, &r->stable_certificate, sequence, snapshot->digest, texts, count);
     tc_pbft_snapshots_drop_below(r, sequence);
-    tc_pbft_log_advance(r, sequence);
+    if (!tc_bug(r, TC_BUG_SYNC_FORGOTTEN)) {
+        r->executed = sequence;
+        tc_pbft_log_advance(r, sequence);
+    }
     if (r->ahead.sequence <= sequence)
         r->ahead.sequence = 0;
     tc_pbft_pending_prune(r, TC_NODE_NONE);

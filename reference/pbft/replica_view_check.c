@@ -69,7 +69,8 @@ static bool prepared_proved(struct pbft *r, const Pbft__ViewChange *change, cons
         envelope->sender != tc_pbft_primary(r, body->view) || body->sequence <= change->stable_sequence ||
         body->sequence - change->stable_sequence > r->window)
         return false;
-    if (!(trusted || tc_pbft_authentic(r, envelope)) || !prepares_prove(r, prepared, body, trusted))
+    if (!tc_bug(r, TC_BUG_PREPARED_UNPROVED) &&
+        (!(trusted || tc_pbft_authentic(r, envelope)) || !prepares_prove(r, prepared, body, trusted)))
         return false;
     claim->sequence = body->sequence;
     claim->view = body->view;
@@ -85,8 +86,12 @@ static bool read_claims(struct pbft *r, const Pbft__ViewChange *body, bool trust
         return false;
     for (size_t i = 0; i < body->n_prepared; i++) {
         struct claim *claim = &out->claims[out->claim_count];
-        if (!prepared_proved(r, body, body->prepared[i], trusted, claim) ||
-            taken[claim->sequence - body->stable_sequence])
+        const bool proved = prepared_proved(r, body, body->prepared[i], trusted, claim);
+        if (!proved && tc_bug(r, TC_BUG_INVALID_MASKS_VALID)) {
+            out->masks = true;
+            break;
+        }
+        if (!proved || taken[claim->sequence - body->stable_sequence])
             return false;
         taken[claim->sequence - body->stable_sequence] = true;
         out->claim_count++;
