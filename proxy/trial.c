@@ -259,6 +259,8 @@ static int open_handler(struct tc_trial *trial, const struct tc_handler **out, s
         if (status == 0)
             *out = tc_script_handler(trial->script);
     }
+    if (status == 0 && trial->request->wrap)
+        *out = trial->request->wrap(trial->request->wrap_self, *out, trial->ledger);
     return status;
 }
 

@@ -29,7 +29,11 @@ struct tc_trial_request {
     const struct tc_handler *handler;  /* takes the place of strategy and attack (replay, ablation); or NULL */
     const struct tc_nodeset *traitors; /* with `handler`: whom it signs for, in F_s from the beginning; or NULL */
     struct tc_ledger *ledger; /* with `handler`: where it notes whom it signs for, when it does; NULL: the trial's */
-    struct tc_sink sink;      /* sees every observation and decision too; zeroed: nobody does */
+    /* May put another handler in front of the strategy or attack (NULL: there is none), such as a tape that writes its
+     * answers down; the one that it answers must live as long as the run. NULL: none. */
+    const struct tc_handler *(*wrap)(void *wrap_self, const struct tc_handler *handler, struct tc_ledger *ledger);
+    void *wrap_self;
+    struct tc_sink sink; /* sees every observation and decision too; zeroed: nobody does */
 };
 
 struct tc_trial_result {
