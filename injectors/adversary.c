@@ -3,7 +3,11 @@
 #include <stddef.h>
 #include <string.h>
 
+extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz;
+
 const struct tc_adversary_class *const tc_adversaries[] = {
+    &tc_adversary_random,
+    &tc_adversary_byzzfuzz,
     NULL,
 };
 

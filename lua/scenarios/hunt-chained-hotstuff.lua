@@ -1,0 +1,12 @@
+-- Where 'turncoat hunt' starts from: a small cluster that checkpoints often, takes little time to change its view, and
+-- meets its adversary at once. Options say what else: --strategy, --bug.
+return scenario "hunt-chained-hotstuff" {
+  summary  = "A small cluster of chained-hotstuff for 'turncoat hunt': the strategies decide what happens to it.",
+  protocol = "chained-hotstuff",
+  cluster  = reference {
+    n = 4, clients = 2, checkpoint_interval = 4, window = 16, batch_max = 2, pipeline_max = 4,
+    view_timeout = 0.02, view_timeout_max = 0.16,
+  },
+  phases   = { before = 0, during = 1, after = 2 },
+  expect   = { verdict = "holds" },
+}

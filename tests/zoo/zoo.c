@@ -1,0 +1,362 @@
+/* The bug zoo under the strategies of the hunt: how many runs, and how many seconds of one core, until the first
+ * violation. Trials in memory, nothing else; what a user gets from `turncoat hunt` are the same runs.
+ *
+ *   zoo [--strategy NAME]… [--bug NAME]… [--seeds N] [--seconds S] [--runs N] [--decisions N] [--first SEED]
+ *   zoo --correct N        N runs of each correct protocol under each strategy: no violation
+ *   zoo --show SEED INDEX  one run (with one --strategy and one --bug), and what was found in it */
+#define _POSIX_C_SOURCE 200809L
+#include "../../proxy/random.h"
+#include "../../proxy/trial.h"
+#include "../../reference/bugs.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define NAMES_MAX          64
+#define SEEDS_MAX          25
+#define EXIT_FOUND_NOTHING 1
+
+struct options {
+    const char *strategies[NAMES_MAX], *bugs[NAMES_MAX], *protocols[NAMES_MAX];
+    size_t strategy_count, bug_count, protocol_count;
+    uint64_t seeds, runs, decisions, first, correct, show_seed, show_index;
+    double seconds;
+    bool show, any_scope;
+};
+
+/* One hunt for one bug: until the first violation, or the budget is spent. */
+struct hunt {
+    bool found;
+    uint64_t runs;
+    double seconds;
+    char oracle[64];
+    bool fork; /* agreement or total order was breached too, in this or a later run of the budget */
+    uint64_t seed, index;
+    char sentence[512];
+};
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void must(int status, const struct tc_error *err)
+{
+    if (status == 0)
+        return;
+    fprintf(stderr, "zoo: %s\n", err->text);
+    exit(70);
+}
+
+static bool listed(const char *const *names, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return count == 0;
+}
+
+static void load(const char *protocol, struct tc_scenario *scenario)
+{
+    struct tc_error err = {0};
+    char name[TC_NAME_MAX];
+    snprintf(name, sizeof name, "hunt-%s", protocol);
+    must(tc_scenario_load(TC_SOURCE_LUA_DIR, name, scenario, &err), &err);
+}
+
+static struct tc_trial *open_trial(const struct options *options, const struct tc_scenario *scenario,
+                                   const struct tc_adversary_class *strategy, uint64_t bugs)
+{
+    struct tc_error err = {0};
+    struct tc_trial *trial;
+    const struct tc_trial_setup setup = {.scenario = scenario,
+                                         .lua_dir = TC_SOURCE_LUA_DIR,
+                                         .strategy = strategy,
+                                         .limits = {.any_scope = options->any_scope},
+                                         .bugs = bugs,
+                                         .decisions_max = options->decisions};
+    must(tc_trial_new(&setup, &trial, &err), &err);
+    return trial;
+}
+
+static uint64_t run_seed(uint64_t seed, uint64_t index)
+{
+    return tc_random_mix(tc_random_mix(seed, 0x7a6f6f), index);
+}
+
+static void run(struct tc_trial *trial, uint64_t seed, uint64_t index, struct tc_trial_result *result)
+{
+    struct tc_error err = {0};
+    const struct tc_trial_request request = {.seed = run_seed(seed, index), .index = index};
+    must(tc_trial_run(trial, &request, result, &err), &err);
+}
+
+static bool violated(const struct tc_trial_result *result, const char *oracle)
+{
+    for (size_t i = 0; i < tc_judge_count(result->judge); i++) {
+        const struct tc_judgement *j = tc_judge_get(result->judge, i);
+        if (j->status == TC_VIOLATED && (!oracle || strcmp(j->oracle->name, oracle) == 0))
+            return true;
+    }
+    return false;
+}
+
+static struct hunt hunt(const struct options *options, struct tc_trial *trial, uint64_t seed)
+{
+    struct hunt h = {.seed = seed};
+    const double begin = now_s();
+    while (!h.found && h.runs < options->runs && now_s() - begin < options->seconds) {
+        struct tc_trial_result result;
+        run(trial, seed, h.runs, &result);
+        h.index = h.runs++;
+        if (result.summary.status != TC_VIOLATED)
+            continue;
+        h.found = true;
+        h.fork = violated(&result, "agreement") || violated(&result, "total-order");
+        snprintf(h.oracle, sizeof h.oracle, "%s", result.summary.first ? result.summary.first->oracle : "?");
+        snprintf(h.sentence, sizeof h.sentence, "%s", result.summary.first ? result.summary.first->text : "?");
+    }
+    h.seconds = now_s() - begin;
+    return h;
+}
+
+/* ---- the table ---- */
+
+static int by_seconds(const void *a, const void *b)
+{
+    const struct hunt *x = a, *y = b;
+    if (x->found != y->found)
+        return x->found ? -1 : 1;
+    return (x->seconds > y->seconds) - (x->seconds < y->seconds);
+}
+
+/* The median over the seeds; a hunt that found nothing counts as longer than any. */
+static struct hunt median(const struct options *options, struct tc_trial *trial)
+{
+    struct hunt hunts[SEEDS_MAX];
+    size_t count = 0, missed = 0;
+    bool fork = false;
+    for (uint64_t s = 0; s < options->seeds && s < SEEDS_MAX; s++) {
+        hunts[count] = hunt(options, trial, options->first + s);
+        missed += !hunts[count].found;
+        fork |= hunts[count].fork;
+        count++;
+        if (2 * missed > options->seeds)
+            break; /* the median is lost */
+    }
+    qsort(hunts, count, sizeof *hunts, by_seconds);
+    struct hunt middle = hunts[2 * missed > options->seeds ? count - 1 : options->seeds / 2];
+    middle.fork = fork;
+    return middle;
+}
+
+static void cell(const char *strategy, int bug, const char *protocol, const struct hunt *h)
+{
+    if (h->found)
+        printf("| %s | %d | %s | %s | %llu | %.2f | %s%s |\n", tc_bugs[bug].name, tc_bugs[bug].number, protocol,
+               strategy, (unsigned long long)h->runs, h->seconds, h->oracle, h->fork ? ", forks" : "");
+    else
+        printf("| %s | %d | %s | %s | %llu | %.2f | — |\n", tc_bugs[bug].name, tc_bugs[bug].number, protocol, strategy,
+               (unsigned long long)h->runs, h->seconds);
+    fflush(stdout);
+}
+
+/* How many bugs no strategy found. */
+static unsigned table(const struct options *options)
+{
+    unsigned missing = 0;
+    printf("| bug | row | protocol | strategy | runs | seconds | oracle |\n|--|--|--|--|--:|--:|--|\n");
+    for (size_t p = 0; tc_protocols[p]; p++) {
+        const char *protocol = tc_protocols[p]->name;
+        static struct tc_scenario scenario;
+        if (!listed(options->protocols, options->protocol_count, protocol))
+            continue;
+        load(protocol, &scenario);
+        for (int bug = 0; bug < TC_BUG_COUNT; bug++) {
+            bool found = false;
+            if (!tc_bug_applies(bug, protocol) || !listed(options->bugs, options->bug_count, tc_bugs[bug].name))
+                continue;
+            for (size_t s = 0; tc_adversaries[s]; s++) {
+                if (!listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+                    continue;
+                struct tc_trial *trial = open_trial(options, &scenario, tc_adversaries[s], TC_BUG_BIT(bug));
+                const struct hunt h = median(options, trial);
+                cell(tc_adversaries[s]->name, bug, protocol, &h);
+                found |= h.found;
+                tc_trial_free(trial);
+            }
+            missing += !found;
+        }
+    }
+    return missing;
+}
+
+/* ---- correct protocols ---- */
+
+static uint64_t correct_runs(const struct options *options, const char *protocol,
+                             const struct tc_adversary_class *strategy)
+{
+    static struct tc_scenario scenario;
+    uint64_t alarms = 0, decided = 0, bitten = 0;
+    load(protocol, &scenario);
+    struct tc_trial *trial = open_trial(options, &scenario, strategy, 0);
+    const double begin = now_s();
+    for (uint64_t i = 0; i < options->correct; i++) {
+        struct tc_trial_result result;
+        run(trial, options->first, i, &result);
+        decided += result.decided;
+        bitten += result.bitten;
+        if (result.summary.status != TC_VIOLATED)
+            continue;
+        if (alarms++ < 3)
+            printf("ALARM %s %s seed %llu index %llu: %s: %s\n", protocol, strategy->name,
+                   (unsigned long long)options->first, (unsigned long long)i,
+                   result.summary.first ? result.summary.first->oracle : "?",
+                   result.summary.first ? result.summary.first->text : "?");
+    }
+    const double seconds = now_s() - begin;
+    printf("| %s | %s | %llu | %.1f | %.0f | %.1f | %.1f | %llu |\n", protocol, strategy->name,
+           (unsigned long long)options->correct, seconds, (double)options->correct / seconds,
+           (double)decided / (double)options->correct, (double)bitten / (double)options->correct,
+           (unsigned long long)alarms);
+    fflush(stdout);
+    tc_trial_free(trial);
+    return alarms;
+}
+
+static uint64_t correct(const struct options *options)
+{
+    uint64_t alarms = 0;
+    printf("| protocol | strategy | runs | seconds | runs/s | decisions | faults bitten | violations |\n"
+           "|--|--|--:|--:|--:|--:|--:|--:|\n");
+    for (size_t p = 0; tc_protocols[p]; p++)
+        for (size_t s = 0; tc_adversaries[s]; s++)
+            if (listed(options->protocols, options->protocol_count, tc_protocols[p]->name) &&
+                listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+                alarms += correct_runs(options, tc_protocols[p]->name, tc_adversaries[s]);
+    return alarms;
+}
+
+/* ---- one run ---- */
+
+static void show_decision(void *self, const struct tc_decision *d)
+{
+    (void)self;
+    printf("%12.6f ms decision %llu verb %d %u->%u node %u %s view %llu seq %llu%s %s\n", (double)d->time_ns / 1e6,
+           (unsigned long long)d->id, d->verb, d->from, d->to, d->node, d->type ? d->type : "",
+           (unsigned long long)d->view, (unsigned long long)d->sequence, d->bitten ? "" : " (did not bite)",
+           d->why ? d->why : "");
+}
+
+static void show_observation(void *self, const struct tc_observation *o)
+{
+    (void)self;
+    const double ms = (double)o->time_ns / 1e6;
+    if (o->kind == TC_OBS_MESSAGE && o->message.message->statement_count > 0) {
+        const struct tc_message *m = o->message.message;
+        const struct tc_statement *s = &m->statements[0];
+        char value[65] = "";
+        for (int i = 0; i < 4; i++)
+            snprintf(value + 2 * i, 3, "%02x", s->value.bytes[i]);
+        printf("%12.6f ms %s%s%s %u->%u %s view %llu seq %llu value %s\n", ms, o->message.said ? "said" : "",
+               o->message.heard ? "heard" : "", m->touched ? "*" : "", m->from, m->to, m->type,
+               (unsigned long long)s->view, (unsigned long long)s->sequence, value);
+    } else if (o->kind == TC_OBS_EXECUTED) {
+        printf("%12.6f ms %u executed %llu in view %llu\n", ms, o->node, (unsigned long long)o->executed.sequence,
+               (unsigned long long)o->executed.view);
+    } else if (o->kind == TC_OBS_VIEW) {
+        printf("%12.6f ms %u %s view %llu\n", ms, o->node, o->view.active ? "is in" : "wants",
+               (unsigned long long)o->view.view);
+    } else if (o->kind != TC_OBS_MESSAGE) {
+        printf("%12.6f ms kind %d node %u peer %u %s\n", ms, o->kind, o->node, o->peer, o->text ? o->text : "");
+    }
+}
+
+static int show(const struct options *options)
+{
+    static struct tc_scenario scenario;
+    struct tc_error err = {0};
+    const int bug = options->bug_count ? tc_bug_find(options->bugs[0]) : -1;
+    const struct tc_adversary_class *strategy =
+        tc_adversary_find(options->strategy_count ? options->strategies[0] : "byzzfuzz");
+    load(options->protocol_count ? options->protocols[0] : "pbft", &scenario);
+    struct tc_trial *trial = open_trial(options, &scenario, strategy, bug >= 0 ? TC_BUG_BIT(bug) : 0);
+    struct tc_trial_result result;
+    const struct tc_trial_request request = {.seed = run_seed(options->show_seed, options->show_index),
+                                             .index = options->show_index,
+                                             .sink = {NULL, show_observation, show_decision, NULL}};
+    must(tc_trial_run(trial, &request, &result, &err), &err);
+    for (size_t i = 0; i < tc_judge_count(result.judge); i++) {
+        const struct tc_judgement *j = tc_judge_get(result.judge, i);
+        for (size_t f = 0; f < j->finding_count; f++)
+            printf("%s: %s\n    %s\n", j->oracle->name, j->findings[f].text, j->findings[f].because);
+    }
+    printf("%s; hash %016llx\n", result.summary.sentence, (unsigned long long)result.hash);
+    tc_trial_free(trial);
+    return 0;
+}
+
+/* ---- options ---- */
+
+static uint64_t number(const char *text)
+{
+    return text ? strtoull(text, NULL, 0) : 0;
+}
+
+static void read_options(int argc, char **argv, struct options *o)
+{
+    *o = (struct options){.seeds = 5, .seconds = 60, .runs = UINT64_MAX, .decisions = 10, .first = 1};
+    for (int i = 1; i < argc; i++) {
+        const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
+        if (strcmp(name, "--any-scope") == 0) {
+            o->any_scope = true;
+            continue;
+        }
+        if (!value) {
+            fprintf(stderr, "zoo: %s: expected a value\n", name);
+            exit(64);
+        }
+        i++;
+        if (strcmp(name, "--strategy") == 0 && o->strategy_count < NAMES_MAX)
+            o->strategies[o->strategy_count++] = value;
+        else if (strcmp(name, "--bug") == 0 && o->bug_count < NAMES_MAX)
+            o->bugs[o->bug_count++] = value;
+        else if (strcmp(name, "--protocol") == 0 && o->protocol_count < NAMES_MAX)
+            o->protocols[o->protocol_count++] = value;
+        else if (strcmp(name, "--seeds") == 0)
+            o->seeds = number(value);
+        else if (strcmp(name, "--seconds") == 0)
+            o->seconds = strtod(value, NULL);
+        else if (strcmp(name, "--runs") == 0)
+            o->runs = number(value);
+        else if (strcmp(name, "--decisions") == 0)
+            o->decisions = number(value);
+        else if (strcmp(name, "--first") == 0)
+            o->first = number(value);
+        else if (strcmp(name, "--correct") == 0)
+            o->correct = number(value);
+        else if (strcmp(name, "--show") == 0 && i + 1 < argc) {
+            o->show = true;
+            o->show_seed = number(value);
+            o->show_index = number(argv[++i]);
+        } else {
+            fprintf(stderr, "zoo: %s: no such option\n", name);
+            exit(64);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options;
+    read_options(argc, argv, &options);
+    if (options.show)
+        return show(&options);
+    if (options.correct)
+        return correct(&options) ? EXIT_FOUND_NOTHING : 0;
+    return table(&options) ? EXIT_FOUND_NOTHING : 0;
+}
