@@ -11,7 +11,8 @@ struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *l
     if (!m)
         return NULL;
     memset(m, 0, sizeof *m);
-    int rc = e->protocol->decode(frame, &e->arena, m);
+    m->from = lane->from; /* who passes it on: tells the signer's own word from a relayed one */
+    int rc = tc_protocol_decode(e->protocol, &e->config.env, frame, &e->arena, m);
     if (rc) {
         memset(m, 0, sizeof *m);
         m->sender = TC_NODE_NONE;

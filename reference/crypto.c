@@ -26,6 +26,11 @@ struct tc_keyring {
     struct mac_row *macs[TC_NODES_MAX];
 };
 
+enum tc_scheme tc_keyring_scheme(const struct tc_keyring *keys)
+{
+    return keys->scheme;
+}
+
 struct tc_keyring *tc_keyring_new(enum tc_scheme scheme)
 {
     struct tc_keyring *keys = calloc(1, sizeof *keys);
@@ -103,6 +108,11 @@ bool tc_keyring_has_secret(const struct tc_keyring *keys, uint32_t node)
     return node < TC_NODES_MAX && keys->nodes[node].has_secret;
 }
 
+const uint8_t *tc_keyring_signing_key(const struct tc_keyring *keys, uint32_t node)
+{
+    return tc_keyring_has_secret(keys, node) && keys->scheme == TC_SCHEME_ED25519 ? keys->nodes[node].secret_key : NULL;
+}
+
 const uint8_t *tc_keyring_public(const struct tc_keyring *keys, uint32_t node)
 {
     if (node >= TC_NODES_MAX || !keys->nodes[node].has_public)
@@ -144,6 +154,26 @@ static const uint8_t *join(const char *domain, struct tc_slice text, uint8_t inl
     return buffer;
 }
 
+/* The simulation's signature: SipHash of domain ‖ 0 ‖ text under the key, its 16 bytes written four times over. A
+ * change of any byte of key, text or signature shows; a third of the price of BLAKE2b for the texts that are signed
+ * here. */
+static int hash_signature(const uint8_t key[static crypto_shorthash_siphashx24_KEYBYTES], const char *domain,
+                          struct tc_slice text, uint8_t signature[static TC_SIGNATURE_SIZE])
+{
+    uint8_t inline_buffer[TEXT_INLINE_MAX];
+    uint8_t *heap;
+    size_t len;
+    const uint8_t *joined = join(domain, text, inline_buffer, &heap, &len);
+    if (!joined)
+        return TC_EMEMORY;
+    crypto_shorthash_siphashx24(signature, joined, len, key);
+    for (size_t at = crypto_shorthash_siphashx24_BYTES; at < TC_SIGNATURE_SIZE; at += crypto_shorthash_siphashx24_BYTES)
+        memcpy(signature + at, signature, crypto_shorthash_siphashx24_BYTES);
+    free(heap);
+    return 0;
+}
+
+/* Of a MAC, whatever the scheme. */
 static void keyed_hash(const uint8_t key[static 32], const char *domain, struct tc_slice text, uint8_t *out,
                        size_t size)
 {
@@ -159,10 +189,8 @@ int tc_sign(const struct tc_keyring *keys, uint32_t node, const char *domain, st
 {
     if (!tc_keyring_has_secret(keys, node))
         return TC_EKEY;
-    if (keys->scheme == TC_SCHEME_KEYED_HASH) {
-        keyed_hash(keys->nodes[node].hash_key, domain, text, signature, TC_SIGNATURE_SIZE);
-        return 0;
-    }
+    if (keys->scheme == TC_SCHEME_KEYED_HASH)
+        return hash_signature(keys->nodes[node].hash_key, domain, text, signature);
     uint8_t inline_buffer[TEXT_INLINE_MAX];
     uint8_t *heap;
     size_t len;
@@ -184,8 +212,10 @@ int tc_verify(const struct tc_keyring *keys, uint32_t node, const char *domain, 
         return TC_ESIGNATURE;
     if (keys->scheme == TC_SCHEME_KEYED_HASH) {
         uint8_t expected[TC_SIGNATURE_SIZE];
-        keyed_hash(keys->nodes[node].hash_key, domain, text, expected, sizeof expected);
-        return crypto_verify_64(expected, signature.data) == 0 ? 0 : TC_ESIGNATURE;
+        const int status = hash_signature(keys->nodes[node].hash_key, domain, text, expected);
+        if (status)
+            return status;
+        return memcmp(expected, signature.data, sizeof expected) == 0 ? 0 : TC_ESIGNATURE;
     }
     uint8_t inline_buffer[TEXT_INLINE_MAX];
     uint8_t *heap;

@@ -14,7 +14,7 @@
 
 enum tc_scheme {
     TC_SCHEME_ED25519 = 0,
-    TC_SCHEME_KEYED_HASH /* simulation only: BLAKE2b keyed with a secret both sides derive from the public key; fast,
+    TC_SCHEME_KEYED_HASH /* simulation only: SipHash keyed with a secret both sides derive from the public key; fast,
                             forgeable by anyone */
 };
 
@@ -24,6 +24,9 @@ struct tc_keyring; /* public keys of all nodes, secret keys of some */
 struct tc_keyring *tc_keyring_new(enum tc_scheme scheme);
 void tc_keyring_free(struct tc_keyring *keys);
 
+/* Who remembers verified signatures asks: a keyed hash is checked faster than a memory is searched. */
+enum tc_scheme tc_keyring_scheme(const struct tc_keyring *keys);
+
 /* Derives the key pair of `node` from a 32-byte seed and stores both halves.
  * TC_EUSAGE if node ≥ TC_NODES_MAX. */
 int tc_keyring_add_secret(struct tc_keyring *keys, uint32_t node, const uint8_t seed[static TC_SECRET_SEED_SIZE]);
@@ -32,6 +35,10 @@ int tc_keyring_add_secret(struct tc_keyring *keys, uint32_t node, const uint8_t 
 int tc_keyring_add_public(struct tc_keyring *keys, uint32_t node, const uint8_t key[static TC_PUBLIC_KEY_SIZE]);
 
 bool tc_keyring_has_secret(const struct tc_keyring *keys, uint32_t node);
+
+/* The 64 bytes with which libsodium signs for node (seed, then public key), or NULL if we do not hold them. Borrowed;
+ * for protocols that sign without a domain of ours. Ed25519 only. */
+const uint8_t *tc_keyring_signing_key(const struct tc_keyring *keys, uint32_t node);
 
 /* The public key of node, or NULL if unknown. Borrowed from the keyring. */
 const uint8_t *tc_keyring_public(const struct tc_keyring *keys, uint32_t node);

@@ -1,6 +1,7 @@
 /* The table of protocols, and what holds for all of them. */
 #include "protocol.h"
 #include "../proxy/random.h"
+#include "cometbft/protocol.h"
 #include "hotstuff/protocol.h"
 #include "pbft/protocol.h"
 #include <stdio.h>
@@ -8,7 +9,7 @@
 
 #define KEY_BODY_MAX 512 /* bytes of a body that tell valueless messages apart; snapshots are megabytes */
 
-const struct tc_protocol *const tc_protocols[] = {&tc_pbft, &tc_hotstuff, &tc_chained_hotstuff, NULL};
+const struct tc_protocol *const tc_protocols[] = {&tc_pbft, &tc_hotstuff, &tc_chained_hotstuff, &tc_cometbft, NULL};
 
 const struct tc_protocol *tc_protocol_find(const char *name)
 {
@@ -16,6 +17,15 @@ const struct tc_protocol *tc_protocol_find(const char *name)
         if (strcmp(tc_protocols[i]->name, name) == 0)
             return tc_protocols[i];
     return NULL;
+}
+
+int tc_protocol_decode(const struct tc_protocol *protocol, const struct tc_protocol_env *env, struct tc_slice frame,
+                       struct tc_arena *arena, struct tc_message *m)
+{
+    const int rc = protocol->decode(frame, arena, m);
+    if (rc == 0 && protocol->attribute)
+        protocol->attribute(env, m);
+    return rc;
 }
 
 uint16_t tc_protocol_leader(const struct tc_protocol *protocol, const struct tc_protocol_env *env, uint64_t view)

@@ -21,6 +21,31 @@ enum tc_loss {
     TC_LOSS_FINAL           /* lost for good: an unsevered drop is an unhealed fault */
 };
 
+/* What a replica's votes bind it to afterwards (theory, O5). */
+enum tc_lock_rule {
+    TC_LOCK_NONE = 0,
+    TC_LOCK_COMMIT,    /* a commit vote locks its block: a later first vote is for a block that extends it, or that a
+                          certificate of a later view justifies */
+    TC_LOCK_TWO_CHAIN, /* a vote locks the grandparent of its block: likewise */
+    TC_LOCK_CARRIED    /* what a commit vote names is carried, certified, by every later view change until a checkpoint
+                          covers it */
+};
+
+/* An operation on the key-value store that every reference protocol replicates. */
+enum tc_kv_code { TC_KV_GET = 0, TC_KV_PUT, TC_KV_DELETE, TC_KV_COMPARE_AND_SWAP };
+
+struct tc_kv_operation {
+    enum tc_kv_code code;
+    struct tc_slice key, value, expected; /* value: put, swap; expected: swap */
+};
+
+/* Its result. GET, DELETE: the key was there; PUT: it was stored; COMPARE_AND_SWAP: it was swapped. `value`: what a GET
+ * found; what a COMPARE_AND_SWAP that failed found instead (empty if nothing). */
+struct tc_kv_result {
+    bool found;
+    struct tc_slice value;
+};
+
 /* One type of message: its schema and which of its fields play which part. Field names are those of
  * the .proto, of the body; NULL where the type has no such field. */
 struct tc_message_row {
@@ -88,6 +113,7 @@ struct tc_protocol {
     enum tc_loss loss;
     bool hello_names_dialler; /* the first frame of a connection names its sender */
     bool reliable_order;
+    bool views_restart; /* views count anew with every sequence number (rounds of a height) */
 
     /* The frame at the start of `in`: its length with delimiter (> 0), TC_FRAME_PARTIAL if more bytes are
      * needed, TC_FRAME_MALFORMED if no frame can start so or it would pass TC_FRAME_MAX. Reads only `in`. */
@@ -98,6 +124,10 @@ struct tc_protocol {
      * from `frame`. TC_EMALFORMED if it does not decode (m then is an `other` without statements), TC_ELIMIT if it
      * needs more than the arena or TC_STATEMENTS_MAX. Signatures are not checked. */
     int (*decode)(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m);
+
+    /* Names the signers that the bytes alone do not tell (an address, or only a signature), once m->from is set; by the
+     * keys of env. NULL: decode named them all. See tc_protocol_decode. */
+    void (*attribute)(const struct tc_protocol_env *env, struct tc_message *m);
 
     /* Encodes m's envelope and the (possibly changed) body of its first statement into a new frame in
      * `arena`. Signatures stay as they are. TC_ELIMIT if too large. */
@@ -149,6 +179,17 @@ struct tc_protocol {
     uint64_t (*recovery_bound_ns)(const struct tc_cluster *cluster, uint64_t timeout_now_ns);
 
     const struct tc_justifier_ops *justifier; /* NULL: justification is not judged */
+
+    enum tc_lock_rule lock;
+
+    /* The parent of the block that a proposal makes. false: it makes none, or its value is not that block's digest.
+     * `arena` is for scratch. NULL: the protocol has no chain of blocks. */
+    bool (*parent)(const struct tc_message *proposal, struct tc_arena *arena, struct tc_value *parent);
+
+    /* Reads an operation and a result of a client's history; slices are borrowed from the bytes. TC_EMALFORMED. NULL
+     * (both): what clients ask for is not known, and linearizability is not judged. */
+    int (*operation)(struct tc_slice bytes, struct tc_kv_operation *out);
+    int (*result)(struct tc_slice bytes, struct tc_kv_result *out);
 };
 
 /* All protocols, ended by NULL. */
@@ -156,6 +197,10 @@ extern const struct tc_protocol *const tc_protocols[];
 
 /* The protocol of that name, or NULL. */
 const struct tc_protocol *tc_protocol_find(const char *name);
+
+/* protocol->decode, then protocol->attribute. Set m->from before. Errors as decode. */
+int tc_protocol_decode(const struct tc_protocol *protocol, const struct tc_protocol_env *env, struct tc_slice frame,
+                       struct tc_arena *arena, struct tc_message *m);
 
 /* env->leader if set, else the protocol's. */
 uint16_t tc_protocol_leader(const struct tc_protocol *protocol, const struct tc_protocol_env *env, uint64_t view);

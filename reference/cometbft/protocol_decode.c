@@ -1,0 +1,248 @@
+/* From a channel's message to statements.
+ *
+ *    0                   4         5
+ *   +-------------------+---------+------------------------------------+
+ *   | length, big-endian| channel | wrapper: one field, the message    |
+ *   +-------------------+---------+------------------------------------+
+ *
+ * The wrapper is a protobuf oneof: tag, length, body; read by hand, because what is inside tells us more than the
+ * wrapper does. Proposals and votes lie one level deeper. */
+#include "../../proxy/cursor.h"
+#include "../../proxy/random.h"
+#include "mconnection.h"
+#include "protocol_parts.h"
+
+#include <string.h>
+
+#define EVIDENCE_MAX 1024 /* pieces of evidence read from one message */
+#define PARENT_NONE  0xffffu
+
+static uint32_t group_of(uint8_t channel)
+{
+    if (channel >= 0x20 && channel <= 0x23)
+        return TC_COMETBFT_CONSENSUS;
+    return channel == 0x61 ? TC_COMETBFT_STATESYNC : channel;
+}
+
+/* The body inside the wrapper's one field. */
+static bool unwrap(struct tc_slice bytes, uint32_t *number, struct tc_slice *body)
+{
+    struct tc_cursor c = tc_cursor_over(bytes);
+    const uint64_t tag = tc_cursor_varint(&c), len = tc_cursor_varint(&c);
+    if (!tc_cursor_ok(&c) || (tag & 7) != 2 || tag >> 3 > 0xff || len != tc_cursor_left(&c))
+        return false;
+    *number = (uint32_t)(tag >> 3);
+    *body = tc_cursor_rest(&c);
+    return true;
+}
+
+static bool is_nested(uint32_t wire_type)
+{
+    return wire_type == TC_COMETBFT_TYPE_PROPOSAL || wire_type == TC_COMETBFT_TYPE_VOTE;
+}
+
+/* ---- neutral fields ---- */
+
+static void set_value(struct tc_statement *s, const Cometbft__BlockID *id)
+{
+    s->value.state = TC_VALUE_NIL;
+    if (!id || id->hash.len != TC_VALUE_SIZE)
+        return;
+    s->value.state = TC_VALUE_BYTES;
+    memcpy(s->value.bytes, id->hash.data, TC_VALUE_SIZE);
+}
+
+static void set_point(struct tc_statement *s, int64_t height, int32_t round)
+{
+    s->has_sequence = s->has_view = true;
+    s->sequence = (uint64_t)height;
+    s->view = (uint32_t)round;
+}
+
+/* One proposal and one vote of each type for a height and round. */
+static void set_slot(struct tc_statement *s)
+{
+    const uint64_t slot = tc_random_mix(tc_random_mix(s->type + UINT64_C(1), s->sequence), s->view);
+    s->slot = slot ? slot : 1;
+}
+
+static void read_vote(struct tc_statement *s, const Cometbft__Vote *vote)
+{
+    set_point(s, vote->height, vote->round);
+    set_value(s, vote->block_id);
+    set_slot(s);
+    s->signature = tc_cometbft_slice(vote->signature);
+}
+
+static void read_proposal(struct tc_statement *s, const Cometbft__Proposal *proposal)
+{
+    set_point(s, proposal->height, proposal->round);
+    set_value(s, proposal->block_id);
+    set_slot(s);
+    s->signature = tc_cometbft_slice(proposal->signature);
+}
+
+/* Most consensus messages have height and round as their first two fields: read by name. */
+static void read_by_name(struct tc_statement *s)
+{
+    struct tc_field_value value;
+    const struct tc_message_row *row = &tc_cometbft_rows[s->type];
+    if (row->sequence_field && tc_fields_get(s->fields, row->sequence_field, 0, &value) == 0) {
+        s->has_sequence = true;
+        s->sequence = (uint64_t)value.int_value;
+    }
+    if (row->view_field && tc_fields_get(s->fields, row->view_field, 0, &value) == 0) {
+        s->has_view = true;
+        s->view = (uint32_t)value.int_value;
+    }
+}
+
+void tc_cometbft_read_neutral(struct tc_statement *s)
+{
+    const struct tc_message_row *row = &tc_cometbft_rows[s->type];
+    s->kind = row->kind;
+    s->phase = row->phase;
+    s->signer = TC_NODE_NONE;
+    if (row->wire_type == TC_COMETBFT_TYPE_VOTE)
+        read_vote(s, s->fields.base);
+    else if (row->wire_type == TC_COMETBFT_TYPE_PROPOSAL)
+        read_proposal(s, s->fields.base);
+    else
+        read_by_name(s);
+}
+
+/* ---- evidence: votes inside a message ---- */
+
+static void add_vote(struct tc_message *m, uint32_t room, Cometbft__Vote *vote)
+{
+    const int row = vote ? tc_cometbft_row(TC_COMETBFT_TYPE_VOTE, vote->type) : -1;
+    if (row < 0 || m->statement_count == room)
+        return;
+    struct tc_statement *s = &m->statements[m->statement_count++];
+    *s = (struct tc_statement){.parent = 0, .origin = TC_ORIGIN_EMBEDDED, .type = (uint8_t)row};
+    s->fields = (struct tc_fields){&cometbft__vote__descriptor, vote};
+    tc_cometbft_read_neutral(s);
+}
+
+static void add_evidence(struct tc_message *m, uint32_t room, const Cometbft__EvidenceList *list)
+{
+    for (size_t i = 0; list && i < list->n_evidence && i < EVIDENCE_MAX; i++) {
+        const Cometbft__DuplicateVoteEvidence *duplicate = list->evidence[i]->duplicate_vote_evidence;
+        if (!duplicate)
+            continue;
+        add_vote(m, room, duplicate->vote_a);
+        add_vote(m, room, duplicate->vote_b);
+    }
+}
+
+static const Cometbft__EvidenceList *evidence_of(const struct tc_statement *s)
+{
+    if (s->fields.descriptor == (const void *)&cometbft__evidence_list__descriptor)
+        return s->fields.base;
+    if (s->fields.descriptor != (const void *)&cometbft__block_response__descriptor)
+        return NULL;
+    const Cometbft__BlockResponse *response = s->fields.base;
+    return response->block ? response->block->evidence : NULL;
+}
+
+/* ---- the message ---- */
+
+static uint32_t vote_type_of(uint32_t wire_type, const ProtobufCMessage *body)
+{
+    return wire_type == TC_COMETBFT_TYPE_VOTE ? ((const Cometbft__Vote *)(const void *)body)->type : 0;
+}
+
+/* Finds the row and unpacks the body; `row` is any of the type's rows until the body says which. */
+static int unpack(uint32_t wire_type, struct tc_slice bytes, struct tc_arena *arena, int *row, ProtobufCMessage **body)
+{
+    uint32_t inner;
+    *row = tc_cometbft_row(wire_type, TC_COMETBFT_PREVOTE);
+    if (*row < 0)
+        return TC_EMALFORMED;
+    if (is_nested(wire_type) && (!unwrap(bytes, &inner, &bytes) || inner != 1))
+        return TC_EMALFORMED;
+    const int rc = tc_fields_unpack(tc_cometbft_rows[*row].descriptor, bytes, arena, body);
+    if (rc != 0)
+        return rc;
+    *row = tc_cometbft_row(wire_type, vote_type_of(wire_type, *body));
+    return *row < 0 ? TC_EMALFORMED : 0;
+}
+
+int tc_cometbft_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
+{
+    m->frame = frame;
+    m->decoded = false;
+    m->sender = TC_NODE_NONE;
+    m->type = "other";
+    m->envelope = (struct tc_fields){&cometbft__wrapper__descriptor, NULL};
+    m->statements = NULL;
+    m->statement_count = 0;
+    if (tc_mconnection_frame(frame) != (int64_t)frame.len)
+        return TC_EMALFORMED;
+    const uint8_t channel = frame.data[TC_CHANNEL_FRAME_HEAD - 1];
+    struct tc_slice bytes = {frame.data + TC_CHANNEL_FRAME_HEAD, frame.len - TC_CHANNEL_FRAME_HEAD};
+    uint32_t number = 0;
+    ProtobufCMessage *body = NULL;
+    int row;
+    const bool wrapped = channel != TC_COMETBFT_EVIDENCE && channel != TC_COMETBFT_NODE_INFO;
+    if (wrapped && !unwrap(bytes, &number, &bytes))
+        return TC_EMALFORMED;
+    const int rc = unpack(TC_COMETBFT_TYPE(group_of(channel), number), bytes, arena, &row, &body);
+    if (rc != 0)
+        return rc;
+    struct tc_statement first = {.parent = PARENT_NONE, .type = (uint8_t)row, .body = bytes};
+    first.fields = (struct tc_fields){tc_cometbft_rows[row].descriptor, body};
+    const Cometbft__EvidenceList *evidence = evidence_of(&first);
+    const size_t pieces = evidence ? evidence->n_evidence : 0;
+    const uint32_t room = 1 + 2 * (uint32_t)(pieces < EVIDENCE_MAX ? pieces : EVIDENCE_MAX);
+    Cometbft__Wrapper *wrapper = tc_arena_alloc(arena, sizeof *wrapper);
+    m->statements = tc_arena_alloc(arena, room * sizeof *m->statements);
+    if (!wrapper || !m->statements)
+        return TC_ELIMIT;
+    cometbft__wrapper__init(wrapper);
+    wrapper->channel = channel;
+    wrapper->number = number;
+    m->envelope.base = wrapper;
+    m->statements[0] = first;
+    m->statement_count = 1;
+    tc_cometbft_read_neutral(&m->statements[0]);
+    add_evidence(m, room, evidence);
+    m->decoded = true;
+    m->type = tc_cometbft_rows[row].name;
+    return 0;
+}
+
+int tc_cometbft_encode(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *frame)
+{
+    struct tc_slice body;
+    if (!m->decoded || m->statement_count == 0 || !m->envelope.base)
+        return TC_EMALFORMED;
+    const Cometbft__Wrapper *wrapper = m->envelope.base;
+    const int rc = tc_fields_pack(m->statements[0].fields.base, arena, &body);
+    if (rc != 0)
+        return rc;
+    const size_t room = body.len + TC_CHANNEL_FRAME_HEAD + 24; /* head, and two tags with their lengths */
+    uint8_t *bytes = room <= TC_FRAME_MAX ? tc_arena_alloc(arena, room) : NULL;
+    if (!bytes)
+        return TC_ELIMIT;
+    uint8_t inner[12];
+    struct tc_writer nested = tc_writer_into(inner, sizeof inner);
+    if (is_nested(TC_COMETBFT_TYPE(group_of((uint8_t)wrapper->channel), wrapper->number))) {
+        tc_writer_u8(&nested, 1 << 3 | 2);
+        tc_writer_varint(&nested, body.len);
+    }
+    const struct tc_slice nested_head = tc_writer_bytes(&nested);
+    struct tc_writer w = tc_writer_into(bytes + 4, room - 4);
+    tc_writer_u8(&w, (uint8_t)wrapper->channel);
+    if (wrapper->number > 0) {
+        tc_writer_varint(&w, (uint64_t)wrapper->number << 3 | 2);
+        tc_writer_varint(&w, nested_head.len + body.len);
+    }
+    tc_writer_slice(&w, nested_head);
+    tc_writer_slice(&w, body);
+    const size_t len = tc_writer_bytes(&w).len;
+    struct tc_writer head = tc_writer_into(bytes, 4);
+    tc_writer_u32(&head, (uint32_t)len);
+    *frame = (struct tc_slice){bytes, len + 4};
+    return tc_writer_ok(&w) ? 0 : TC_ELIMIT;
+}
