@@ -158,6 +158,14 @@ struct tc_decoded {
     bool fresh;                /* `neutral` is the frame's */
 };
 
+/* A name of a message's field where Lua keeps it, for api_message.c. */
+struct tc_lua_name {
+    const char *text; /* compared by address, never read; NULL: none */
+    int field;
+};
+
+#define TC_NAMES_KNOWN 64
+
 struct tc_heard {
     struct tc_message neutral; /* neutral fields only: no pointers but type */
     struct tc_statement first;
@@ -187,6 +195,9 @@ struct tc_script {
     uint32_t generation; /* of the call: handles of another one are dead */
     uint32_t borrowed_next;
     struct tc_nodeset traitors;
+
+    struct tc_lua_message *borrowed[TC_BORROWED_POOL]; /* the handles at at_borrowed and after it, which never move */
+    struct tc_lua_name names[TC_NAMES_KNOWN];
 
     struct tc_decoded *decoded[TC_DECODED_MAX]; /* kept over calls, reset after each */
     uint32_t decoded_count;

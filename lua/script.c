@@ -42,8 +42,10 @@ static int push_places(struct tc_script *script, struct tc_error *err)
     script->at_args = lua_gettop(L);
     lua_getfield(L, LUA_REGISTRYINDEX, "tc.borrowed");
     int table = lua_gettop(L);
-    for (int i = 1; i <= TC_BORROWED_POOL; i++)
+    for (int i = 1; i <= TC_BORROWED_POOL; i++) {
         lua_rawgeti(L, table, i);
+        script->borrowed[i - 1] = lua_touserdata(L, -1);
+    }
     script->at_borrowed = table + 1;
     return 0;
 }

@@ -7,15 +7,15 @@
 void tc_lua_push_borrowed(struct tc_script *script, const struct tc_message *message)
 {
     lua_State *L = script->box.L;
-    int at = script->at_borrowed + (int)(script->borrowed_next++ % TC_BORROWED_POOL);
-    struct tc_lua_message *handle = lua_touserdata(L, at);
+    const uint32_t index = script->borrowed_next++ % TC_BORROWED_POOL;
+    struct tc_lua_message *handle = script->borrowed[index];
     handle->message = message;
     handle->generation = script->generation;
     handle->from = message->from;
     handle->to = message->to;
     handle->conn = message->conn;
     handle->occurrence = message->occurrence;
-    lua_pushvalue(L, at);
+    lua_pushvalue(L, script->at_borrowed + (int)index);
 }
 
 static int take_verdict(lua_State *L)

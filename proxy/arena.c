@@ -4,12 +4,11 @@
 #include <string.h>
 
 #define BLOCK_SIZE_MIN 16384u
-#define ALIGNMENT      16u
 
 struct tc_arena_block {
     struct tc_arena_block *next;
     size_t size;
-    _Alignas(ALIGNMENT) uint8_t bytes[];
+    _Alignas(TC_ARENA_ALIGNMENT) uint8_t bytes[];
 };
 
 void tc_arena_init(struct tc_arena *arena, size_t total_max)
@@ -27,10 +26,16 @@ void tc_arena_free(struct tc_arena *arena)
     tc_arena_init(arena, arena->total_max);
 }
 
+static void make_current(struct tc_arena *arena, struct tc_arena_block *block)
+{
+    arena->_current = block;
+    arena->_free = block ? block->bytes : NULL;
+    arena->_room = block ? block->size : 0;
+}
+
 void tc_arena_reset(struct tc_arena *arena)
 {
-    arena->_current = arena->_first;
-    arena->_used = 0;
+    make_current(arena, arena->_first);
     arena->_total = 0;
 }
 
@@ -57,28 +62,20 @@ static bool next_block(struct tc_arena *arena, size_t size)
             arena->_first = block;
         kept = block;
     }
-    arena->_current = kept;
-    arena->_used = 0;
+    make_current(arena, kept);
     return true;
 }
 
-void *tc_arena_alloc(struct tc_arena *arena, size_t size)
+void *tc_arena_alloc_block(struct tc_arena *arena, size_t size)
 {
     if (size > arena->total_max)
         return NULL;
-    size_t rounded = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+    size_t rounded = (size + TC_ARENA_ALIGNMENT - 1) & ~(size_t)(TC_ARENA_ALIGNMENT - 1);
     if (rounded == 0)
-        rounded = ALIGNMENT;
-    if (arena->_total + rounded > arena->total_max)
+        rounded = TC_ARENA_ALIGNMENT;
+    if (rounded > arena->total_max - arena->_total || !next_block(arena, rounded))
         return NULL;
-    if (!arena->_current || arena->_current->size - arena->_used < rounded) {
-        if (!next_block(arena, rounded))
-            return NULL;
-    }
-    void *result = arena->_current->bytes + arena->_used;
-    arena->_used += rounded;
-    arena->_total += rounded;
-    return result;
+    return tc_arena_alloc(arena, size);
 }
 
 void *tc_arena_zalloc(struct tc_arena *arena, size_t size)

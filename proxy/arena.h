@@ -5,11 +5,14 @@
 
 #include "types.h"
 
+#define TC_ARENA_ALIGNMENT 16u
+
 struct tc_arena_block;
 
 struct tc_arena {
     struct tc_arena_block *_first, *_current;
-    size_t _used;     /* bytes used in the current block */
+    uint8_t *_free;   /* first free byte of the current block; NULL without one */
+    size_t _room;     /* bytes free in the current block */
     size_t _total;    /* bytes used in all blocks */
     size_t total_max; /* an allocation that would pass it fails */
 };
@@ -23,9 +26,24 @@ void tc_arena_free(struct tc_arena *arena);
 /* Forgets all allocations but keeps the memory. O(1). */
 void tc_arena_reset(struct tc_arena *arena);
 
+/* What tc_arena_alloc does when the current block is full, or the arena. */
+void *tc_arena_alloc_block(struct tc_arena *arena, size_t size);
+
 /* size bytes, aligned to 16, not zeroed. NULL if the bound or memory is exhausted: the caller treats
- * the input as too large (TC_ELIMIT). size 0 gives a unique pointer. */
-void *tc_arena_alloc(struct tc_arena *arena, size_t size);
+ * the input as too large (TC_ELIMIT). size 0 gives a unique pointer. Here, for each message asks it several times. */
+static inline void *tc_arena_alloc(struct tc_arena *arena, size_t size)
+{
+    const size_t rounded =
+        size ? (size + TC_ARENA_ALIGNMENT - 1) & ~(size_t)(TC_ARENA_ALIGNMENT - 1) : TC_ARENA_ALIGNMENT;
+    /* A size so large that rounding wraps is beyond any bound. */
+    if (rounded < size || rounded > arena->_room || rounded > arena->total_max - arena->_total)
+        return tc_arena_alloc_block(arena, size);
+    void *result = arena->_free;
+    arena->_free += rounded;
+    arena->_room -= rounded;
+    arena->_total += rounded;
+    return result;
+}
 
 /* As tc_arena_alloc, zeroed. */
 void *tc_arena_zalloc(struct tc_arena *arena, size_t size);

@@ -2,23 +2,6 @@
 
 #include <string.h>
 
-/* A 64-bit finaliser (two multiplications by odd constants between xor-shifts): every input bit reaches every output
- * bit, and it is a bijection, so different words never meet under one h. */
-static uint64_t scramble(uint64_t x)
-{
-    x ^= x >> 32;
-    x *= UINT64_C(0xe9846af9b1a615d);
-    x ^= x >> 32;
-    x *= UINT64_C(0xe9846af9b1a615d);
-    x ^= x >> 28;
-    return x;
-}
-
-uint64_t tc_random_mix(uint64_t h, uint64_t word)
-{
-    return scramble(scramble(h + UINT64_C(0x9e3779b97f4a7c15)) + word);
-}
-
 uint64_t tc_random_mix_bytes(uint64_t h, struct tc_slice bytes)
 {
     h = tc_random_mix(h, bytes.len);
@@ -39,7 +22,7 @@ uint64_t tc_random_mix_text(uint64_t h, const char *text)
 
 uint64_t tc_random_below(uint64_t h, uint64_t bound)
 {
-    return (uint64_t)(((unsigned __int128)scramble(h) * bound) >> 64);
+    return (uint64_t)(((unsigned __int128)tc_random_scramble(h) * bound) >> 64);
 }
 
 void tc_random_order(uint64_t h, uint32_t *order, uint32_t count)

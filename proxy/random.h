@@ -6,8 +6,24 @@
 
 #include "types.h"
 
-/* Mixes `word` into the running hash `h` (start with a seed). A bijection of `word` for fixed `h`. */
-uint64_t tc_random_mix(uint64_t h, uint64_t word);
+/* A 64-bit finaliser (two multiplications by odd constants between xor-shifts): every input bit reaches every output
+ * bit, and it is a bijection, so different words never meet under one h. */
+static inline uint64_t tc_random_scramble(uint64_t x)
+{
+    x ^= x >> 32;
+    x *= UINT64_C(0xe9846af9b1a615d);
+    x ^= x >> 32;
+    x *= UINT64_C(0xe9846af9b1a615d);
+    x ^= x >> 28;
+    return x;
+}
+
+/* Mixes `word` into the running hash `h` (start with a seed). A bijection of `word` for fixed `h`. Here, for each
+ * message asks it several times. */
+static inline uint64_t tc_random_mix(uint64_t h, uint64_t word)
+{
+    return tc_random_scramble(tc_random_scramble(h + UINT64_C(0x9e3779b97f4a7c15)) + word);
+}
 
 /* Mixes bytes and their length into h. */
 uint64_t tc_random_mix_bytes(uint64_t h, struct tc_slice bytes);
