@@ -79,7 +79,8 @@ static int apply_cluster(const struct tc_arguments *a, const char *lua_dir, stru
 }
 
 /* What the command line says beats what the scenario says. */
-static int apply(const struct tc_arguments *a, const char *lua_dir, struct tc_scenario *scenario, struct tc_error *err)
+int tc_command_apply(const struct tc_arguments *a, const char *lua_dir, struct tc_scenario *scenario,
+                     struct tc_error *err)
 {
     int result = apply_cluster(a, lua_dir, scenario, err);
     if (result == 0)
@@ -95,12 +96,13 @@ static int apply(const struct tc_arguments *a, const char *lua_dir, struct tc_sc
 }
 
 /* The options that a repetition must carry beside the seed. */
+static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK, TC_OPTION_BUG,       TC_OPTION_REPLICAS,
+                                         TC_OPTION_CLIENTS,  TC_OPTION_BEFORE, TC_OPTION_DURING,    TC_OPTION_AFTER,
+                                         TC_OPTION_DURATION, TC_OPTION_WORLD,  TC_OPTION_SIGNATURES};
+_Static_assert(sizeof kept / sizeof *kept + TC_SCRIPT_ARGS_MAX <= TC_DECISIONS_OPTIONS_MAX, "options in a header");
+
 static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
 {
-    static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK,    TC_OPTION_BUG,
-                                             TC_OPTION_REPLICAS, TC_OPTION_CLIENTS,   TC_OPTION_BEFORE,
-                                             TC_OPTION_DURING,   TC_OPTION_AFTER,     TC_OPTION_DURATION,
-                                             TC_OPTION_WORLD,    TC_OPTION_SIGNATURES};
     size_t used = 0;
     out[0] = 0;
     for (size_t i = 0; i < sizeof kept / sizeof *kept && used < size; i++)
@@ -109,6 +111,18 @@ static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
                                      a->values[kept[i]]);
     for (size_t i = 0; i < a->arg_count && used < size; i++)
         used += (size_t)snprintf(out + used, size - used, "%s--arg %s", used ? " " : "", a->args[i]);
+}
+
+void tc_command_header(const struct tc_arguments *a, const char *named, struct tc_decisions_header *out)
+{
+    memset(out, 0, sizeof *out);
+    snprintf(out->scenario, sizeof out->scenario, "%s", named);
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
+        if (tc_arguments_has(a, kept[i]) && kept[i] != TC_OPTION_WORLD && kept[i] != TC_OPTION_SIGNATURES)
+            snprintf(out->options[out->option_count++], sizeof out->options[0], "%s=%s", tc_options[kept[i]].name,
+                     a->values[kept[i]]);
+    for (size_t i = 0; i < a->arg_count && out->option_count < TC_DECISIONS_OPTIONS_MAX; i++)
+        snprintf(out->options[out->option_count++], sizeof out->options[0], "arg=%s", a->args[i]);
 }
 
 /* --world and --signatures. */
@@ -128,8 +142,8 @@ static int apply_world(const struct tc_arguments *a, struct tc_run_request *requ
 }
 
 /* A request with what all three commands have in common. The texts it points to live as long as `a`, or are static. */
-static int prepare(const struct tc_arguments *a, const struct tc_scenario *scenario, struct tc_run_request *request,
-                   struct tc_error *err)
+int tc_command_request(const struct tc_arguments *a, const struct tc_scenario *scenario, struct tc_run_request *request,
+                       struct tc_error *err)
 {
     static char program[512], repeat_with[1024];
     repeat_options(a, repeat_with, sizeof repeat_with);
@@ -160,6 +174,7 @@ static int prepare(const struct tc_arguments *a, const struct tc_scenario *scena
 int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_scenario scenario;
+    static struct tc_decisions_header header;
     struct tc_run_request request;
     struct tc_run_result outcome;
     uint64_t times;
@@ -169,11 +184,14 @@ int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
                             "'turncoat run' needs one scenario: a file, or a name of 'turncoat list scenarios'");
     const char *lua_dir = tc_command_lua_dir(a);
     if ((result = tc_scenario_load(lua_dir, a->operands[0], &scenario, err)) < 0 ||
-        (result = apply(a, lua_dir, &scenario, err)) < 0 || (result = prepare(a, &scenario, &request, err)) < 0 ||
+        (result = tc_command_apply(a, lua_dir, &scenario, err)) < 0 ||
+        (result = tc_command_request(a, &scenario, &request, err)) < 0 ||
         (result = tc_arguments_u64(a, TC_OPTION_TIMES, 1, &times, err)) < 0)
         return result;
     if (tc_arguments_has(a, TC_OPTION_DRY_RUN))
         return tc_run_dry(&request, err);
+    tc_command_header(a, a->operands[0], &header);
+    request.header = &header;
     int worst = 0;
     for (uint64_t i = 0; i < times && worst != 130; i++, request.seed++) {
         if ((result = tc_run(&request, &outcome, err)) < 0)
@@ -193,7 +211,7 @@ static int demo_run(const struct tc_arguments *a, const char *scenario_name, int
     struct tc_run_result outcome;
     int result = tc_scenario_load(tc_command_lua_dir(a), scenario_name, &scenario, err);
     if (result == 0)
-        result = prepare(a, &scenario, &request, err);
+        result = tc_command_request(a, &scenario, &request, err);
     if (result == 0)
         result = tc_run(&request, &outcome, err);
     if (result < 0)
@@ -237,7 +255,8 @@ int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
     scenario.traitors_max = -1;
     const char *lua_dir = tc_command_lua_dir(a);
     const char *observe = tc_arguments_text(a, TC_OPTION_OBSERVE, "oracles");
-    if ((result = apply(a, lua_dir, &scenario, err)) < 0 || (result = prepare(a, &scenario, &request, err)) < 0)
+    if ((result = tc_command_apply(a, lua_dir, &scenario, err)) < 0 ||
+        (result = tc_command_request(a, &scenario, &request, err)) < 0)
         return result;
     bool none = strcmp(observe, "none") == 0;
     if (!none && strcmp(observe, "messages") != 0 && strcmp(observe, "oracles") != 0)

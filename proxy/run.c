@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define START_TIMEOUT_NS UINT64_C(10000000000)
@@ -37,6 +38,10 @@ static int open_cluster(struct tc_run *run, struct tc_error *err)
     const struct tc_run_request *request = run->request;
     if (request->simulated)
         return tc_run_sim_keys(run, err);
+    if (request->check) {
+        int opened = tc_run_check_open(run, err);
+        return opened == 0 ? tc_run_keys(run, err) : opened;
+    }
     int result = tc_run_listeners(run, err);
     if (result == 0 && run->scenario->cluster.start) {
         result = tc_launch_prepare(run->scenario, request->program, run->dir, request->seed, &run->launch, err);
@@ -44,56 +49,13 @@ static int open_cluster(struct tc_run *run, struct tc_error *err)
     return result == 0 ? tc_run_keys(run, err) : result;
 }
 
-static int load_script(struct tc_run *run, struct tc_script **out, struct tc_error *err)
-{
-    const char *args[TC_SCRIPT_ARGS_MAX];
-    for (uint32_t i = 0; i < run->scenario->arg_count; i++)
-        args[i] = run->scenario->args[i];
-    struct tc_script_config config = {
-        .path = run->attack_path,
-        .lua_dir = run->request->lua_dir,
-        .protocol = run->protocol,
-        .env = run->env,
-        .ledger = &run->ledger,
-        .seed = run->request->seed,
-        .args = args,
-        .arg_count = run->scenario->arg_count,
-    };
-    return tc_script_load(&config, out, err);
-}
-
-/* An attack that signs, in a cluster of whose replicas no secret key is held, could only fail later. */
-static int check_keys(const struct tc_run *run, struct tc_error *err)
-{
-    if (!tc_script_info(run->script)->needs_keys)
-        return 0;
-    for (uint32_t node = 0; node < run->cluster.n; node++)
-        if (tc_keyring_has_secret(run->keys, node))
-            return 0;
-    return tc_error_set(err, TC_EKEY, "attack '%s' signs as the traitors, but no replica's secret key is held: %s%s%s",
-                        tc_script_info(run->script)->name, run->key_missing.code ? "" : run->scenario->cluster.path,
-                        run->key_missing.code ? "" : ": give the replicas key = \"FILE\"", run->key_missing.text);
-}
-
-static int open_script(struct tc_run *run, struct tc_error *err)
-{
-    const struct tc_scenario *scenario = run->scenario;
-    run->ledger.traitors_max = scenario->traitors_max >= 0 ? (uint32_t)scenario->traitors_max : run->cluster.f;
-    if (!scenario->attack[0])
-        return 0;
-    int result = tc_script_find(run->request->lua_dir, "attacks", scenario->attack, run->attack_path, err);
-    if (result == 0)
-        result = load_script(run, &run->script, err);
-    return result == 0 ? check_keys(run, err) : result;
-}
-
 /* SIGHUP: the new file takes the old one's place only if it loads. */
 static int reload(void *self, const struct tc_handler **handler, struct tc_error *err)
 {
     struct tc_run *run = self;
     struct tc_script *fresh = NULL;
-    int result =
-        run->script ? load_script(run, &fresh, err) : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
+    int result = run->script ? tc_run_script(run, &fresh, err)
+                             : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
     if (result < 0) {
         fprintf(stderr, "turncoat: reload refused, the script stays as it is: %s\n", err->text);
         return result;
@@ -111,7 +73,7 @@ static int open_engine(struct tc_run *run, struct tc_error *err)
     struct tc_engine_config config = {
         .protocol = run->protocol,
         .env = run->env,
-        .handler = run->script ? tc_script_handler(run->script) : NULL,
+        .handler = run->handler,
         .ledger = &run->ledger,
         .seed = run->request->seed,
         .observe = !run->request->pass_through,
@@ -147,10 +109,12 @@ static int open_judges(struct tc_run *run, struct tc_error *err)
         .has_client_history = scenario->cluster.start,
         .has_messages = true,
         .links_complete = true,
-        .had_attack = run->script != NULL,
+        .had_attack = run->handler != NULL,
         .expect = expected_status(scenario->expect_verdict),
         .expect_evidence = scenario->expect_evidence == TC_EXPECT_YES,
     };
+    if (run->checking)
+        tc_run_check_judge(run, &config);
     run->metrics = tc_metrics_new(run->protocol, &run->env, BUCKET_NS);
     if (run->request->judge)
         run->judge = tc_judge_new(&config);
@@ -177,6 +141,15 @@ static void hung(void *self)
     _exit(70);
 }
 
+/* Captures are stamped by the clock on the wall: the record says how the run's own goes beside it. */
+static void note_wall(const struct tc_run *run)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    tc_recorder_wall(run->recorder, tc_live_now_ns(run->live),
+                     (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
+}
+
 static int open_live(struct tc_run *run, struct tc_error *err)
 {
     static char capture_path[600], log_dir[600];
@@ -199,15 +172,20 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .log_dir = log_dir,
         .protocol = request->verify_all ? run->protocol : NULL,
         .protocol_env = &run->env,
-        .hung = run->script ? hung : NULL, /* nothing else can hang, and a process without threads is faster */
+        .hung = run->handler ? hung : NULL, /* nothing else can hang, and a process without threads is faster */
     };
     memcpy(config.plan.phase_ns, run->scenario->phase_ns, sizeof config.plan.phase_ns);
     for (uint32_t i = 0; i < run->cluster.n; i++)
         if (run->scenario->cluster.nodes[i].log[0])
             config.log_paths[i] = run->scenario->cluster.nodes[i].log;
     int result = tc_live_open(&config, &run->live, err);
+    if (result == 0)
+        note_wall(run);
     if (result == 0 && run->launch)
         result = tc_launch_start(run->launch, run->keeper, tc_run_dialled, run, err);
+    struct tc_error describing = {0};
+    if (result == 0 && tc_run_describe_cluster(run, &describing) < 0)
+        fprintf(stderr, "turncoat: %s\n", describing.text);
     return result;
 }
 
@@ -219,16 +197,22 @@ static int run_open(struct tc_run *run, struct tc_error *err)
     if (result == 0 && run->scenario->cluster.start && !request->simulated)
         result = tc_keeper_start(&run->keeper, err);
     if (result == 0)
-        result = tc_recorder_open(request->out_dir, run->scenario->name, request->seed, run->dir, &run->recorder, err);
+        result = request->dir ? tc_recorder_open_at(request->dir, run->dir, &run->recorder, err)
+                              : tc_recorder_open(request->out_dir, run->scenario->name, request->seed, run->dir,
+                                                 &run->recorder, err);
     if (result == 0)
         result = open_cluster(run, err);
     if (result == 0)
-        result = open_script(run, err);
+        result = tc_run_attack_open(run, err);
+    if (result == 0)
+        result = tc_run_decisions_begin(run, err);
     if (result == 0)
         result = open_engine(run, err);
     if (result == 0)
         result = open_judges(run, err);
-    if (result == 0) {
+    if (result == 0 && request->check) {
+        tc_run_check_show(run);
+    } else if (result == 0) {
         tc_run_show_head(run);
         result = request->simulated ? tc_run_sim_open(run, err) : open_live(run, err);
     }
@@ -239,11 +223,11 @@ static void run_close(struct tc_run *run)
 {
     tc_live_free(run->live);
     tc_sim_free(run->sim);
+    tc_run_check_close(run);
     tc_keeper_stop(run->keeper);
     tc_launch_free(run->launch);
     tc_engine_free(run->engine);
-    tc_script_free(run->reloaded);
-    tc_script_free(run->script);
+    tc_run_attack_close(run);
     tc_judge_free(run->judge);
     tc_metrics_free(run->metrics);
     tc_recorder_free(run->recorder);
@@ -310,16 +294,21 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
     static const char *args[TC_SCRIPT_ARGS_MAX];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
-    snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, request->named,
-             *request->repeat_with ? " " : "", request->repeat_with, request->seed);
+    if (request->check)
+        snprintf(repeat, sizeof repeat, "%s", request->command);
+    else
+        snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, request->named,
+                 *request->repeat_with ? " " : "", request->repeat_with, request->seed);
     for (uint32_t i = 0; i < scenario->arg_count; i++)
         args[i] = scenario->args[i];
     *info = (struct tc_run_info){
         .name = scenario->name,
         .protocol = run->protocol->name,
-        .world = run->sim ? "sim" : "live",
-        .attack = run->script ? tc_script_info(run->script)->name : "",
-        .attack_summary = run->script ? tc_script_info(run->script)->summary : "",
+        .world = run->checking ? "capture"
+                 : run->sim    ? "sim"
+                               : "live",
+        .attack = tc_run_attack_name(run),
+        .attack_summary = tc_run_attack_summary(run),
         .bug = request->bug,
         .scenario_path = scenario->path,
         .attack_path = run->attack_path,
@@ -361,10 +350,17 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     tc_judge_summary(run->judge, missed, &summary);
     describe(run, ended, why, now_ns, &info);
     info.exit_code = result->exit_code = exit_code(ended, &summary);
+    const struct tc_run_request *request = run->request;
+    for (size_t i = 0; i < sizeof request->notes / sizeof *request->notes && request->notes[i]; i++)
+        info.notes[info.note_count++] = request->notes[i];
+    for (size_t i = 0; i < sizeof request->repeats / sizeof *request->repeats && request->repeats[i]; i++)
+        info.repeat[info.repeat_count++] = request->repeats[i];
     if (summary.status == TC_EXPECTED && run->scenario->summary[0])
         info.notes[info.note_count++] = run->scenario->summary;
     if (run->sim && run->request->capture)
         info.notes[info.note_count++] = "the simulation writes no trace.pcap: its bytes were on no wire";
+    if (run->checking)
+        tc_run_check_notes(run, &info);
     input.info = &info;
     input.judge = run->judge;
     input.summary = &summary;
@@ -372,10 +368,12 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     input.stats = tc_engine_stats(run->engine);
     for (int verb = 0; verb < TC_VERB_COUNT; verb++)
         result->bitten += input.stats->bitten[verb];
+    tc_run_decisions_end(run, &summary, info.exit_code);
     int wrote = tc_recorder_finish(run->recorder, &input, &writing);
     input.recorder = run->recorder;
     snprintf(report_path, sizeof report_path, "%s/report.html", run->dir);
-    print_text(tc_report_terminal(&input, report_path, run->request->color, run->request->verbose));
+    if (!run->request->silent)
+        print_text(tc_report_terminal(&input, report_path, run->request->color, run->request->verbose));
     if (wrote < 0)
         fprintf(stderr, "turncoat: the run directory is not complete: %s\n", writing.text);
     if (run->request->junit_path)
@@ -386,7 +384,7 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
 static bool only_capture_failed(const struct tc_run *run)
 {
     struct tc_live_stats stats = {0};
-    if (!run->sim)
+    if (run->live)
         tc_live_stats(run->live, &stats);
     return stats.only_capture_failed;
 }
@@ -402,7 +400,9 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
     run.phase = TC_RUN_ENDED;
     int outcome = run_open(&run, err);
     if (outcome == 0) {
-        int ended = run.sim ? tc_run_sim(&run, err) : tc_live_run(run.live, err);
+        int ended = run.checking ? tc_run_check_world(&run, err)
+                    : run.sim    ? tc_run_sim(&run, err)
+                                 : tc_live_run(run.live, err);
         tc_run_show_end(&run);
         if (ended == TC_EINTERRUPTED && request->interrupt_ends)
             ended = 0;
@@ -418,6 +418,9 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
             report(&run, ended, err, result);
         else
             result->exit_code = tc_error_exit(ended);
+        result->end = run.end;
+        result->replay_wanted = run.replay ? tc_replay_wanted(run.replay) : 0;
+        result->replay_matched = run.replay ? tc_replay_matched(run.replay) : 0;
     }
     run_close(&run);
     return outcome;

@@ -22,6 +22,13 @@ struct tc_run {
     struct tc_script *script; /* NULL: no attack */
     char attack_path[TC_PATH_MAX];
     struct tc_script *reloaded; /* took the place of `script` on SIGHUP */
+    /* in the place of a script, or around it: run_attack.c */
+    struct tc_adversary *adversary;
+    struct tc_replay *replay;
+    struct tc_tape tape;              /* simulation, with a header: all that the attack answers */
+    uint32_t tape_next;               /* the first item whose line, if it has one of its own, is not written yet */
+    const struct tc_handler *handler; /* what the engine is given; NULL: no attack */
+    struct tc_decisions_end end;
     struct tc_engine *engine;
     struct tc_judge *judge;
     struct tc_metrics *metrics;
@@ -29,7 +36,8 @@ struct tc_run {
     struct tc_keeper *keeper;
     struct tc_launch *launch;
     struct tc_live *live; /* or */
-    struct tc_sim *sim;
+    struct tc_sim *sim;   /* or */
+    struct tc_checking *checking;
     struct tc_live_listener *listeners;
     size_t listener_count;
     char dir[512];
@@ -66,6 +74,18 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation);
 /* Says which logs are missing, and that the run waits for the first decision. */
 void tc_run_show_logs(const struct tc_run *run);
 
+/* ---- run_attack.c: who decides what becomes of messages, and what decisions.jsonl says of it ---- */
+
+/* Loads the script, strategy or replay. */
+int tc_run_attack_open(struct tc_run *run, struct tc_error *err);
+void tc_run_attack_close(struct tc_run *run);
+int tc_run_script(struct tc_run *run, struct tc_script **out, struct tc_error *err); /* a fresh one */
+const char *tc_run_attack_name(const struct tc_run *run);                            /* "" none */
+const char *tc_run_attack_summary(const struct tc_run *run);
+/* Begins and ends decisions.jsonl, if the request has a header. */
+int tc_run_decisions_begin(struct tc_run *run, struct tc_error *err);
+void tc_run_decisions_end(struct tc_run *run, const struct tc_verdict_summary *summary, int exit_code);
+
 /* A sink that feeds oracles, metrics, recorder and the terminal. */
 struct tc_sink tc_run_sink(struct tc_run *run);
 
@@ -76,6 +96,24 @@ int tc_run_sim_keys(struct tc_run *run, struct tc_error *err);
 int tc_run_sim_open(struct tc_run *run, struct tc_error *err);
 int tc_run_sim(struct tc_run *run, struct tc_error *err);
 uint64_t tc_run_now_ns(const struct tc_run *run); /* of either world */
+
+/* ---- run_capture.c: the same for the capture world ---- */
+
+/* Reads where the nodes of the cluster file listen, and opens the observations beside the capture. TC_EUSAGE. */
+int tc_run_check_open(struct tc_run *run, struct tc_error *err);
+int tc_run_check_world(struct tc_run *run, struct tc_error *err);
+/* What the capture world has no ground truth for. */
+void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config);
+void tc_run_check_show(const struct tc_run *run);
+/* What could not be read, for the report. The texts live until the next run. */
+void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info);
+uint64_t tc_run_check_now_ns(const struct tc_run *run);
+void tc_run_check_close(struct tc_run *run);
+
+/* ---- run_describe.c ---- */
+
+/* Writes cluster.lua into the run directory: what `turncoat check` must know of the cluster to judge the trace. */
+int tc_run_describe_cluster(struct tc_run *run, struct tc_error *err);
 
 /* Closes the last phase's line. */
 void tc_run_show_end(struct tc_run *run);

@@ -10,7 +10,7 @@ void tc_run_show_head(const struct tc_run *run)
 {
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
-    if (request->quiet)
+    if (request->quiet || request->silent)
         return;
     printf("cluster   %s, %u replicas (f=%u), ", run->protocol->name, run->cluster.n, run->cluster.f);
     if (request->simulated)
@@ -23,8 +23,8 @@ void tc_run_show_head(const struct tc_run *run)
                run->listener_count);
     else
         printf("already running, %s · proxy on %zu listeners\n", scenario->cluster.path, run->listener_count);
-    if (run->script)
-        printf("attack    %s: %s\n", tc_script_info(run->script)->name, tc_script_info(run->script)->summary);
+    if (run->handler)
+        printf("attack    %s: %s\n", tc_run_attack_name(run), tc_run_attack_summary(run));
     else
         printf("attack    none\n");
     printf("seed      0x%08" PRIx64 "\n", request->seed);
@@ -41,7 +41,7 @@ static void erase_live_line(struct tc_run *run)
 /* One line for a phase that has ended: what it was like. */
 static void close_phase(struct tc_run *run, uint64_t now_ns)
 {
-    if (run->request->quiet || run->phase_begin_ns == TC_NEVER_NS || run->phase == TC_RUN_ENDED)
+    if (run->request->quiet || run->request->silent || run->phase_begin_ns == TC_NEVER_NS || run->phase == TC_RUN_ENDED)
         return;
     struct tc_metrics_now now;
     tc_metrics_now(run->metrics, now_ns, &now);
@@ -75,7 +75,7 @@ static void enter_phase(struct tc_run *run, enum tc_run_phase phase, uint64_t no
 
 static void show_traitors(struct tc_run *run)
 {
-    if (run->request->quiet || run->phase != TC_RUN_DURING || !run->ledger.frozen)
+    if (run->request->quiet || run->request->silent || run->phase != TC_RUN_DURING || !run->ledger.frozen)
         return;
     erase_live_line(run);
     printf("traitors ");
@@ -122,7 +122,7 @@ static void decide(void *self, const struct tc_decision *decision)
 static void progress(void *self, uint64_t now_ns)
 {
     struct tc_run *run = self;
-    if (!run->request->terminal || run->request->quiet)
+    if (!run->request->terminal || run->request->quiet || run->request->silent)
         return;
     struct tc_metrics_now now;
     char line[256];
@@ -143,6 +143,6 @@ void tc_run_show_end(struct tc_run *run)
 {
     close_phase(run, tc_run_now_ns(run));
     erase_live_line(run);
-    if (run->last_note[0] && !run->request->quiet)
+    if (run->last_note[0] && !run->request->quiet && !run->request->silent)
         printf("note      %s\n", run->last_note);
 }

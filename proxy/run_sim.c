@@ -44,6 +44,8 @@ int tc_run_sim_open(struct tc_run *run, struct tc_error *err)
     config.bugs = bug >= 0 ? TC_BUG_BIT(bug) : 0;
     config.load.clients = run->cluster.client_count;
     config.interrupted = ask;
+    if (run->request->header && run->request->header->decisions_max)
+        config.decisions_max = run->request->header->decisions_max;
     return tc_sim_open(&config, &run->sim, err);
 }
 
@@ -62,5 +64,7 @@ int tc_run_sim(struct tc_run *run, struct tc_error *err)
 
 uint64_t tc_run_now_ns(const struct tc_run *run)
 {
+    if (run->checking)
+        return tc_run_check_now_ns(run);
     return run->sim ? tc_sim_now_ns(run->sim) : tc_live_now_ns(run->live);
 }

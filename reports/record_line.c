@@ -5,7 +5,8 @@
 
 static void add_number(struct tc_buf *t, const char *name, uint64_t value)
 {
-    tc_buf_format(t, ",\"%s\":%llu", name, (unsigned long long)value);
+    /* JSON knows no 64-bit numbers: what a forged message may hold above 2^63 is a hexadecimal text. */
+    tc_buf_format(t, value <= INT64_MAX ? ",\"%s\":%llu" : ",\"%s\":\"0x%llx\"", name, (unsigned long long)value);
 }
 
 static void add_string(struct tc_buf *t, const char *name, const char *value)

@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "recorder_parts.h"
 
+#include "../proxy/random.h"
 #include "record_line.h"
 #include "render.h"
 
@@ -52,16 +53,22 @@ static int make_parents(const char *path, struct tc_error *err)
     return tc_out_directory(part, err);
 }
 
-/* OUT/NAME/TIME-SEED, or TIME-SEED-2 … when two runs begin within one second. */
-static int make_run_dir(struct tc_recorder *r, const char *parent, uint64_t seed, struct tc_error *err)
+static struct tm started_now(struct tc_recorder *r)
 {
     struct timespec now;
     struct tm utc;
-    char stamp[32];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
-    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     strftime(r->started, sizeof r->started, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return utc;
+}
+
+/* OUT/NAME/TIME-SEED, or TIME-SEED-2 … when two runs begin within one second. */
+static int make_run_dir(struct tc_recorder *r, const char *parent, uint64_t seed, struct tc_error *err)
+{
+    char stamp[32];
+    const struct tm utc = started_now(r);
+    strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     for (int attempt = 1; attempt < 1000; attempt++) {
         char suffix[16] = "";
         if (attempt > 1)
@@ -113,19 +120,30 @@ static int open_logs(struct tc_recorder *r, struct tc_error *err)
     return rc;
 }
 
+static struct tc_recorder *recorder_new(struct tc_error *err)
+{
+    struct tc_recorder *r = calloc(1, sizeof *r);
+    if (r)
+        r->window = tc_window_new();
+    if (r && r->window)
+        return r;
+    free(r);
+    tc_error_set(err, TC_EMEMORY, "no memory for the recorder");
+    return NULL;
+}
+
 int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
                      struct tc_recorder **out, struct tc_error *err)
 {
     char safe[TC_NAME_MAX], parent[512];
     *out = NULL;
-    struct tc_recorder *r = calloc(1, sizeof *r);
+    struct tc_recorder *r = recorder_new(err);
     if (!r)
-        return tc_error_set(err, TC_EMEMORY, "no memory for the recorder");
-    r->window = tc_window_new();
+        return TC_EMEMORY;
     safe_name(name, safe);
-    int rc = r->window ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the window of messages");
+    int rc = 0;
     int len = snprintf(parent, sizeof parent, "%s/%s", out_dir, safe);
-    if (rc == 0 && (len < 0 || (size_t)len >= sizeof parent))
+    if (len < 0 || (size_t)len >= sizeof parent)
         rc = tc_error_set(err, TC_EUSAGE, "%s: the path is too long", out_dir);
     if (rc == 0)
         rc = make_parents(parent, err);
@@ -138,6 +156,27 @@ int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char 
         return rc;
     }
     point_latest(r, parent);
+    snprintf(path, 512, "%s", r->dir);
+    *out = r;
+    return 0;
+}
+
+int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_recorder **out, struct tc_error *err)
+{
+    *out = NULL;
+    struct tc_recorder *r = recorder_new(err);
+    if (!r)
+        return TC_EMEMORY;
+    int rc = strlen(dir) < sizeof r->dir - 64 ? make_parents(dir, err)
+                                              : tc_error_set(err, TC_EUSAGE, "%s: the path is too long", dir);
+    snprintf(r->dir, sizeof r->dir, "%s", dir);
+    started_now(r);
+    if (rc == 0)
+        rc = open_logs(r, err);
+    if (rc < 0) {
+        tc_recorder_free(r);
+        return rc;
+    }
     snprintf(path, 512, "%s", r->dir);
     *out = r;
     return 0;
@@ -156,13 +195,35 @@ static void end_line(struct tc_recorder *r, struct tc_out *out)
         out->lost++;
     else
         tc_out_write(out, tc_buf_get(&r->line), r->line.len);
+    if (r->hashed)
+        r->hash = tc_random_mix_bytes(r->hash, (struct tc_slice){(const uint8_t *)tc_buf_get(&r->line), r->line.len});
+}
+
+static void hash_message(struct tc_recorder *r, const struct tc_observation *o)
+{
+    const struct tc_message *m = o->message.message;
+    r->hash = tc_random_mix(r->hash, o->time_ns);
+    r->hash = tc_random_mix(r->hash, (uint64_t)m->from << 32 | (uint64_t)m->to << 16 | (uint64_t)o->message.said << 1 |
+                                         (uint64_t)o->message.heard);
+    r->hash = tc_random_mix_bytes(r->hash, m->frame);
+}
+
+void tc_recorder_wall(struct tc_recorder *r, uint64_t time_ns, uint64_t wall_ns)
+{
+    begin_line(r);
+    tc_buf_format(&r->line, "{\"t\":%llu,\"e\":\"wall\",\"ns\":%llu}\n", (unsigned long long)time_ns,
+                  (unsigned long long)wall_ns);
+    end_line(r, &r->observations);
 }
 
 void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *o)
 {
     tc_window_observe(r->window, o);
-    if (o->kind == TC_OBS_MESSAGE)
+    if (o->kind == TC_OBS_MESSAGE) {
+        if (r->hashed)
+            hash_message(r, o);
         return;
+    }
     r->observation_count++;
     r->overflow_count += o->kind == TC_OBS_OVERFLOW;
     r->spliced_count += o->kind == TC_OBS_SPLICED;
@@ -188,14 +249,50 @@ static void measure_delay(struct tc_recorder *r, const struct tc_decision *d)
     tc_histogram_add(&(*delays)->late, d->measured_ns > d->asked_ns ? d->measured_ns - d->asked_ns : 0);
 }
 
+static void write_before(struct tc_recorder *r)
+{
+    if (!r->extra.before)
+        return;
+    begin_line(r);
+    r->extra.before(r->extra.self, &r->line);
+    if (r->line.len > 0 || r->line.failed)
+        end_line(r, &r->decisions);
+}
+
 void tc_recorder_decide(struct tc_recorder *r, const struct tc_decision *d)
 {
     r->decision_count++;
     tc_window_decide(r->window, d);
     measure_delay(r, d);
+    write_before(r);
     begin_line(r);
     tc_record_decision(&r->line, d);
+    if (r->extra.more && !r->line.failed) {
+        r->line.len -= 2; /* the brace and the newline come after what is added */
+        r->extra.more(r->extra.self, &r->line, d);
+        tc_buf_add(&r->line, "}\n");
+    }
     end_line(r, &r->decisions);
+}
+
+void tc_recorder_extend(struct tc_recorder *r, const char *first_line, const struct tc_recorder_extra *extra)
+{
+    tc_out_write(&r->decisions, first_line, strlen(first_line));
+    if (!extra)
+        return;
+    r->extra = *extra;
+    r->hashed = true;
+}
+
+struct tc_recorder_seen tc_recorder_seen(const struct tc_recorder *r)
+{
+    return (struct tc_recorder_seen){r->hash, r->decision_count, r->observation_count};
+}
+
+void tc_recorder_end_decisions(struct tc_recorder *r, const char *last_line)
+{
+    write_before(r);
+    tc_out_write(&r->decisions, last_line, strlen(last_line));
 }
 
 void tc_recorder_mark(struct tc_recorder *r, uint64_t time_ns)

@@ -10,6 +10,7 @@
 #include "../oracles/judge.h"
 #include "../oracles/metrics.h"
 #include "../proxy/engine.h"
+#include "buf.h"
 
 struct tc_run_info {
     const char *name;                                             /* scenario */
@@ -37,9 +38,36 @@ struct tc_recorder;
 int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
                      struct tc_recorder **out, struct tc_error *err);
 
+/* Says when a moment of the run was by the clock on the wall (nanoseconds since 1970), so that observations.jsonl can
+ * be laid beside a capture taken by others. */
+void tc_recorder_wall(struct tc_recorder *r, uint64_t time_ns, uint64_t wall_ns);
+
+/* The same in exactly this directory, which may be there already. */
+int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_recorder **out, struct tc_error *err);
+
 /* Log-line observations go to observations.jsonl; messages into a bounded window for the picture. */
 void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *observation);
 void tc_recorder_decide(struct tc_recorder *r, const struct tc_decision *decision);
+
+/* What makes decisions.jsonl something that can be repeated is known to the run, not to its recorder: lines before, and
+ * fields of, the decisions. Each may add nothing. */
+struct tc_recorder_extra {
+    void *self;
+    void (*before)(void *self, struct tc_buf *lines); /* whole lines that go before what is written next */
+    void (*more)(void *self, struct tc_buf *line, const struct tc_decision *decision); /* `,"name":value` … */
+};
+
+/* Before the run: decisions.jsonl begins with this line (newline included). `extra` (may be NULL, is copied) is asked
+ * from then on, and all that is recorded, messages too, goes into a hash. */
+void tc_recorder_extend(struct tc_recorder *r, const char *first_line, const struct tc_recorder_extra *extra);
+
+/* After the run and before tc_recorder_finish: what was recorded, and the line that ends decisions.jsonl. The hash is
+ * equal for equal runs. */
+struct tc_recorder_seen {
+    uint64_t hash, decisions, observations; /* observations: lines of observations.jsonl */
+};
+struct tc_recorder_seen tc_recorder_seen(const struct tc_recorder *r);
+void tc_recorder_end_decisions(struct tc_recorder *r, const char *last_line);
 
 /* A finding arrived at time_ns (call it when tc_judge_violations grows, or a detector caught somebody): the window of
  * messages around this moment is kept for the picture. Only the first call counts. */

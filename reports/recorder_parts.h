@@ -19,6 +19,9 @@ struct tc_recorder {
     char started[32]; /* UTC, ISO 8601 */
     struct tc_out decisions, observations;
     struct tc_buf line;
+    struct tc_recorder_extra extra; /* zeroed: none */
+    bool hashed;
+    uint64_t hash;
     struct tc_window *window;
     struct tc_recorder_delays *delays[TC_VERB_COUNT]; /* NULL until one was measured */
     uint64_t decision_count, observation_count, overflow_count, spliced_count, complaint_count;

@@ -1,0 +1,154 @@
+/* Replay: what an attack answered, written down moment by moment (a *tape*), and answered again.
+ *
+ * A tape holds every answer of a handler that was more than a plain forward: the verdict on a message, side actions,
+ * timers, notes, and whom it signed for. A moment is the call that was answered, by a name that does not depend on
+ * counting calls: a message by (link, key, occurrence), a timer by its token, a decision by its sequence number. The
+ * engine is deterministic, so a replay that gives all answers of a tape at the moments where they were given repeats
+ * the run to the byte; one that leaves some out is what shrinking tries. Works for scripts and strategies alike. Pure.
+ *
+ * Left out is always a *choice*: a verdict or a side action. Timers stay, for they do nothing
+ * by themselves; notes go. Once something is left out, the moment at which a signature was made may not come, though a
+ * later one uses it; so then everybody whose signature the remaining bytes may hold is in F_s from the beginning: that
+ * can hide a violation, and never invents one. */
+#ifndef TC_REPLAY_H
+#define TC_REPLAY_H
+
+#include "ledger.h"
+#include "plan.h"
+
+#define TC_TAPE_ITEMS_MAX ((uint32_t)1 << 20)
+#define TC_TAPE_BYTES_MAX ((size_t)512 << 20)
+
+/* A call to a handler, by name. Equal names are told apart by their order. */
+struct tc_moment {
+    enum tc_call_kind call;
+    uint64_t time_ns;
+    uint16_t from, to;   /* MESSAGE, HEAR: the link. VIEW: `from` is the replica. Otherwise TC_NODE_NONE */
+    uint64_t key;        /* the message's; TIMER: token, DECIDE: sequence, VIEW: view, PHASE: the phase */
+    uint32_t occurrence; /* the message's */
+};
+
+enum tc_tape_kind {
+    TC_TAPE_TRAITORS, /* nodes: who was named, at BEGIN */
+    TC_TAPE_SIGNED,   /* nodes: who was signed for, and had not been before */
+    TC_TAPE_NOTE,
+    TC_TAPE_TIMER,
+    TC_TAPE_OP,     /* a choice */
+    TC_TAPE_VERDICT /* a choice: other than forward */
+};
+
+/* One thing of an answer. Everything pointed to is the tape's. */
+struct tc_tape_item {
+    enum tc_tape_kind kind;
+    uint32_t moment;   /* index into the tape's moments */
+    uint64_t decision; /* choices: the id that the engine gave it (1, 2, …) */
+    union {
+        struct tc_nodeset nodes;
+        const char *note;
+        struct {
+            uint64_t delay_ns, token; /* delay: from the moment on */
+        } timer;
+        const struct tc_op *op;
+        struct {
+            const struct tc_slice *frames;
+            uint32_t frame_count, duplicates;
+            enum tc_verb verb;
+            uint64_t delay_ns, window_ns;
+            const char *hold_name; /* NULL if there is none; the same for why */
+            const char *why;
+        } verdict;
+    };
+};
+
+struct tc_tape {
+    struct tc_moment *moments;
+    struct tc_tape_item *items; /* by moment; choices by rising decision */
+    uint32_t moment_count, item_count, choice_count;
+    bool full; /* a bound was reached: it does not hold everything, and cannot be replayed */
+    /* Of the handler: a replay must be called when it was called, for a call alone lets the engine say what it knows.
+     */
+    bool always;
+    uint32_t kinds, calls;
+    char rule[TC_NAME_MAX]; /* the attack's name */
+    uint32_t _moment_size, _item_size;
+    uint64_t _decision;
+    struct tc_arena _arena;
+    struct tc_handler _handler; /* of the recording */
+    const struct tc_handler *_inner;
+    const struct tc_ledger *_ledger;
+};
+
+/* The name of a call. */
+struct tc_moment tc_moment_of(const struct tc_call *call);
+
+/* An empty tape. Cannot fail. */
+void tc_tape_init(struct tc_tape *tape);
+void tc_tape_free(struct tc_tape *tape);
+
+/* A handler that asks `inner` and writes down what it answers; it lives as long as the tape and `inner`. The tape is
+ * emptied first. NULL if `inner` is. Too much for the tape sets `full` and changes nothing else. */
+const struct tc_handler *tc_tape_record(struct tc_tape *tape, const struct tc_handler *inner,
+                                        const struct tc_ledger *ledger);
+
+/* For readers of a tape that was stored: each adds what it names, copying what is pointed to. Items go in in the order
+ * in which they are to be given. TC_ELIMIT, TC_EMEMORY: the tape is as before. */
+int tc_tape_add_moment(struct tc_tape *tape, const struct tc_moment *moment);
+int tc_tape_add(struct tc_tape *tape, const struct tc_tape_item *item);
+
+/* The choice with this decision id, or NULL. */
+const struct tc_tape_item *tc_tape_choice(const struct tc_tape *tape, uint64_t decision);
+
+/* Does this choice put bytes on a link that nobody said? Those may hold a signature made for a traitor. */
+bool tc_tape_forges(const struct tc_tape_item *item);
+
+/* Everybody whom the tape's attack signed for, and whom it named. */
+struct tc_nodeset tc_tape_signed(const struct tc_tape *tape);
+struct tc_nodeset tc_tape_traitors(const struct tc_tape *tape);
+
+/* ---- giving the answers again ---- */
+
+struct tc_replay;
+
+/* Borrows the tape. TC_EMEMORY. */
+int tc_replay_new(const struct tc_tape *tape, struct tc_replay **out);
+void tc_replay_free(struct tc_replay *replay);
+
+/* Begins a run: the handler to give to the engine. left_out[k]: the k-th choice (from 0, by decision id) is not given;
+ * NULL: all are. `ledger`: where signatures are noted, as they were (the one the engine reads). Both are borrowed until
+ * the run's end. The handler fails with TC_EREFUSED if the ledger allows fewer traitors than the tape has. */
+const struct tc_handler *tc_replay_begin(struct tc_replay *replay, const bool *left_out, struct tc_ledger *ledger);
+
+/* How many choices of this run were to be given, and how many found their moment. */
+uint32_t tc_replay_wanted(const struct tc_replay *replay);
+uint32_t tc_replay_matched(const struct tc_replay *replay);
+
+/* ---- the network alone ---- */
+
+/* Lets `inner` act on the network and on processes only: what it would replace passes as it came, what it would send or
+ * wipe is not, and nothing counts as signed. For asking whether a traitor was needed. Lives in `out`. NULL if inner is.
+ */
+struct tc_honest {
+    const struct tc_handler *_inner;
+    struct tc_ledger *_ledger;
+    struct tc_handler _handler;
+};
+const struct tc_handler *tc_honest_begin(struct tc_honest *out, const struct tc_handler *inner,
+                                         struct tc_ledger *ledger);
+
+/* ---- shrinking ---- */
+
+/* Does the failure still come with these choices left out? 1 yes, 0 no, negative: shrinking ends with this error. */
+typedef int tc_shrink_fails_fn(void *self, const bool *left_out, uint32_t count);
+
+struct tc_shrink_result {
+    uint32_t kept, tried; /* choices; runs */
+    bool minimal;         /* none of those kept can be left out alone; false if tried_max was reached first */
+};
+
+/* Delta debugging (Zeller and Hildebrandt, TSE'02): leaves out as many of `count` choices as it can while `fails` says
+ * 1. In and out, left_out[k] says which are left out; on entry it must fail already. After tried_max runs it stops with
+ * the best it has. 0, TC_EMEMORY or what `fails` gave. */
+int tc_shrink(uint32_t count, bool *left_out, uint32_t tried_max, tc_shrink_fails_fn *fails, void *self,
+              struct tc_shrink_result *out);
+
+#endif
