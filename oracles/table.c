@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_ROW UINT32_MAX
-#define SPARSE 2 /* 4 buckets for a row: looking for a new key then rarely meets another row, which lies far away */
+#define NO_ROW     UINT32_MAX
+#define BEGIN_BITS 5 /* room for so many rows at first, in powers of two; then it doubles */
+#define BLOCKS_MAX (24 - BEGIN_BITS + 1)
+#define SPARSE     2 /* 4 buckets for a row: looking for a new key then rarely meets another row, which lies far away */
 
 /* In front of every row. Rows with one hash are chained through `next`. */
 struct row_head {
@@ -15,17 +17,27 @@ struct row_head {
 };
 
 struct tc_table {
-    uint32_t rows_max, bucket_shift;
-    uint32_t begin, count; /* rows are a ring in order of insertion */
+    uint32_t rows_max;           /* the bound */
+    uint32_t rows, bucket_shift; /* for which there is room now */
+    uint32_t begin, count;       /* rows are a ring in order of insertion; it begins at 0 until the bound is reached */
     size_t stride;
     uint64_t forgotten;
     uint32_t *buckets;
-    uint8_t *rows;
+    uint8_t *blocks[BLOCKS_MAX]; /* a row stays where it is: the first block holds the first rows, each next one as
+                                    many as all before it */
 };
+
+static uint32_t block_of(uint32_t index)
+{
+    const uint32_t above = index >> BEGIN_BITS;
+    return above == 0 ? 0 : 32 - (uint32_t)__builtin_clz(above);
+}
 
 static struct row_head *head_at(const struct tc_table *table, uint32_t index)
 {
-    return (struct row_head *)(void *)(table->rows + (size_t)index * table->stride);
+    const uint32_t block = block_of(index);
+    const uint32_t begin = block == 0 ? 0 : UINT32_C(1) << (BEGIN_BITS + block - 1);
+    return (struct row_head *)(void *)(table->blocks[block] + (size_t)(index - begin) * table->stride);
 }
 
 static uint32_t bucket_of(const struct tc_table *table, uint64_t key)
@@ -34,26 +46,58 @@ static uint32_t bucket_of(const struct tc_table *table, uint64_t key)
     return (uint32_t)(h >> table->bucket_shift);
 }
 
+static uint32_t log2_of(uint32_t rows)
+{
+    uint32_t bits = 1;
+    while ((UINT32_C(1) << bits) < rows)
+        bits++;
+    return bits;
+}
+
+static void link_row(struct tc_table *table, uint32_t index)
+{
+    struct row_head *head = head_at(table, index);
+    uint32_t *bucket = &table->buckets[bucket_of(table, head->key)];
+    head->next = *bucket;
+    *bucket = index;
+}
+
+/* Twice the room, or the first; the rows are linked anew. False: no memory, nothing changed. */
+static bool grow(struct tc_table *table)
+{
+    const uint32_t rows = table->rows == 0 ? UINT32_C(1) << BEGIN_BITS : 2 * table->rows;
+    const size_t buckets_size = ((size_t)rows << SPARSE) * sizeof *table->buckets;
+    uint32_t *buckets = malloc(buckets_size);
+    uint8_t *block = malloc((rows - table->rows) * table->stride);
+    if (!buckets || !block) {
+        free(buckets);
+        free(block);
+        return false;
+    }
+    free(table->buckets);
+    memset(buckets, 0xff, buckets_size);
+    table->buckets = buckets;
+    table->blocks[block_of(table->rows)] = block;
+    table->rows = rows;
+    table->bucket_shift = 64 - log2_of(rows) - SPARSE;
+    for (uint32_t i = 0; i < table->count; i++)
+        link_row(table, i);
+    return true;
+}
+
 struct tc_table *tc_table_new(uint32_t rows_max, size_t row_size)
 {
     assert(rows_max > 0 && rows_max <= 1u << 24);
-    uint32_t bits = 1;
-    while ((UINT32_C(1) << bits) < rows_max)
-        bits++;
     struct tc_table *table = calloc(1, sizeof *table);
     if (!table)
         return NULL;
-    table->rows_max = UINT32_C(1) << bits;
-    table->bucket_shift = 64 - bits - SPARSE;
+    const uint32_t bits = log2_of(rows_max);
+    table->rows_max = UINT32_C(1) << (bits < BEGIN_BITS ? BEGIN_BITS : bits);
     table->stride = (sizeof(struct row_head) + row_size + 15) & ~(size_t)15;
-    const size_t buckets_size = ((size_t)table->rows_max << SPARSE) * sizeof *table->buckets;
-    table->buckets = malloc(buckets_size);
-    table->rows = malloc(table->rows_max * table->stride);
-    if (!table->buckets || !table->rows) {
+    if (!grow(table)) {
         tc_table_free(table);
         return NULL;
     }
-    memset(table->buckets, 0xff, buckets_size);
     return table;
 }
 
@@ -62,7 +106,8 @@ void tc_table_free(struct tc_table *table)
     if (!table)
         return;
     free(table->buckets);
-    free(table->rows);
+    for (size_t i = 0; i < BLOCKS_MAX; i++)
+        free(table->blocks[i]);
     free(table);
 }
 
@@ -86,7 +131,7 @@ static void forget_oldest(struct tc_table *table)
     while (*link != index)
         link = &head_at(table, *link)->next;
     *link = head->next;
-    table->begin = (table->begin + 1) & (table->rows_max - 1);
+    table->begin = (table->begin + 1) & (table->rows - 1);
     table->count--;
     table->forgotten++;
 }
@@ -97,15 +142,14 @@ void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh)
     *fresh = !found;
     if (found)
         return found;
-    if (table->count == table->rows_max)
+    /* A ring that has begun to turn, for want of memory, grows no more: its rows would have to be moved. */
+    if (table->count == table->rows && (table->rows == table->rows_max || table->begin != 0 || !grow(table)))
         forget_oldest(table);
-    uint32_t index = (table->begin + table->count) & (table->rows_max - 1);
-    uint32_t *bucket = &table->buckets[bucket_of(table, key)];
+    const uint32_t index = (table->begin + table->count) & (table->rows - 1);
     struct row_head *head = head_at(table, index);
     memset(head, 0, table->stride);
     head->key = key;
-    head->next = *bucket;
-    *bucket = index;
+    link_row(table, index);
     table->count++;
     return head + 1;
 }
@@ -124,5 +168,5 @@ void *tc_table_row(const struct tc_table *table, uint32_t index)
 {
     if (index >= table->count)
         return NULL;
-    return head_at(table, (table->begin + index) & (table->rows_max - 1)) + 1;
+    return head_at(table, (table->begin + index) & (table->rows - 1)) + 1;
 }

@@ -1,5 +1,5 @@
-/* A bounded table: rows found by a 64-bit key; when it is full the row that came first makes way. All memory is taken
- * at the start. Pure. */
+/* A bounded table: rows found by a 64-bit key; when it is full the row that came first makes way. It starts small and
+ * grows with its rows, so that a short run does not pay for the bound. Pure. */
 #ifndef TC_TABLE_H
 #define TC_TABLE_H
 
@@ -15,7 +15,7 @@ void tc_table_free(struct tc_table *table);
 void *tc_table_find(const struct tc_table *table, uint64_t key);
 
 /* The row with this key, made (zeroed, *fresh = true) if there was none; the oldest row is forgotten for it when the
- * table is full. Never NULL. */
+ * table is full, or cannot grow for want of memory. Never NULL. */
 void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh);
 
 /* Rows now held, rows forgotten so far, and the index-th row in order of insertion (oldest first; NULL past the end).

@@ -42,7 +42,7 @@ static void destroy(struct hotstuff *r)
     free(r->votes);
     free(r->said);
     free(r->snapshot);
-    free(r->verified);
+    tc_verified_free(&r->verified);
     free(r->outputs);
     tc_pbft_store_free(r->store);
     tc_arena_free(&r->arena);
@@ -89,9 +89,8 @@ static struct tc_replica *create(const struct tc_replica_config *config, bool ch
     tc_arena_init(&r->arena, ARENA_MAX);
     r->buckets = calloc(r->bucket_count, sizeof *r->buckets);
     r->votes = calloc((size_t)PHASE_COUNT * r->n, sizeof *r->votes);
-    r->verified = calloc(VERIFIED_CACHE, sizeof *r->verified);
     r->store = tc_pbft_store_new();
-    if (r->buckets && r->votes && r->verified && r->store)
+    if (r->buckets && r->votes && r->store)
         return (struct tc_replica *)r;
     destroy(r);
 out_of_memory:

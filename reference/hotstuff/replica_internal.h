@@ -12,11 +12,11 @@
 #include "../../proxy/nodeset.h"
 #include "../bugs.h"
 #include "../pbft/store.h"
+#include "../replica_verified.h"
 #include "replica.h"
 #include "wire.h"
 
 #define PENDING_CLIENT_MAX  64 /* requests of one client that wait */
-#define VERIFIED_CACHE      4096
 #define COMPLAINT_PERIOD_NS UINT64_C(1000000000)
 #define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
 #define ARENA_MAX           (512u << 20)
@@ -164,7 +164,7 @@ struct hotstuff {
     uint64_t view_deadline_ns, resend_deadline_ns, resend_wait_ns;
 
     struct complaint_account complaints[TC_NODES_MAX];
-    uint8_t (*verified)[TC_VALUE_SIZE]; /* digests of what was verified */
+    struct tc_verified verified;
 };
 
 static inline bool tc_hotstuff_bug(const struct hotstuff *r, enum tc_bug bug)

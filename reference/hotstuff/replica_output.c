@@ -154,28 +154,9 @@ struct tc_slice tc_hotstuff_message(struct hotstuff *r, uint32_t type, const Pro
     return tc_hotstuff_frame_of(r, &envelope);
 }
 
-/* A signature that was good stays good: certificates repeat what was verified when it came. */
 bool tc_hotstuff_authentic(struct hotstuff *r, const Pbft__Envelope *envelope)
 {
-    if (envelope->sender >= TC_NODES_MAX)
-        return false;
-    if (tc_pbft_uses_macs(r->cluster, tc_hotstuff_type(envelope)))
-        return tc_pbft_check(&r->env, envelope, r->id) == 0;
-    uint8_t head[8], digest[TC_VALUE_SIZE];
-    for (size_t i = 0; i < 4; i++) {
-        head[i] = (uint8_t)(envelope->sender >> (8 * i));
-        head[4 + i] = (uint8_t)(tc_hotstuff_type(envelope) >> (8 * i));
-    }
-    const struct tc_slice parts[3] = {
-        {head, sizeof head}, tc_pbft_slice(envelope->body), tc_pbft_slice(envelope->signature)};
-    tc_digest_parts(parts, 3, digest);
-    uint8_t *cached = r->verified[(digest[0] | (uint32_t)digest[1] << 8) % VERIFIED_CACHE];
-    if (tc_hotstuff_same(cached, digest))
-        return true;
-    if (tc_pbft_verify(&r->env, envelope) != 0)
-        return false;
-    memcpy(cached, digest, TC_VALUE_SIZE);
-    return true;
+    return tc_verified_authentic(&r->verified, &r->env, r->id, envelope);
 }
 
 bool tc_hotstuff_signed(struct hotstuff *r, uint32_t signer, uint32_t type, struct tc_slice body,

@@ -34,8 +34,9 @@ static struct tc_justifier *create(const struct tc_protocol_env *env, tc_breach_
     j->quorum = tc_protocol_quorum(&tc_pbft, env->cluster);
     tc_arena_init(&j->scratch, SCRATCH_MAX);
     j->replicas = calloc(j->n, sizeof *j->replicas);
-    j->genuine = calloc(GENUINE_MAX, sizeof *j->genuine);
-    j->frames = calloc(FRAMES_MAX, sizeof *j->frames);
+    j->genuine_size = GENUINE_FIRST;
+    j->genuine = calloc(j->genuine_size, sizeof *j->genuine);
+    j->frames = malloc(FRAMES_MAX * sizeof *j->frames);
     j->frame_bytes = malloc(FRAME_BYTES_MAX);
     j->support_bytes = malloc(FRAME_BYTES_MAX);
     if (tc_justify_table_init(j) && j->replicas && j->genuine && j->frames && j->frame_bytes && j->support_bytes)

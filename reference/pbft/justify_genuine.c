@@ -1,6 +1,7 @@
 /* Whose word is genuine: a memory of signatures that were checked, or vouched for by the link they came on. A 64-bit
  * hash names a signed text: it decides only whether a check is repeated. */
 #include "justify_parts.h"
+#include <stdlib.h>
 #include <string.h>
 
 static uint64_t fold(uint64_t a, uint64_t b)
@@ -18,12 +19,11 @@ static uint64_t fold_bytes(uint64_t h, struct tc_slice bytes)
         memcpy(pair, bytes.data + at, sizeof pair);
         h = fold(h ^ pair[0], pair[1]);
     }
-    uint64_t rest[2] = {0, bytes.len};
-    for (size_t i = at; i < bytes.len && i < at + 8; i++)
-        rest[0] |= (uint64_t)bytes.data[i] << (8 * (i - at));
-    for (size_t i = at + 8; i < bytes.len; i++)
-        rest[1] ^= (uint64_t)bytes.data[i] << (8 * (i - at - 8) + 8);
-    return fold(h ^ rest[0], rest[1]);
+    uint64_t rest[2] = {0, 0};
+    if (at < bytes.len)
+        memcpy(rest, bytes.data + at, bytes.len - at);
+    /* The length takes part: what is filled up with zeros is another text. */
+    return fold(h ^ rest[0], fold(rest[1], bytes.len));
 }
 
 /* The lowest bit of an entry is the verdict; 0 is an empty entry. */
@@ -37,15 +37,38 @@ int tc_justify_known(const struct tc_justifier *j, uint32_t type, uint32_t signe
                      struct tc_slice signature)
 {
     const uint64_t h = name(type, signer, body, signature);
-    const uint64_t entry = j->genuine[(h >> 1) & (GENUINE_MAX - 1)];
+    const uint64_t entry = j->genuine[(h >> 1) & (j->genuine_size - 1)];
     return (entry & ~UINT64_C(1)) == h ? (int)(entry & 1) : -1;
+}
+
+/* Four times the room; without memory for it, verdicts push each other out earlier. */
+static void grow(struct tc_justifier *j)
+{
+    const uint32_t size = 4 * j->genuine_size <= GENUINE_MAX ? 4 * j->genuine_size : GENUINE_MAX;
+    uint64_t *grown = calloc(size, sizeof *grown);
+    if (!grown)
+        return;
+    j->genuine_count = 0;
+    for (uint32_t i = 0; i < j->genuine_size; i++) {
+        if (j->genuine[i] == 0)
+            continue;
+        grown[(j->genuine[i] >> 1) & (size - 1)] = j->genuine[i];
+        j->genuine_count++; /* entries that were apart stay apart: more bits of the same hash say where they go */
+    }
+    free(j->genuine);
+    j->genuine = grown;
+    j->genuine_size = size;
 }
 
 void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
                       struct tc_slice signature, bool genuine)
 {
     const uint64_t h = name(type, signer, body, signature);
-    j->genuine[(h >> 1) & (GENUINE_MAX - 1)] = h | (genuine ? 1 : 0);
+    uint64_t *entry = &j->genuine[(h >> 1) & (j->genuine_size - 1)];
+    j->genuine_count += *entry == 0;
+    *entry = h | (genuine ? 1 : 0);
+    if (j->genuine_count > j->genuine_size / 4 && j->genuine_size < GENUINE_MAX)
+        grow(j);
 }
 
 bool tc_justify_genuine(struct tc_justifier *j, const Pbft__Envelope *envelope)

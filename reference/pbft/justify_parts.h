@@ -20,7 +20,8 @@
 #define FRAMES_MAX        8192
 #define FRAME_BYTES_MAX   (4u << 20)
 #define SUPPORT_MAX       12
-#define GENUINE_MAX       32768 /* remembered verdicts on signatures; a power of two */
+#define GENUINE_FIRST     256   /* remembered verdicts on signatures; it grows to */
+#define GENUINE_MAX       32768 /* both powers of two */
 #define BALLOT_BYTES_MAX  (64u << 20)
 #define SCRATCH_MAX       (64u << 20)
 
@@ -143,9 +144,9 @@ struct tc_justifier {
     uint32_t slot_count;
     uint8_t *ballots;
     size_t ballot_size;
-    uint32_t ballot_free;
+    uint32_t ballot_free, ballots_used, ballots_max; /* given back; ever used, of so many */
     struct justify_text *texts;
-    uint32_t text_free;
+    uint32_t text_free, texts_used;
     uint64_t dropped_low, dropped_high; /* sequence numbers beyond the ring when they were offered; low > high: none */
     struct justify_replica *replicas;
     /* views */
@@ -154,6 +155,7 @@ struct tc_justifier {
     uint64_t view_forgotten; /* evidence about views up to here may be gone */
     /* signatures */
     uint64_t *genuine;
+    uint32_t genuine_size, genuine_count;
     struct tc_arena scratch;
     /* frames that may support a claim */
     struct justify_frame *frames;

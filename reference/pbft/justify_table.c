@@ -18,16 +18,13 @@ bool tc_justify_table_init(struct tc_justifier *j)
     j->slot_count = slots_wanted(j->env.cluster);
     j->ballot_size = sizeof(struct justify_ballot) + 2 * (size_t)j->n * sizeof(struct justify_set);
     const size_t most = BALLOT_BYTES_MAX / j->ballot_size;
-    const uint32_t ballots = j->slot_count * 3 < most ? j->slot_count * 3 : (uint32_t)most;
+    j->ballots_max = j->slot_count * 3 < most ? j->slot_count * 3 : (uint32_t)most;
     j->slots = calloc(j->slot_count, sizeof *j->slots);
-    j->ballots = malloc(ballots * j->ballot_size);
+    j->ballots = malloc(j->ballots_max * j->ballot_size);
     j->texts = malloc(TEXTS_MAX * sizeof *j->texts);
     if (!j->slots || !j->ballots || !j->texts)
         return false;
-    for (uint32_t i = 0; i < ballots; i++)
-        tc_justify_at(j, i)->next = i + 1 < ballots ? i + 1 : JUSTIFY_NONE;
-    for (uint32_t i = 0; i < TEXTS_MAX; i++)
-        j->texts[i].next = i + 1 < TEXTS_MAX ? i + 1 : JUSTIFY_NONE;
+    j->ballot_free = j->text_free = JUSTIFY_NONE;
     j->dropped_low = UINT64_MAX;
     return true;
 }
@@ -87,6 +84,25 @@ struct justify_slot *tc_justify_slot(struct tc_justifier *j, uint64_t sequence)
     return slot;
 }
 
+/* One that was given back, else the next that was never used. NULL: all are in use. */
+static struct justify_ballot *take_ballot(struct tc_justifier *j)
+{
+    if (j->ballot_free == JUSTIFY_NONE)
+        return j->ballots_used < j->ballots_max ? tc_justify_at(j, j->ballots_used++) : NULL;
+    struct justify_ballot *taken = tc_justify_at(j, j->ballot_free);
+    j->ballot_free = taken->next;
+    return taken;
+}
+
+static uint32_t take_text(struct tc_justifier *j)
+{
+    const uint32_t taken = j->text_free;
+    if (taken == JUSTIFY_NONE)
+        return j->texts_used < TEXTS_MAX ? j->texts_used++ : JUSTIFY_NONE;
+    j->text_free = j->texts[taken].next;
+    return taken;
+}
+
 struct justify_ballot *tc_justify_ballot(struct tc_justifier *j, struct justify_slot *slot, uint64_t view,
                                          const uint8_t *digest, bool make)
 {
@@ -98,12 +114,11 @@ struct justify_ballot *tc_justify_ballot(struct tc_justifier *j, struct justify_
     }
     if (!make)
         return NULL;
-    if (j->ballot_free == JUSTIFY_NONE || slot->ballots >= BALLOTS_SLOT_MAX) {
+    struct justify_ballot *made = slot->ballots < BALLOTS_SLOT_MAX ? take_ballot(j) : NULL;
+    if (!made) {
         slot->overflow = true;
         return NULL;
     }
-    struct justify_ballot *made = tc_justify_at(j, j->ballot_free);
-    j->ballot_free = made->next;
     memset(made, 0, j->ballot_size);
     made->view = view;
     memcpy(made->digest, digest, TC_VALUE_SIZE);
@@ -167,11 +182,10 @@ static bool keep_text(struct tc_justifier *j, struct justify_ballot *ballot, uin
             return true;
         }
     }
-    if (j->text_free == JUSTIFY_NONE)
+    const uint32_t index = take_text(j);
+    if (index == JUSTIFY_NONE)
         return false;
-    struct justify_text *text = &j->texts[j->text_free];
-    const uint32_t index = j->text_free;
-    j->text_free = text->next;
+    struct justify_text *text = &j->texts[index];
     text->next = ballot->texts;
     text->signer = s->signer;
     text->class = (uint8_t) class;

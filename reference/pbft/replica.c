@@ -40,7 +40,7 @@ static void destroy(struct pbft *r)
     if (!r)
         return;
     tc_pbft_pending_free(r);
-    for (uint32_t i = 0; r->slots && i < r->window; i++)
+    for (uint32_t i = 0; r->slots && i < r->slots_used; i++)
         tc_pbft_slot_free(&r->slots[i]);
     for (uint32_t i = 0; r->view_changes && i < r->n; i++)
         tc_pbft_view_change_clear(&r->view_changes[i]);
@@ -49,7 +49,7 @@ static void destroy(struct pbft *r)
     free(r->stable_certificate.texts);
     free(r->ahead.texts);
     free(r->checkpoints);
-    free(r->verified);
+    tc_verified_free(&r->verified);
     free(r->view_changes);
     free(r->slots);
     free(r->outputs);
@@ -94,12 +94,11 @@ static struct tc_replica *create(const struct tc_replica_config *config, struct 
         goto out_of_memory;
     configure(r, config);
     tc_arena_init(&r->arena, ARENA_MAX);
-    r->slots = calloc(r->window, sizeof *r->slots);
+    r->slots = malloc(r->window * sizeof *r->slots);
     r->view_changes = calloc(r->n, sizeof *r->view_changes);
     r->checkpoints = calloc((size_t)r->n * CHECKPOINT_RING, sizeof *r->checkpoints);
-    r->verified = calloc(VERIFIED_CACHE, sizeof *r->verified);
     r->store = tc_pbft_store_new();
-    if (r->slots && r->view_changes && r->checkpoints && r->verified && r->store)
+    if (r->slots && r->view_changes && r->checkpoints && r->store)
         return (struct tc_replica *)r;
     destroy(r);
 out_of_memory:

@@ -12,6 +12,7 @@
 
 #include "../../proxy/nodeset.h"
 #include "../bugs.h"
+#include "../replica_verified.h"
 #include "replica.h"
 #include "store.h"
 #include "wire.h"
@@ -20,7 +21,6 @@
 #define SLOT_BATCHES_MAX    8  /* different batches that we keep for one sequence number */
 #define PENDING_CLIENT_MAX  64 /* requests of one client that wait */
 #define CHECKPOINT_RING     16 /* checkpoints of one replica that we keep */
-#define VERIFIED_CACHE      4096
 #define COMPLAINT_PERIOD_NS UINT64_C(1000000000)
 #define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
 #define RESEND_SLOTS_MAX    64
@@ -192,12 +192,13 @@ struct pbft {
     uint64_t view_entered_ns;
 
     /* log */
-    struct slot *slots; /* window entries, sequence modulo window */
-    uint64_t stable;    /* h, the low watermark */
-    uint64_t executed;  /* last sequence number executed */
-    uint64_t next;      /* primary: the next sequence number to propose */
-    uint64_t seen;      /* highest sequence number that somebody, we or f+1 others, works on */
-    bool replayed;      /* we started from records */
+    struct slot *slots;  /* window entries, sequence modulo window */
+    uint32_t slots_used; /* the first ones, which the log has reached; the others hold nothing yet */
+    uint64_t stable;     /* h, the low watermark */
+    uint64_t executed;   /* last sequence number executed */
+    uint64_t next;       /* primary: the next sequence number to propose */
+    uint64_t seen;       /* highest sequence number that somebody, we or f+1 others, works on */
+    bool replayed;       /* we started from records */
 
     /* state machine */
     struct tc_pbft_store *store;
@@ -221,7 +222,7 @@ struct pbft {
 
     struct peer peers[TC_REPLICAS_MAX];
     struct complaint_account complaints[TC_NODES_MAX];
-    uint8_t (*verified)[TC_VALUE_SIZE]; /* VERIFIED_CACHE digests of what was verified */
+    struct tc_verified verified;
 };
 
 static inline bool tc_bug(const struct pbft *r, enum tc_bug bug)

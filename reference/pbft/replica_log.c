@@ -38,13 +38,24 @@ void tc_pbft_slot_free(struct slot *slot)
 
 struct slot *tc_pbft_slot_find(const struct pbft *r, uint64_t sequence)
 {
+    if (sequence % r->window >= r->slots_used)
+        return NULL;
     struct slot *slot = &r->slots[sequence % r->window];
     return slot->sequence == sequence && tc_pbft_in_window(r, sequence) ? slot : NULL;
 }
 
+/* Slots are cleared when the log first reaches them: most runs end long before the window does. */
+static struct slot *slot_at(struct pbft *r, uint64_t sequence)
+{
+    const uint32_t index = (uint32_t)(sequence % r->window);
+    while (r->slots_used <= index)
+        memset(&r->slots[r->slots_used++], 0, sizeof *r->slots);
+    return &r->slots[index];
+}
+
 struct slot *tc_pbft_slot(struct pbft *r, uint64_t sequence)
 {
-    struct slot *slot = &r->slots[sequence % r->window];
+    struct slot *slot = slot_at(r, sequence);
     if (slot->sequence == sequence)
         return slot;
     if (!slot->prepares) {
@@ -102,7 +113,7 @@ bool tc_pbft_slot_has(const struct slot *slot, const uint8_t *digest)
 
 void tc_pbft_log_advance(struct pbft *r, uint64_t sequence)
 {
-    for (uint32_t i = 0; i < r->window; i++)
+    for (uint32_t i = 0; i < r->slots_used; i++)
         if (r->slots[i].sequence != 0 && r->slots[i].sequence <= sequence)
             tc_pbft_slot_clear(&r->slots[i], r->n);
     r->stable = sequence;

@@ -280,7 +280,7 @@ static void restart_counters(struct pbft *r)
         last = r->new_view.orders[r->new_view.order_count - 1].sequence;
     r->next = last + 1;
     r->seen = last;
-    for (uint32_t i = 0; i < r->window; i++) {
+    for (uint32_t i = 0; i < r->slots_used; i++) {
         const struct slot *slot = &r->slots[i];
         uint32_t count = 0;
         for (uint32_t j = 0; slot->sequence > last && j < r->n; j++)
@@ -305,7 +305,7 @@ bool tc_pbft_enter_view(struct pbft *r, const Pbft__Envelope *envelope, const Pb
     r->view_deadline_ns = TC_NEVER_NS;
     r->watched_client = TC_NODE_NONE;
     r->progressed = true;
-    for (uint32_t i = 0; i < r->window; i++)
+    for (uint32_t i = 0; i < r->slots_used; i++)
         tc_pbft_slot_leave_view(&r->slots[i]);
     restart_counters(r);
     tc_pbft_pending_new_view(r);

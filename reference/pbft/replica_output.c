@@ -189,27 +189,7 @@ Pbft__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text
     return pointers;
 }
 
-/* A signature that was good stays good. Certificates repeat votes that were verified when they came, and a
- * retransmission repeats everything; a table of digests is a hundred times cheaper than curve arithmetic. */
 bool tc_pbft_authentic(struct pbft *r, const Pbft__Envelope *envelope)
 {
-    if (envelope->sender >= TC_NODES_MAX)
-        return false;
-    if (tc_pbft_uses_macs(r->cluster, (uint32_t)envelope->type))
-        return tc_pbft_check(&r->env, envelope, r->id) == 0;
-    uint8_t head[8], digest[TC_VALUE_SIZE];
-    for (size_t i = 0; i < 4; i++) {
-        head[i] = (uint8_t)(envelope->sender >> (8 * i));
-        head[4 + i] = (uint8_t)((uint32_t)envelope->type >> (8 * i));
-    }
-    const struct tc_slice parts[3] = {
-        {head, sizeof head}, tc_pbft_slice(envelope->body), tc_pbft_slice(envelope->signature)};
-    tc_digest_parts(parts, 3, digest);
-    uint8_t *cached = r->verified[(digest[0] | (uint32_t)digest[1] << 8) % VERIFIED_CACHE];
-    if (tc_pbft_same(cached, digest))
-        return true;
-    if (tc_pbft_verify(&r->env, envelope) != 0)
-        return false;
-    memcpy(cached, digest, TC_VALUE_SIZE);
-    return true;
+    return tc_verified_authentic(&r->verified, &r->env, r->id, envelope);
 }

@@ -281,7 +281,7 @@ void tc_pbft_replay_end(struct pbft *r)
     tc_pbft_execute(r);
     if (r->next <= r->executed)
         r->next = r->executed + 1;
-    for (uint32_t i = 0; i < r->window; i++)
+    for (uint32_t i = 0; i < r->slots_used; i++)
         if (r->slots[i].sequence != 0)
             restore_votes(r, &r->slots[i]);
 }

@@ -165,7 +165,7 @@ void tc_pbft_on_batch_request(struct pbft *r, const Pbft__Envelope *envelope)
     }
     const Pbft__BatchRequest *body = base;
     const struct batch *batch = NULL;
-    for (uint32_t i = 0; i < r->window && !batch; i++)
+    for (uint32_t i = 0; i < r->slots_used && !batch; i++)
         if (r->slots[i].sequence != 0)
             batch = tc_pbft_slot_batch(&r->slots[i], body->digest.data);
     if (!batch)
@@ -203,7 +203,7 @@ void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope)
     }
     const Pbft__Batch *body = base;
     bool wanted = false;
-    for (uint32_t i = 0; i < r->window && !wanted; i++)
+    for (uint32_t i = 0; i < r->slots_used && !wanted; i++)
         wanted = slot_lacks(&r->slots[i], body->digest.data);
     if (!wanted)
         return;
@@ -213,7 +213,7 @@ void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope)
     }
     struct batch *batch = tc_pbft_batch_from(r, envelope);
     if (batch && tc_pbft_same(batch->digest, body->digest.data)) {
-        for (uint32_t i = 0; i < r->window; i++) {
+        for (uint32_t i = 0; i < r->slots_used; i++) {
             if (!slot_lacks(&r->slots[i], batch->digest))
                 continue;
             tc_pbft_slot_add_batch(&r->slots[i], batch);

@@ -1,7 +1,6 @@
 #include "wire.h"
 #include "../fields_alloc.h"
 
-#include <stdio.h>
 #include <string.h>
 
 const uint8_t tc_pbft_null_digest[TC_VALUE_SIZE];
@@ -76,10 +75,35 @@ int tc_pbft_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_are
     return rc != 0 ? rc : tc_pbft_pack(&envelope, arena, frame);
 }
 
+/* Every signature begins with a domain: snprintf would cost as much as the hash. */
+static char *put_decimal(char *at, uint32_t number)
+{
+    char digits[10];
+    size_t count = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
 const char *tc_pbft_domain(const struct tc_cluster *cluster, uint32_t sender, uint32_t type,
                            char buffer[static TC_PBFT_DOMAIN_SIZE])
 {
-    snprintf(buffer, TC_PBFT_DOMAIN_SIZE, "turncoat-pbft/%s/%u/%u", cluster->id, sender, type);
+    static const char prefix[] = "turncoat-pbft/";
+    const size_t id_len = strnlen(cluster->id, TC_NAME_MAX);
+    char *at = buffer;
+    memcpy(at, prefix, sizeof prefix - 1);
+    at += sizeof prefix - 1;
+    memcpy(at, cluster->id, id_len);
+    at += id_len;
+    *at++ = '/';
+    at = put_decimal(at, sender);
+    *at++ = '/';
+    at = put_decimal(at, type);
+    *at = '\0';
     return buffer;
 }
 
