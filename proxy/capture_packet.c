@@ -85,7 +85,7 @@ size_t tc_packet_make(struct tc_packet_stream *s, unsigned from, unsigned flags,
     tcp[12] = 0x50;
     tcp[13] = (uint8_t)flags;
     put16(tcp + 14, 65535);
-    if (payload.len > 0)
+    if (payload.len > 0 && payload.data != packet + TC_PACKET_HEADERS)
         memcpy(packet + TC_PACKET_HEADERS, payload.data, payload.len);
     uint8_t pseudo[4] = {0, 6, 0, 0};
     put16(pseudo + 2, (uint32_t)(20 + payload.len));

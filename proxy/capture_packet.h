@@ -23,7 +23,8 @@ struct tc_packet_stream {
 void tc_packet_stream_init(struct tc_packet_stream *s, const uint32_t ip[2], const uint16_t port[2], uint32_t salt);
 
 /* Writes the packet that side `from` sends with these flags and payload (at most TC_PACKET_PAYLOAD_MAX), checksums
- * included, and moves its sequence number on. Returns the packet's length. */
+ * included, and moves its sequence number on. The payload may lie in its place already, behind the headers. Returns the
+ * packet's length. */
 size_t tc_packet_make(struct tc_packet_stream *s, unsigned from, unsigned flags, struct tc_slice payload,
                       uint8_t packet[static TC_PACKET_HEADERS + TC_PACKET_PAYLOAD_MAX]);
 

@@ -74,7 +74,6 @@ struct tc_capture {
     bool dirty;
     struct tc_packet_stream **streams;
     uint8_t *ring;
-    uint8_t payload[TC_PACKET_PAYLOAD_MAX];
     uint8_t packet[TC_PACKET_HEADERS + TC_PACKET_PAYLOAD_MAX];
 };
 
@@ -258,9 +257,10 @@ static void write_bytes(struct tc_capture *c, const struct record *record, uint6
     for (uint32_t done = 0; done < record->size;) {
         const uint32_t rest = record->size - done;
         const uint32_t size = rest < TC_PACKET_PAYLOAD_MAX ? rest : TC_PACKET_PAYLOAD_MAX;
-        ring_get(c, at + done, c->payload, size);
+        uint8_t *payload = c->packet + TC_PACKET_HEADERS; /* where it belongs: one copy less of every byte */
+        ring_get(c, at + done, payload, size);
         write_packet(c, record->time_ns,
-                     tc_packet_make(s, from, TC_TCP_PSH | TC_TCP_ACK, (struct tc_slice){c->payload, size}, c->packet));
+                     tc_packet_make(s, from, TC_TCP_PSH | TC_TCP_ACK, (struct tc_slice){payload, size}, c->packet));
         done += size;
     }
 }
