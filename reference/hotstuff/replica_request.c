@@ -105,10 +105,12 @@ static Pbft__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
     return (Pbft__Envelope *)base;
 }
 
-/* To the leader of the present view; it may have passed when the request arrives, and then goes on to the next. */
+/* To the leader that may still propose: of the present view, or where we voted in it, of the next one. It may have passed
+ * when the request arrives, and then goes on from there. */
 static void forward(struct hotstuff *r, const struct pending *pending)
 {
-    const uint16_t leader = tc_hotstuff_leader(r, r->view);
+    const bool voted = r->chained && r->voted.view == r->view;
+    const uint16_t leader = tc_hotstuff_leader(r, voted ? r->view + 1 : r->view);
     const Pbft__Envelope *envelope = leader == r->id ? NULL : unpack(r, pending);
     if (envelope)
         tc_hotstuff_send(r, leader, tc_hotstuff_frame_of(r, envelope));

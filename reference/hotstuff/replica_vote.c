@@ -31,10 +31,10 @@ void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at)
     const struct tc_slice frame = vote_frame(r, type, &point, signature);
     if (frame.len == 0)
         return;
+    /* The vote alone ends no view: whoever went on without the certificate would ask for one view more than those whom
+     * the leader told nothing, and the leader after it would be passed over (Decouchant et al., PRDC'23). */
     const uint16_t to = collector(r, point.view);
     tc_hotstuff_send(r, to, frame);
-    if (r->chained)
-        tc_hotstuff_enter(r, point.view + 1);
     if (to == r->id)
         tc_hotstuff_take_vote(r, r->id, type, &point, signature);
 }
@@ -42,8 +42,7 @@ void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at)
 void tc_hotstuff_resend_vote(struct hotstuff *r)
 {
     uint8_t signature[TC_SIGNATURE_SIZE];
-    const uint64_t current = r->chained ? r->view - 1 : r->view;
-    if (!r->active || r->voted.view == 0 || r->voted.view != current)
+    if (!r->active || r->voted.view == 0 || r->voted.view != r->view)
         return;
     tc_hotstuff_send(r, collector(r, r->voted.view), vote_frame(r, r->voted_type, &r->voted, signature));
 }
@@ -147,6 +146,8 @@ void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate
         return;
     tc_hotstuff_certificate_copy(r, &r->high, certificate);
     r->dirty = true;
+    if (r->chained && r->failed_views > 0) /* its view's timer was long enough, decision or not */
+        r->failed_views--;
     if (tc_hotstuff_bug(r, TC_BUG_HIDDEN_LOCK))
         lock(r, &certificate->at);
     tc_hotstuff_chain_rules(r);

@@ -53,8 +53,9 @@ static inline void sim_run_load(struct sim_run *run, const char *scenario, uint6
 /* Fewer decisions in the same virtual time. */
 static inline void sim_run_slow(struct sim_run *run)
 {
-    run->config.network.latency =
-        (struct tc_sim_latency){.model = TC_SIM_UNIFORM, .min_ns = 3000000, .max_ns = 6000000};
+    if (!run->scenario.world.has_latency)
+        run->config.network.latency =
+            (struct tc_sim_latency){.model = TC_SIM_UNIFORM, .min_ns = 3000000, .max_ns = 6000000};
 }
 
 static inline void sim_run_observe(void *self, const struct tc_observation *o)

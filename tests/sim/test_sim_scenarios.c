@@ -64,7 +64,7 @@ static void test_all_scenarios(void **state)
         static struct tc_scenario scenario;
         struct tc_error err = {0};
         assert_int_equal(tc_scenario_load(TC_SOURCE_LUA_DIR, names[i], &scenario, &err), 0);
-        if (strcmp(scenario.cluster.protocol, "pbft") != 0 || !scenario.cluster.start)
+        if (!scenario.cluster.start)
             continue;
         for (uint64_t seed = 1; seed <= SEEDS; seed++)
             one(names[i], seed);

@@ -1,4 +1,4 @@
-return scenario "three-generals-quorum-3" {
+return scenario "three-generals-halted" {
   summary  = "Three replicas, one traitor, quorum 3: its silence halts the other two. 3f+1 replicas are needed.",
   protocol = "pbft",
   cluster  = reference { n = 3, f = 0, quorum = 3, clients = 2, view_timeout = 0.25, view_timeout_max = 1 },

@@ -1,0 +1,8 @@
+return scenario "chained-hotstuff-reorder-and-duplicate" {
+  summary  = "Half of the messages of a correct cluster of chained-hotstuff come in another order or four times.",
+  protocol = "chained-hotstuff",
+  cluster  = reference { n = 4, clients = 4 },
+  attack   = "reorder-and-duplicate",
+  phases   = { before = 2, during = 5, after = 2 },
+  expect   = { verdict = "holds" },
+}

@@ -1,0 +1,8 @@
+return scenario "hotstuff-starve-replica" {
+  summary  = "One leader of a correct cluster of hotstuff keeps one backup in the dark.",
+  protocol = "hotstuff",
+  cluster  = reference { n = 4, clients = 4 },
+  attack   = "starve-replica",
+  phases   = { before = 2, during = 5, after = 2 },
+  expect   = { verdict = "holds" },
+}
