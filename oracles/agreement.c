@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agreement.h"
+#include "proofs.h"
 #include "table.h"
 
 #define WINDOW 16384 /* sequence numbers compared at a time */
@@ -79,6 +80,8 @@ static void breach(struct tc_oracle *o, const struct tc_execution_fact *a, const
     add_fact(&f, a);
     add_fact(&f, b);
     tc_agreement_explain(o->env, a, b, &f);
+    const struct tc_fork fork = {.time_ns = b->time_ns, .sequence = b->sequence, .across_views = a->view != b->view};
+    tc_proofs_fork(o->env->proofs, &fork);
     o->env->report(o->env->judge, &f);
 }
 

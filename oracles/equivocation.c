@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "oracles.h"
+#include "proofs.h"
 
 #define PROVEN_MAX TC_FINDINGS_MAX /* proofs against one identity; what it signs beyond is counted unverified */
 
@@ -67,6 +68,7 @@ static void report(struct tc_oracle *o, const struct tc_observation *observation
     tc_text_value(&t, &slot->values[vote->value]);
     tc_finding_vote(&f, o->env, vote->slot, vote->column, value, vote->signer);
     tc_finding_vote(&f, o->env, vote->slot, vote->column, vote->value, vote->signer);
+    tc_proofs_add(o->env->proofs, vote->signer, &f);
     o->env->report(o->env->judge, &f);
 }
 

@@ -6,6 +6,7 @@
 #include "../proxy/nodeset.h"
 #include "judge_internal.h"
 #include "oracles.h"
+#include "proofs.h"
 
 static bool is_disabled(const struct tc_judge_config *config, const char *name)
 {
@@ -56,7 +57,8 @@ struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
                                         .report = judge_report,
                                         .judge = judge};
     judge->env.votes = tc_votes_new(config->protocol, &judge->env.protocol_env);
-    if (!judge->env.votes || seats_fill(judge) != 0) {
+    judge->env.proofs = tc_proofs_new();
+    if (!judge->env.votes || !judge->env.proofs || seats_fill(judge) != 0) {
         tc_judge_free(judge);
         return NULL;
     }
@@ -78,6 +80,7 @@ void tc_judge_free(struct tc_judge *judge)
         judge->seats[i].judgement.oracle->destroy(judge->seats[i].oracle);
         findings_free(&judge->seats[i]);
     }
+    tc_proofs_free(judge->env.proofs);
     tc_votes_free(judge->env.votes);
     free(judge);
 }

@@ -382,6 +382,13 @@ static void say_expected(struct tc_text *t, const struct tc_judge *judge, const 
     add_blame(t, judge, f);
     tc_text_add(t, ": %" PRIu32 " replicas bear %" PRIu32 ", for n ≥ 3f+1 replicas are needed to bear f; %s", judge->n,
                 judge->f, f->text);
+    for (size_t i = 0; i < judge->seat_count; i++) {
+        const struct seat *seat = &judge->seats[i];
+        if (seat->judgement.oracle != &tc_oracle_accountability || tc_nodeset_count(&seat->named) == 0)
+            continue;
+        tc_text_add(t, "; accountability: blamed ");
+        tc_text_nodes(t, &seat->named);
+    }
 }
 
 /* Why a run without a breach proves nothing, or false if it does prove something. */

@@ -22,6 +22,8 @@ enum tc_status {
     TC_VIOLATED
 };
 
+struct tc_proofs;
+
 /* One message or fact of a finding's evidence. Bytes are copies owned by the judge. */
 struct tc_evidence {
     uint64_t time_ns;
@@ -61,7 +63,8 @@ struct tc_oracle_env {
     bool has_messages;    /* the wire is seen */
     bool links_complete;  /* no traffic bypasses us */
     bool tell_standstill; /* the scenario expects a breach beyond f: say so when the cluster stands still for a while */
-    struct tc_votes *votes; /* what was signed for which slot; fed by the judge before any oracle sees the message */
+    struct tc_votes *votes;   /* what was signed for which slot; fed by the judge before any oracle sees the message */
+    struct tc_proofs *proofs; /* what oracles leave for accountability (proofs.h) */
     /* Reports a finding; the judge copies it. Call from observe or finish. Findings against nodes in F_s by a safety
      * property are dropped by the judge. */
     void (*report)(void *judge, const struct tc_finding *finding);

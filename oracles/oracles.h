@@ -8,12 +8,16 @@
 extern const struct tc_oracle_class tc_oracle_agreement;              /* O1 */
 extern const struct tc_oracle_class tc_oracle_total_order;            /* O2 */
 extern const struct tc_oracle_class tc_oracle_justification;          /* O21 */
+extern const struct tc_oracle_class tc_oracle_lock;                   /* O5 */
 extern const struct tc_oracle_class tc_oracle_certificate_validity;   /* O7 */
 extern const struct tc_oracle_class tc_oracle_certificate_uniqueness; /* O3 */
 extern const struct tc_oracle_class tc_oracle_equivocation;           /* O4 */
+extern const struct tc_oracle_class tc_oracle_accountability;         /* O19 */
 extern const struct tc_oracle_class tc_oracle_view_monotonicity;      /* O6 */
 extern const struct tc_oracle_class tc_oracle_client_validity;        /* O8 */
 extern const struct tc_oracle_class tc_oracle_exactly_once;           /* O9 */
+extern const struct tc_oracle_class tc_oracle_linearizability;        /* O10 */
+extern const struct tc_oracle_class tc_oracle_durability;             /* O11 */
 extern const struct tc_oracle_class tc_oracle_state_digest;           /* O17 */
 extern const struct tc_oracle_class tc_oracle_bounded_recovery;       /* O12 */
 extern const struct tc_oracle_class tc_oracle_participation;          /* O14 */

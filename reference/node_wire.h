@@ -8,14 +8,6 @@
 #include "../proxy/types.h"
 #include "protocol.h"
 
-/* An operation on the key-value store that every reference protocol replicates. */
-enum tc_kv_code { TC_KV_GET = 0, TC_KV_PUT, TC_KV_DELETE, TC_KV_COMPARE_AND_SWAP };
-
-struct tc_kv_operation {
-    enum tc_kv_code code;
-    struct tc_slice key, value, expected; /* value: put, swap; expected: swap */
-};
-
 /* A request as it goes out; everything lives in the arena it was made in. */
 struct tc_wire_request {
     struct tc_slice frame;

@@ -10,6 +10,7 @@
 #include "../proxy/types.h"
 #include "cluster.h"
 #include "crypto.h"
+#include "transport.h"
 
 #define TC_FRAME_PARTIAL   0
 #define TC_FRAME_MALFORMED (-1)
@@ -111,6 +112,7 @@ struct tc_protocol {
     const struct tc_message_row *rows;
     size_t row_count;
     enum tc_loss loss;
+    const struct tc_transport_class *transport; /* its links are encrypted; NULL: plain TCP */
     bool hello_names_dialler; /* the first frame of a connection names its sender */
     bool reliable_order;
     bool views_restart; /* views count anew with every sequence number (rounds of a height) */

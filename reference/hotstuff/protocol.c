@@ -187,7 +187,8 @@ VARIANT(chained)
     .decode = variant##_decode, .encode = tc_pbft_message_encode, .hello = hello, .sign = variant##_sign,              \
     .verify = variant##_verify, .perturb = variant##_perturb, .vote_for = variant##_vote_for,                          \
     .build = variant##_build, .certificate = variant##_certificate, .leader = leader, .quorum = quorum,                \
-    .cost = variant##_cost, .recovery_bound_ns = recovery_bound_ns
+    .cost = variant##_cost, .recovery_bound_ns = recovery_bound_ns, .parent = tc_hotstuff_message_parent,              \
+    .operation = tc_pbft_operation_read, .result = tc_pbft_result_read
 
 const struct tc_protocol tc_hotstuff = {
     .name = "hotstuff",
@@ -196,6 +197,7 @@ const struct tc_protocol tc_hotstuff = {
     .row_count = COUNT(basic_rows),
     PROTOCOL(basic),
     .justifier = &tc_hotstuff_justifier,
+    .lock = TC_LOCK_COMMIT,
 };
 
 const struct tc_protocol tc_chained_hotstuff = {
@@ -205,4 +207,5 @@ const struct tc_protocol tc_chained_hotstuff = {
     .row_count = COUNT(chained_rows),
     PROTOCOL(chained),
     .justifier = &tc_chained_hotstuff_justifier,
+    .lock = TC_LOCK_TWO_CHAIN,
 };

@@ -124,4 +124,7 @@ const struct tc_protocol tc_pbft = {
     .cost = cost,
     .recovery_bound_ns = recovery_bound_ns,
     .justifier = &tc_pbft_justifier,
+    .lock = TC_LOCK_CARRIED,
+    .operation = tc_pbft_operation_read,
+    .result = tc_pbft_result_read,
 };

@@ -28,6 +28,10 @@ int tc_pbft_message_vote_for(const struct tc_message *vote, const struct tc_mess
 bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
 bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
 
+/* What a client asked of the key-value store, and what came of it; HotStuff's clients speak alike. TC_EMALFORMED. */
+int tc_pbft_operation_read(struct tc_slice bytes, struct tc_kv_operation *out);
+int tc_pbft_result_read(struct tc_slice bytes, struct tc_kv_result *out);
+
 /* The body of m's first statement as it must go on the wire: the bytes that came if no field was changed,
  * else the fields packed anew. TC_ELIMIT. */
 int tc_pbft_message_body(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *body);

@@ -132,6 +132,42 @@ static uint64_t toy_recovery_bound_ns(const struct tc_cluster *cluster, uint64_t
     return timeout_now_ns * 4;
 }
 
+static struct tc_slice letter(struct tc_slice bytes, size_t at)
+{
+    return at < bytes.len ? (struct tc_slice){.data = bytes.data + at, .len = 1} : (struct tc_slice){0};
+}
+
+static int toy_operation(struct tc_slice bytes, struct tc_kv_operation *out)
+{
+    static const char codes[] = {
+        [TC_KV_GET] = 'G', [TC_KV_PUT] = 'P', [TC_KV_DELETE] = 'D', [TC_KV_COMPARE_AND_SWAP] = 'C'};
+    const char *code = bytes.len > 0 ? memchr(codes, bytes.data[0], sizeof codes) : NULL;
+    if (!code)
+        return TC_EMALFORMED;
+    *out = (struct tc_kv_operation){.code = (enum tc_kv_code)(code - codes), .key = letter(bytes, 1)};
+    out->expected = out->code == TC_KV_COMPARE_AND_SWAP ? letter(bytes, 2) : (struct tc_slice){0};
+    out->value = letter(bytes, out->code == TC_KV_COMPARE_AND_SWAP ? 3 : 2);
+    return 0;
+}
+
+static int toy_result(struct tc_slice bytes, struct tc_kv_result *out)
+{
+    if (bytes.len == 0)
+        return TC_EMALFORMED;
+    *out = (struct tc_kv_result){.found = bytes.data[0] == 'y', .value = letter(bytes, 1)};
+    return 0;
+}
+
+static bool toy_parent(const struct tc_message *proposal, struct tc_arena *arena, struct tc_value *parent)
+{
+    (void)arena;
+    *parent = (struct tc_value){.state = TC_VALUE_BYTES}; /* genesis */
+    for (uint32_t i = 1; i < proposal->statement_count; i++)
+        if (proposal->statements[i].kind == TC_KIND_CERTIFICATE)
+            *parent = proposal->statements[i].value;
+    return true;
+}
+
 const struct tc_protocol toy_protocol = {.name = "toy",
                                          .summary = "a protocol for tests of oracles",
                                          .rows = toy_rows,
@@ -142,7 +178,24 @@ const struct tc_protocol toy_protocol = {.name = "toy",
                                          .leader = toy_leader,
                                          .quorum = toy_quorum,
                                          .cost = toy_cost,
-                                         .recovery_bound_ns = toy_recovery_bound_ns};
+                                         .recovery_bound_ns = toy_recovery_bound_ns,
+                                         .lock = TC_LOCK_CARRIED,
+                                         .operation = toy_operation,
+                                         .result = toy_result};
+
+const struct tc_protocol toy_chain = {.name = "toy-chain",
+                                      .summary = "a chain of blocks, for tests of oracles",
+                                      .rows = toy_rows,
+                                      .row_count = TOY_TYPE_COUNT,
+                                      .loss = TC_LOSS_FINAL,
+                                      .decode = toy_decode,
+                                      .verify = toy_verify,
+                                      .leader = toy_leader,
+                                      .quorum = toy_quorum,
+                                      .cost = toy_cost,
+                                      .recovery_bound_ns = toy_recovery_bound_ns,
+                                      .lock = TC_LOCK_COMMIT,
+                                      .parent = toy_parent};
 
 void bench_open(struct bench *b, uint32_t n, uint32_t f, const char *only)
 {
@@ -327,6 +380,33 @@ void bench_request(struct bench *b, uint16_t client, uint64_t timestamp, bool be
     o.client.ok = !begins;
     o.client.latency_ns = begins ? 0 : 1000000;
     bench_observe(b, o);
+}
+
+static struct tc_slice text_of(const char *text)
+{
+    return (struct tc_slice){.data = (const uint8_t *)text, .len = text ? strlen(text) : 0};
+}
+
+void bench_begin(struct bench *b, uint16_t client, uint64_t timestamp, const char *operation)
+{
+    struct tc_observation o = {.kind = TC_OBS_REQUESTED, .node = client};
+    o.client.timestamp = timestamp;
+    o.client.operation = text_of(operation);
+    bench_observe(b, o);
+}
+
+void bench_answer(struct bench *b, uint16_t client, uint64_t timestamp, const char *result)
+{
+    struct tc_observation o = {.kind = TC_OBS_REPLIED, .node = client};
+    o.client.timestamp = timestamp;
+    o.client.ok = result != NULL;
+    o.client.result = text_of(result);
+    bench_observe(b, o);
+}
+
+void bench_link_up(struct bench *b, uint16_t from, uint16_t to)
+{
+    bench_observe(b, (struct tc_observation){.kind = TC_OBS_LINK_UP, .node = from, .peer = to});
 }
 
 const struct tc_judgement *bench_finish(struct bench *b, const char *name)

@@ -33,6 +33,10 @@ struct toy {
 
 extern const struct tc_protocol toy_protocol;
 
+/* The same as a chain: a proposal's block has the value of the certificate embedded in it as its parent, and a commit
+ * vote locks. */
+extern const struct tc_protocol toy_chain;
+
 struct bench {
     struct tc_cluster cluster;
     struct tc_judge_config config;
@@ -71,6 +75,12 @@ void bench_phase(struct bench *b, enum tc_run_phase phase);
 void bench_view(struct bench *b, uint16_t node, uint64_t view, bool active, uint64_t timeout_ns);
 void bench_observe(struct bench *b, struct tc_observation o); /* time, id and incarnation 1 are filled in */
 void bench_request(struct bench *b, uint16_t client, uint64_t timestamp, bool begins);
+
+/* A client begins an operation, or has the answer. In letters: "Gk" get key k, "Pk1" put 1, "Dk" delete, "Ck12" swap 1
+ * for 2; answered "y" or "n", with the value found behind it ("y1"). A NULL answer: the client gave up. */
+void bench_begin(struct bench *b, uint16_t client, uint64_t timestamp, const char *operation);
+void bench_answer(struct bench *b, uint16_t client, uint64_t timestamp, const char *result);
+void bench_link_up(struct bench *b, uint16_t from, uint16_t to);
 
 /* Finishes, and returns the outcome of the oracle with this name. */
 const struct tc_judgement *bench_finish(struct bench *b, const char *name);

@@ -1,0 +1,36 @@
+/* The blocks that proposals made, as a chain: who is whose parent. Only blocks whose digest was checked are taken in,
+ * so no lie about a parent stands here. Bounded; the oldest are forgotten. Pure. */
+#ifndef TC_CHAIN_H
+#define TC_CHAIN_H
+
+#include "oracle.h"
+
+/* A block, or the place of one. */
+struct tc_point {
+    uint64_t view, sequence;
+    uint8_t digest[TC_VALUE_SIZE];
+};
+
+struct tc_block {
+    struct tc_point at;
+    uint8_t parent[TC_VALUE_SIZE];
+    uint64_t justify_view; /* of the certificate for its parent that its proposal carried; 0 none (genesis) */
+};
+
+struct tc_chain;
+
+/* NULL if out of memory. env is borrowed for life. */
+struct tc_chain *tc_chain_new(const struct tc_oracle_env *env);
+void tc_chain_free(struct tc_chain *chain);
+
+/* Takes in the block that the message proposes, if it does and if its digest is right. */
+void tc_chain_learn(struct tc_chain *chain, const struct tc_message *m);
+
+/* NULL if it is not known (any more). Valid until the next learn. */
+const struct tc_block *tc_chain_find(const struct tc_chain *chain, const uint8_t digest[TC_VALUE_SIZE]);
+
+/* Is `ancestor` the block itself or on the way down from it? 1, 0, or -1 when the way is not known whole. */
+int tc_chain_extends(const struct tc_chain *chain, const uint8_t digest[TC_VALUE_SIZE],
+                     const struct tc_point *ancestor);
+
+#endif
