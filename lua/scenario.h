@@ -62,9 +62,12 @@ struct tc_cluster_spec {
     bool start; /* reference { … }: we start it; cluster { … }: it runs already */
     struct tc_cluster cluster;
     struct tc_cluster_node nodes[TC_REPLICAS_MAX];
+    char client_keys[TC_NODES_MAX - TC_CLIENT_FIRST][65]; /* hex; "" = not given */
     enum tc_listen_mode listen_mode;
     char listen_host[TC_ADDRESS_MAX]; /* "" = 127.0.0.1, or 127.(64+from).to.1 per link */
     char bug[TC_NAME_MAX];            /* seeded bug, "" none */
+    char version[32];                 /* of a program that is not ours, e.g. "v0.38.25"; "" its default */
+    char application[TC_NAME_MAX];    /* what CometBFT replicates: "kvstore", "noop"; "" its default */
     char data_dir[TC_PATH_MAX];       /* for replica state; "" = tmpfs if there is one */
 };
 
@@ -76,6 +79,18 @@ struct tc_world_spec {
     struct tc_sim_network network;
     struct tc_sim_disk disk;
     struct tc_sim_clock clocks[TC_NODES_MAX];
+};
+
+#define TC_SWEEP_SIZES_MAX     32
+#define TC_SWEEP_PROTOCOLS_MAX 16
+
+/* The same simulation for every protocol and number of replicas, to count what a decision costs. */
+struct tc_sweep_spec {
+    char protocols[TC_SWEEP_PROTOCOLS_MAX][TC_NAME_MAX];
+    uint32_t protocol_count; /* 0: no sweep */
+    uint32_t n[TC_SWEEP_SIZES_MAX];
+    uint32_t n_count;
+    uint32_t decisions; /* counted at each point */
 };
 
 struct tc_threshold_spec {
@@ -102,6 +117,7 @@ struct tc_scenario {
     uint32_t threshold_count;
     uint64_t recovery_bound_ns; /* 0 = the protocol's */
     struct tc_world_spec world;
+    struct tc_sweep_spec sweep;
 };
 
 /* Reads a scenario. `name` is a scenario's name or path, or an attack's name (then defaults). TC_EUSAGE: file, line,

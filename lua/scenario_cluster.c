@@ -118,6 +118,28 @@ static void read_replicas(struct tc_reader *r, int table, struct tc_cluster_spec
         spec->cluster.n = (uint32_t)count;
 }
 
+static void read_client_keys(struct tc_reader *r, int table, struct tc_cluster_spec *spec)
+{
+    char path[64];
+    size_t most = sizeof spec->client_keys / sizeof *spec->client_keys;
+    if (!tc_read_table(r, table, "", "client_keys", "a list of texts of 64 hexadecimal digits"))
+        return;
+    size_t count = lua_rawlen(r->L, -1);
+    if (count > most)
+        tc_read_fail(r, "client_keys", "client_keys: expected at most %zu, found %zu", most, count);
+    for (size_t i = 1; i <= count && !r->code; i++) {
+        snprintf(path, sizeof path, "client_keys[%zu]", i);
+        if (lua_rawgeti(r->L, -1, (lua_Integer)i) == LUA_TSTRING) {
+            snprintf(spec->client_keys[i - 1], sizeof spec->client_keys[0], "%s", lua_tostring(r->L, -1));
+            check_public_key(r, path, lua_tostring(r->L, -1));
+        } else {
+            tc_read_mistake(r, path, "64 hexadecimal digits", -1);
+        }
+        lua_pop(r->L, 1);
+    }
+    lua_pop(r->L, 1);
+}
+
 static bool read_u32(struct tc_reader *r, int table, const char *key, uint64_t min, uint64_t max, uint32_t *to)
 {
     uint64_t number;
@@ -223,11 +245,14 @@ void tc_cluster_read(struct tc_reader *r, int table, struct tc_cluster_spec *spe
         load->clients = spec->cluster.client_count;
     else if (load)
         spec->cluster.client_count = load->clients;
+    read_client_keys(r, table, spec);
     int mode;
     if (tc_read_choice(r, table, "", "listen", modes, 2, &mode))
         spec->listen_mode = (enum tc_listen_mode)mode;
     tc_read_string(r, table, "", "listen_host", spec->listen_host, sizeof spec->listen_host);
     tc_read_string(r, table, "", "data_dir", spec->data_dir, sizeof spec->data_dir);
+    tc_read_string(r, table, "", "version", spec->version, sizeof spec->version);
+    tc_read_string(r, table, "", "application", spec->application, sizeof spec->application);
     read_tunables(r, table, &spec->cluster);
     read_bug(r, table, spec);
     lua_getfield(r->L, table, "replicas");

@@ -3,6 +3,7 @@
 #include "launch.h"
 
 #include "../reference/bugs.h"
+#include "launch_cometbft.h"
 #include "launch_files.h"
 #include "listen.h"
 #include "nodeset.h"
@@ -26,6 +27,7 @@ struct tc_launch {
     int listen_fds[TC_REPLICAS_MAX];
     char addresses[TC_REPLICAS_MAX][TC_ENDPOINT_TEXT_MAX];
     struct tc_node_config config; /* what all configuration files share */
+    struct tc_testnet *testnet;   /* a network of stock CometBFT nodes instead of ours; NULL otherwise */
 };
 
 /* ---- preparing ---- */
@@ -124,6 +126,15 @@ static int make_node_files(const struct tc_launch *launch, struct tc_error *err)
     return rc;
 }
 
+/* Our own replicas: keys, files, sockets. */
+static int make_replicas(struct tc_launch *launch, struct tc_error *err)
+{
+    int rc = make_public_keys(launch, err);
+    if (rc == 0)
+        rc = make_node_files(launch, err);
+    return rc == 0 ? bind_replicas(launch, err) : rc;
+}
+
 int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, const char *dir, uint64_t seed,
                       struct tc_launch **out, struct tc_error *err)
 {
@@ -140,17 +151,15 @@ int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, c
     (void)snprintf(launch->logs_dir, sizeof launch->logs_dir, "%s/logs", dir);
     int rc = make_config(launch, err);
     if (rc == 0)
-        rc = make_public_keys(launch, err);
-    if (rc == 0)
         rc = tc_make_directories(launch->nodes_dir, err);
     if (rc == 0)
         rc = tc_make_directories(launch->logs_dir, err);
     if (rc == 0)
         rc = make_data_dir(launch, err);
     if (rc == 0)
-        rc = make_node_files(launch, err);
-    if (rc == 0)
-        rc = bind_replicas(launch, err);
+        rc = strcmp(launch->config.protocol, "cometbft") == 0
+                 ? tc_testnet_prepare(scenario, launch->data_dir, launch->logs_dir, seed, &launch->testnet, err)
+                 : make_replicas(launch, err);
     if (rc < 0) {
         tc_launch_free(launch);
         return rc;
@@ -161,13 +170,22 @@ int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, c
 
 const char *tc_launch_address(const struct tc_launch *launch, uint16_t node)
 {
+    if (launch->testnet)
+        return tc_testnet_address(launch->testnet, node);
     return node < launch->replicas ? launch->addresses[node] : NULL;
+}
+
+const uint8_t *tc_launch_node_key(const struct tc_launch *launch, uint16_t node)
+{
+    return launch->testnet ? tc_testnet_node_key(launch->testnet, node) : NULL;
 }
 
 int tc_launch_keys(const struct tc_launch *launch, struct tc_keyring *keys, struct tc_error *err)
 {
     uint8_t seed[TC_SECRET_SEED_SIZE];
     int rc = 0;
+    if (launch->testnet)
+        return tc_testnet_keys(launch->testnet, keys, err);
     for (uint32_t i = 0; rc == 0 && i < node_count(launch); i++) {
         tc_keyring_derive_seed(launch->seed, node_id(launch, i), seed);
         rc = tc_keyring_add_secret(keys, node_id(launch, i), seed);
@@ -296,6 +314,8 @@ static int spawn_clients(const struct tc_launch *launch, struct tc_keeper *keepe
 int tc_launch_start(struct tc_launch *launch, struct tc_keeper *keeper,
                     const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, struct tc_error *err)
 {
+    if (launch->testnet)
+        return tc_testnet_start(launch->testnet, keeper, dialled, self, err);
     struct arguments *a = calloc(1, sizeof *a);
     int rc = a ? 0 : tc_error_set(err, TC_EMEMORY, "no memory to launch a cluster");
     for (uint32_t i = 0; rc == 0 && i < node_count(launch); i++)
@@ -315,6 +335,7 @@ void tc_launch_free(struct tc_launch *launch)
     for (uint32_t i = 0; i < TC_REPLICAS_MAX; i++)
         if (launch->listen_fds[i] >= 0)
             close(launch->listen_fds[i]);
+    tc_testnet_free(launch->testnet);
     if (launch->data_dir_made)
         (void)tc_remove_tree(launch->data_dir, NULL);
     free(launch);

@@ -17,6 +17,10 @@ int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, c
 /* Where replica `node` really listens, host:port. */
 const char *tc_launch_address(const struct tc_launch *launch, uint16_t node);
 
+/* The key (64 bytes, secret, borrowed) with which `node` proves itself on encrypted peer links; NULL where there are
+ * none. */
+const uint8_t *tc_launch_node_key(const struct tc_launch *launch, uint16_t node);
+
 /* Adds every node's public key, and the secret keys (the scenario may turn any node into a traitor), to the keyring. */
 int tc_launch_keys(const struct tc_launch *launch, struct tc_keyring *keys, struct tc_error *err);
 

@@ -4,12 +4,15 @@
 
 #include "../proxy/nodeset.h"
 #include "../reference/bugs.h"
+#include "../reference/cometbft/lines.h"
 #include "../reference/lines.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -68,17 +71,36 @@ static int reload(void *self, const struct tc_handler **handler, struct tc_error
     return 0;
 }
 
+/* Keys of an encrypted pair: towards each node we are the node at the other side. */
+static int configure_transport(void *self, struct tc_transport_config *config, struct tc_error *err)
+{
+    const struct tc_run *run = self;
+    memcpy(config->secret, run->transport_secret, sizeof config->secret);
+    for (unsigned side = 0; side < 2; side++) {
+        const uint16_t as = config->nodes[!side];
+        const uint8_t *key = run->launch ? tc_launch_node_key(run->launch, as) : NULL;
+        if (!key)
+            return tc_error_set(err, TC_EKEY, "no node key of replica %u: the proxy cannot stand in for it", as);
+        memcpy(config->identity[side], key, sizeof config->identity[side]);
+    }
+    return 0;
+}
+
 static int open_engine(struct tc_run *run, struct tc_error *err)
 {
     struct tc_engine_config config = {
         .protocol = run->protocol,
         .env = run->env,
+        .transport = {run->protocol->transport, run, configure_transport},
         .handler = run->handler,
         .ledger = &run->ledger,
         .seed = run->request->seed,
         .observe = !run->request->pass_through,
         .verify_all = run->request->verify_all,
     };
+    if (run->protocol->transport && !run->request->simulated &&
+        getrandom(run->transport_secret, sizeof run->transport_secret, 0) < 0)
+        return tc_error_set(err, TC_EIO, "no randomness for encrypted connections: %s", strerror(errno));
     run->engine = tc_engine_new(&config);
     return run->engine ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the engine");
 }
@@ -168,7 +190,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = !request->interrupt_ends},
         .reload = reload,
         .reload_self = run,
-        .parse_line = tc_line_parse,
+        .parse_line = strcmp(run->protocol->name, "cometbft") == 0 ? tc_cometbft_line_parse : tc_line_parse,
         .log_dir = log_dir,
         .protocol = request->verify_all ? run->protocol : NULL,
         .protocol_env = &run->env,
@@ -294,8 +316,8 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
     static const char *args[TC_SCRIPT_ARGS_MAX];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
-    if (request->check)
-        snprintf(repeat, sizeof repeat, "%s", request->command);
+    if (request->repeat || request->check)
+        snprintf(repeat, sizeof repeat, "%s", request->repeat ? request->repeat : request->command);
     else
         snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, request->named,
                  *request->repeat_with ? " " : "", request->repeat_with, request->seed);

@@ -37,6 +37,7 @@ struct tc_run_request {
     bool interrupt_ends;               /* an interrupt is how this run is meant to end (proxy without --duration) */
     bool silent;                       /* prints nothing at all */
     const char *dir;                   /* the run directory itself; NULL: OUT/NAME/TIME-SEED */
+    const char *repeat;  /* the line that repeats it; NULL: made of `named`, `repeat_with` and `seed` */
     const char *notes[4], *repeats[3]; /* said in the report beside its own; NULL ends */
     /* In the place of the scenario's attack: a strategy of the hunt (simulation), or decisions that were recorded. */
     const struct tc_adversary_class *strategy;

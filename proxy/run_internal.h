@@ -19,6 +19,7 @@ struct tc_run {
     struct tc_keyring *keys;
     struct tc_error key_missing; /* of the first key file that is listed but not there: only attacks that sign mind */
     struct tc_ledger ledger;
+    uint8_t transport_secret[32]; /* what ephemeral keys of encrypted connections come from */
     struct tc_script *script; /* NULL: no attack */
     char attack_path[TC_PATH_MAX];
     struct tc_script *reloaded; /* took the place of `script` on SIGHUP */

@@ -5,6 +5,7 @@
  * the link. */
 #include "protocol.h"
 #include "mconnection.h"
+#include "peers.h"
 #include "protocol_parts.h"
 
 #include <string.h>
@@ -180,6 +181,7 @@ const struct tc_protocol tc_cometbft = {
     .rows = tc_cometbft_rows,
     .row_count = sizeof tc_cometbft_rows / sizeof *tc_cometbft_rows,
     .loss = TC_LOSS_RETRANSMITTED,
+    .transport = &tc_cometbft_peers,
     .hello_names_dialler = false,
     .reliable_order = false,
     .views_restart = true,

@@ -1,0 +1,274 @@
+#define _GNU_SOURCE
+#include "launch_cometbft.h"
+
+#include "../reference/cometbft/home.h"
+#include "launch_files.h"
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PATH_SIZE         1024
+#define FILE_SIZE         (64u << 10)
+#define DEFAULT_VERSION   "v0.38.25"
+#define DEFAULT_APP       "kvstore"
+#define VALIDATORS_MAX    64
+#define PEERS_SIZE        (VALIDATORS_MAX * 128)
+#define START_PROGRAM_ARG "start"
+
+struct tc_testnet {
+    uint32_t count;
+    char program[PATH_SIZE], data_dir[PATH_SIZE], logs_dir[PATH_SIZE];
+    char chain_id[TC_NAME_MAX], application[TC_NAME_MAX];
+    uint64_t propose_ns;
+    struct tc_cometbft_node nodes[VALIDATORS_MAX];
+    char p2p[VALIDATORS_MAX][TC_ENDPOINT_TEXT_MAX], rpc[VALIDATORS_MAX][TC_ENDPOINT_TEXT_MAX];
+};
+
+/* ---- the program ---- */
+
+static bool is_program(const char *path)
+{
+    return access(path, X_OK) == 0;
+}
+
+static bool find_in_path(char out[static PATH_SIZE])
+{
+    const char *path = getenv("PATH");
+    while (path && *path) {
+        const size_t len = strcspn(path, ":");
+        snprintf(out, PATH_SIZE, "%.*s/cometbft", (int)len, path);
+        if (len > 0 && is_program(out))
+            return true;
+        path += len + (path[len] == ':');
+    }
+    return false;
+}
+
+static int find_program(const char *version, char out[static PATH_SIZE], struct tc_error *err)
+{
+    const char *named = getenv("TURNCOAT_COMETBFT"), *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (named) {
+        snprintf(out, PATH_SIZE, "%s", named);
+        return is_program(out) ? 0
+                               : tc_error_set(err, TC_EUNREACHABLE, "TURNCOAT_COMETBFT=%s: no program is there", named);
+    }
+    if (cache && *cache)
+        snprintf(out, PATH_SIZE, "%s/turncoat/cometbft/%s/cometbft", cache, version);
+    else
+        snprintf(out, PATH_SIZE, "%s/.cache/turncoat/cometbft/%s/cometbft", home ? home : "", version);
+    if (is_program(out) || find_in_path(out))
+        return 0;
+    return tc_error_set(err, TC_EUNREACHABLE,
+                        "no cometbft %s here: 'tests/targets/install' builds it with Go, or set TURNCOAT_COMETBFT to "
+                        "the program",
+                        version);
+}
+
+/* ---- preparing ---- */
+
+/* A port that nobody has now. CometBFT binds by itself, so it cannot be kept for it; loopback ports that the kernel
+ * picked just now are not given out again soon. */
+static int free_port(char text[static TC_ENDPOINT_TEXT_MAX], struct tc_error *err)
+{
+    struct tc_endpoint endpoint;
+    int rc = tc_endpoint_parse("127.0.0.1:0", &endpoint, err);
+    const int fd = rc < 0 ? rc : tc_listen_bind(&endpoint, err);
+    if (fd < 0)
+        return fd;
+    (void)tc_endpoint_text(&endpoint, text);
+    close(fd);
+    return 0;
+}
+
+static int make_nodes(struct tc_testnet *net, uint64_t seed, struct tc_error *err)
+{
+    uint8_t validator[TC_SECRET_SEED_SIZE], node[TC_SECRET_SEED_SIZE];
+    int rc = 0;
+    for (uint32_t i = 0; i < net->count; i++) {
+        tc_keyring_derive_seed(seed, i, validator);
+        tc_keyring_derive_seed(seed, TC_CLIENT_FIRST + i, node);
+        tc_cometbft_node_make(&net->nodes[i], validator, node);
+    }
+    explicit_bzero(validator, sizeof validator);
+    explicit_bzero(node, sizeof node);
+    tc_cometbft_node_sort(net->nodes, net->count);
+    for (uint32_t i = 0; rc == 0 && i < net->count; i++) {
+        rc = free_port(net->p2p[i], err);
+        if (rc == 0)
+            rc = free_port(net->rpc[i], err);
+    }
+    return rc;
+}
+
+int tc_testnet_prepare(const struct tc_scenario *scenario, const char *data_dir, const char *logs_dir, uint64_t seed,
+                       struct tc_testnet **out, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &scenario->cluster;
+    const char *version = spec->version[0] ? spec->version : DEFAULT_VERSION;
+    *out = NULL;
+    if (spec->cluster.n > VALIDATORS_MAX)
+        return tc_error_set(err, TC_EUSAGE, "expected at most %d validators, found %u", VALIDATORS_MAX,
+                            (unsigned)spec->cluster.n);
+    struct tc_testnet *net = calloc(1, sizeof *net);
+    if (!net)
+        return tc_error_set(err, TC_EMEMORY, "no memory for a network");
+    net->count = spec->cluster.n;
+    net->propose_ns = spec->cluster.view_timeout_ns;
+    snprintf(net->data_dir, sizeof net->data_dir, "%s", data_dir);
+    snprintf(net->logs_dir, sizeof net->logs_dir, "%s", logs_dir);
+    snprintf(net->chain_id, sizeof net->chain_id, "%s", spec->cluster.id);
+    snprintf(net->application, sizeof net->application, "%s", spec->application[0] ? spec->application : DEFAULT_APP);
+    int rc = find_program(version, net->program, err);
+    if (rc == 0)
+        rc = make_nodes(net, seed, err);
+    if (rc) {
+        tc_testnet_free(net);
+        return rc;
+    }
+    *out = net;
+    return 0;
+}
+
+const char *tc_testnet_address(const struct tc_testnet *net, uint16_t node)
+{
+    return node < net->count ? net->p2p[node] : NULL;
+}
+
+int tc_testnet_keys(const struct tc_testnet *net, struct tc_keyring *keys, struct tc_error *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < net->count; i++)
+        rc = tc_keyring_add_secret(keys, i, net->nodes[i].validator_key); /* the seed is its first half */
+    return rc < 0 ? tc_error_set(err, rc, "cannot add the validators' keys") : 0;
+}
+
+const uint8_t *tc_testnet_node_key(const struct tc_testnet *net, uint16_t node)
+{
+    return node < net->count ? net->nodes[node].node_key : NULL;
+}
+
+/* ---- home directories ---- */
+
+static int write_file(const char *path, mode_t mode, const char *text, size_t len, struct tc_error *err)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode);
+    if (fd < 0)
+        return tc_error_set(err, TC_EIO, "%s: cannot write: %s", path, strerror(errno));
+    size_t at = 0;
+    while (at < len) {
+        const ssize_t n = write(fd, text + at, len - at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            tc_error_set(err, TC_EIO, "%s: cannot write: %s", path, strerror(errno));
+            close(fd);
+            return TC_EIO;
+        }
+        at += (size_t)n;
+    }
+    return close(fd) == 0 ? 0 : tc_error_set(err, TC_EIO, "%s: cannot write: %s", path, strerror(errno));
+}
+
+static int write_text(const struct tc_testnet *net, uint32_t i, const char *name, mode_t mode, const char *text,
+                      int len, struct tc_error *err)
+{
+    char path[PATH_SIZE + 64];
+    if (len < 0)
+        return tc_error_set(err, TC_ELIMIT, "%s of node %u is too long", name, (unsigned)i);
+    snprintf(path, sizeof path, "%s/node%u/%s", net->data_dir, (unsigned)i, name);
+    return write_file(path, mode, text, (size_t)len, err);
+}
+
+/* Only the lower number dials, so each pair has one connection. */
+static int peers_of(const struct tc_testnet *net, uint32_t i,
+                    const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, char *peers,
+                    struct tc_error *err)
+{
+    size_t used = 0;
+    peers[0] = 0;
+    for (uint32_t to = i + 1; to < net->count; to++) {
+        const char *address = dialled(self, (uint16_t)i, (uint16_t)to);
+        if (!address || !*address)
+            return tc_error_set(err, TC_EUNREACHABLE, "nobody listens for node %u dialling %u", (unsigned)i,
+                                (unsigned)to);
+        used += (size_t)snprintf(peers + used, PEERS_SIZE - used, "%s%s@%s", used > 0 ? "," : "", net->nodes[to].id,
+                                 address);
+        if (used >= PEERS_SIZE)
+            return tc_error_set(err, TC_ELIMIT, "the list of peers of node %u is too long", (unsigned)i);
+    }
+    return 0;
+}
+
+static int write_keys(const struct tc_testnet *net, uint32_t i, char *text, struct tc_error *err)
+{
+    static const char fresh[] = "{\"height\": \"0\", \"round\": 0, \"step\": 0}\n";
+    const struct tc_cometbft_node *node = &net->nodes[i];
+    int rc = write_text(net, i, "config/priv_validator_key.json", 0600, text,
+                        tc_cometbft_validator_key(node, text, FILE_SIZE), err);
+    if (rc == 0)
+        rc = write_text(net, i, "config/node_key.json", 0600, text, tc_cometbft_node_key(node, text, FILE_SIZE), err);
+    sodium_memzero(text, FILE_SIZE);
+    return rc ? rc : write_text(net, i, "data/priv_validator_state.json", 0600, fresh, (int)sizeof fresh - 1, err);
+}
+
+static int write_home(const struct tc_testnet *net, uint32_t i, const char *peers, char *text, struct tc_error *err)
+{
+    char path[PATH_SIZE + 64];
+    const struct tc_cometbft_net description = {net->chain_id, net->nodes, net->count, 0};
+    const struct tc_cometbft_place place = {i, net->p2p[i], net->rpc[i], peers, net->application, net->propose_ns};
+    snprintf(path, sizeof path, "%s/node%u", net->data_dir, (unsigned)i);
+    int rc = tc_remove_tree(path, err);
+    for (int part = 0; rc == 0 && part < 2; part++) {
+        snprintf(path, sizeof path, "%s/node%u/%s", net->data_dir, (unsigned)i, part ? "data" : "config");
+        rc = tc_make_directories(path, err);
+    }
+    if (rc == 0)
+        rc = write_keys(net, i, text, err);
+    if (rc == 0)
+        rc = write_text(net, i, "config/genesis.json", 0644, text, tc_cometbft_genesis(&description, text, FILE_SIZE),
+                        err);
+    return rc ? rc
+              : write_text(net, i, "config/config.toml", 0644, text, tc_cometbft_config(&place, text, FILE_SIZE), err);
+}
+
+static int spawn(const struct tc_testnet *net, struct tc_keeper *keeper, uint32_t i, struct tc_error *err)
+{
+    char home[PATH_SIZE + 64], errors[PATH_SIZE + 64];
+    snprintf(home, sizeof home, "%s/node%u", net->data_dir, (unsigned)i);
+    snprintf(errors, sizeof errors, "%s/node%u.stderr", net->logs_dir, (unsigned)i);
+    const char *const argv[] = {net->program, START_PROGRAM_ARG, "--home", home, NULL};
+    const struct tc_process_spec spec = {
+        .node = (uint16_t)i, .argv = argv, .listen_fd = -1, .stderr_path = errors, .data_dir = ""};
+    return tc_keeper_spawn(keeper, &spec, err);
+}
+
+int tc_testnet_start(struct tc_testnet *net, struct tc_keeper *keeper,
+                     const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, struct tc_error *err)
+{
+    char *text = malloc(FILE_SIZE), *peers = malloc(PEERS_SIZE);
+    int rc = text && peers ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for a network's files");
+    for (uint32_t i = 0; rc == 0 && i < net->count; i++) {
+        rc = peers_of(net, i, dialled, self, peers, err);
+        if (rc == 0)
+            rc = write_home(net, i, peers, text, err);
+    }
+    for (uint32_t i = 0; rc == 0 && i < net->count; i++)
+        rc = spawn(net, keeper, i, err);
+    free(peers);
+    free(text);
+    return rc;
+}
+
+void tc_testnet_free(struct tc_testnet *net)
+{
+    if (!net)
+        return;
+    sodium_memzero(net, sizeof *net);
+    free(net);
+}
