@@ -1,7 +1,4 @@
-/* pcap and pcapng → TCP segments in stream order. IPv4 over Ethernet, Linux cooked, loopback or raw link types.
- *
- * A segment ahead of its turn is kept (bounded) until the bytes before it come; when the store is full or the stream
- * ends, the missing bytes count as a gap and reading goes on behind them. */
+/* pcap and pcapng → TCP segments in stream order. */
 #include "capture_read.h"
 
 #include <errno.h>
@@ -10,365 +7,389 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define STREAMS_MAX 65536u
-#define HELD_MAX    64u /* segments ahead of their turn, per direction */
+#include "capture_stream.h"
+#include "random.h"
 
-struct held {
-    uint32_t sequence;
-    size_t len;
-    uint8_t *bytes;
-};
-
-struct direction {
-    bool started;
-    uint32_t next; /* sequence number of the byte that comes next */
-    struct held held[HELD_MAX];
-    uint32_t held_count;
-};
+#define BUCKETS 65536u
+#define NONE    UINT32_MAX
 
 struct stream {
-    uint32_t client_ip, server_ip;
-    uint16_t client_port, server_port;
-    struct direction sides[2]; /* client, server */
+    struct tc_capture_end ends[2]; /* client, server */
+    struct tc_capture_side sides[2];
+    uint32_t number, slot;
+    uint32_t next;       /* in its bucket; slot or NONE */
+    uint32_t next_ended; /* among the ended ones, whose slots are free to be taken, oldest first */
+    bool ended;
 };
 
-struct reader {
+struct tc_capture_reader {
     tc_capture_segment_fn *each;
     void *self;
     struct tc_capture_counts *counts;
-    struct stream **streams;
-    uint32_t stream_count, bucket_count;
-    uint32_t *buckets; /* stream number + 1, by hash of the four-tuple */
-    uint64_t first_ns, last_ns;
+    struct stream **slots;
+    uint32_t slot_count;
+    uint32_t *buckets; /* slot or NONE */
+    uint32_t ended_first, ended_last;
+    uint64_t now_ns;
     int result;
 };
 
-struct packet {
-    uint64_t time_ns;
-    uint32_t source_ip, target_ip;
-    uint16_t source_port, target_port;
-    uint32_t sequence;
-    bool syn, fin, rst;
-    struct tc_slice payload;
+/* A stream's side while bytes of it are given out. */
+struct giving {
+    struct tc_capture_reader *reader;
+    const struct stream *stream;
+    bool from_client;
 };
 
-static uint16_t be16(const uint8_t *p)
+/* The same for both directions. */
+static uint32_t bucket_of(const struct tc_capture_end *a, const struct tc_capture_end *b)
 {
-    return (uint16_t)(p[0] << 8 | p[1]);
+    uint64_t one = tc_random_mix(tc_random_mix_bytes(1, (struct tc_slice){a->ip, sizeof a->ip}), a->port);
+    uint64_t two = tc_random_mix(tc_random_mix_bytes(1, (struct tc_slice){b->ip, sizeof b->ip}), b->port);
+    return (uint32_t)((one + two) >> 32) % BUCKETS;
 }
 
-static uint32_t be32(const uint8_t *p)
+static bool same_end(const struct tc_capture_end *a, const struct tc_capture_end *b)
 {
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+    return a->port == b->port && memcmp(a->ip, b->ip, sizeof a->ip) == 0;
 }
 
-/* Bytes before the IPv4 header for a link type; -1 if the type is not read or the packet is not IPv4. */
-static int link_header(int link_type, const uint8_t *bytes, size_t len)
+static struct tc_capture_segment segment_of(const struct tc_capture_reader *r, const struct stream *s, bool from_client)
 {
-    switch (link_type) {
-    case DLT_EN10MB:
-        return len >= 14 && be16(bytes + 12) == 0x0800 ? 14 : -1;
-    case DLT_LINUX_SLL:
-        return len >= 16 && be16(bytes + 14) == 0x0800 ? 16 : -1;
-    case DLT_LINUX_SLL2:
-        return len >= 20 && be16(bytes) == 0x0800 ? 20 : -1;
-    case DLT_NULL:
-    case DLT_LOOP:
-        return len >= 4 && (bytes[0] == 2 || bytes[3] == 2) ? 4 : -1;
-    case DLT_RAW:
-    case DLT_IPV4:
-        return 0;
-    default:
-        return -1;
+    return (struct tc_capture_segment){.time_ns = r->now_ns,
+                                       .stream = s->number,
+                                       .slot = s->slot,
+                                       .from_client = from_client,
+                                       .client_ip = tc_capture_mapped_ipv4(s->ends[0].ip),
+                                       .server_ip = tc_capture_mapped_ipv4(s->ends[1].ip),
+                                       .client_port = s->ends[0].port,
+                                       .server_port = s->ends[1].port,
+                                       .client = s->ends[0],
+                                       .server = s->ends[1]};
+}
+
+static void deliver(struct tc_capture_reader *r, const struct tc_capture_segment *segment)
+{
+    if (r->result == 0)
+        r->result = r->each(r->self, segment);
+}
+
+static void give_bytes(void *self, struct tc_slice bytes, bool gap)
+{
+    const struct giving *giving = self;
+    struct tc_capture_segment segment = segment_of(giving->reader, giving->stream, giving->from_client);
+    segment.bytes = bytes;
+    segment.gap = gap;
+    giving->reader->counts->gaps += gap;
+    deliver(giving->reader, &segment);
+}
+
+static void give_rest(struct tc_capture_reader *r, struct stream *s, unsigned side)
+{
+    struct giving giving = {r, s, side == 0};
+    tc_capture_side_end(&s->sides[side], give_bytes, &giving, &r->counts->retransmitted);
+}
+
+/* ---- streams: found by their ends, their slots used again ---- */
+
+static void end(struct tc_capture_reader *r, struct stream *s)
+{
+    if (s->ended)
+        return;
+    s->ended = true;
+    tc_capture_side_free(&s->sides[0]);
+    tc_capture_side_free(&s->sides[1]);
+    s->next_ended = NONE;
+    if (r->ended_last == NONE)
+        r->ended_first = s->slot;
+    else
+        r->slots[r->ended_last]->next_ended = s->slot;
+    r->ended_last = s->slot;
+}
+
+static void bucket_remove(struct tc_capture_reader *r, const struct stream *s)
+{
+    uint32_t *at = &r->buckets[bucket_of(&s->ends[0], &s->ends[1])];
+    while (*at != NONE && *at != s->slot)
+        at = &r->slots[*at]->next;
+    if (*at == s->slot)
+        *at = s->next;
+}
+
+/* A slot that was never used, else that of the stream which ended first; NONE if all are in use. */
+static uint32_t slot_take(struct tc_capture_reader *r)
+{
+    if (r->slot_count == TC_CAPTURE_SLOTS_MAX) {
+        uint32_t slot = r->ended_first;
+        if (slot == NONE)
+            return NONE;
+        r->ended_first = r->slots[slot]->next_ended;
+        if (r->ended_first == NONE)
+            r->ended_last = NONE;
+        bucket_remove(r, r->slots[slot]);
+        return slot;
     }
-}
-
-/* Fills `out` from the IPv4 header on; false if it is no whole TCP header. A cut payload is shortened and counted. */
-static bool parse_ipv4(const uint8_t *ip, size_t len, struct tc_capture_counts *counts, struct packet *out)
-{
-    if (len < 20 || ip[0] >> 4 != 4 || ip[9] != 6)
-        return false;
-    size_t header = (size_t)(ip[0] & 15u) * 4;
-    size_t total = be16(ip + 2);
-    if (header < 20 || len < header + 20 || (be16(ip + 6) & 0x1fffu))
-        return false;
-    const uint8_t *tcp = ip + header;
-    size_t tcp_header = (size_t)(tcp[12] >> 4) * 4;
-    if (total == 0)
-        total = len; /* segmentation offload leaves it empty */
-    if (tcp_header < 20 || total < header + tcp_header || len < header + tcp_header)
-        return false;
-    size_t payload = total - header - tcp_header;
-    if (payload > len - header - tcp_header) {
-        payload = len - header - tcp_header;
-        counts->cut++;
+    r->slots[r->slot_count] = malloc(sizeof *r->slots[0]);
+    if (!r->slots[r->slot_count]) {
+        r->result = TC_EMEMORY;
+        return NONE;
     }
-    out->source_ip = be32(ip + 12);
-    out->target_ip = be32(ip + 16);
-    out->source_port = be16(tcp);
-    out->target_port = be16(tcp + 2);
-    out->sequence = be32(tcp + 4);
-    out->fin = tcp[13] & 1u;
-    out->syn = tcp[13] & 2u;
-    out->rst = tcp[13] & 4u;
-    out->payload = (struct tc_slice){tcp + tcp_header, payload};
-    return true;
+    return r->slot_count++;
 }
 
-static uint32_t hash_tuple(const struct packet *p)
+static struct stream *make(struct tc_capture_reader *r, const struct tc_capture_packet *p)
 {
-    /* The same for both directions. */
-    uint64_t a = (uint64_t)p->source_ip << 16 | p->source_port, b = (uint64_t)p->target_ip << 16 | p->target_port;
-    uint64_t h = (a < b ? a * UINT64_C(0x9e3779b97f4a7c15) + b : b * UINT64_C(0x9e3779b97f4a7c15) + a);
-    h ^= h >> 29;
-    return (uint32_t)(h * UINT64_C(0xbf58476d1ce4e5b9) >> 32);
-}
-
-static bool same(const struct stream *s, const struct packet *p, bool *from_client)
-{
-    *from_client = s->client_ip == p->source_ip && s->client_port == p->source_port && s->server_ip == p->target_ip &&
-                   s->server_port == p->target_port;
-    return *from_client || (s->client_ip == p->target_ip && s->client_port == p->target_port &&
-                            s->server_ip == p->source_ip && s->server_port == p->source_port);
-}
-
-static bool grow(struct reader *r)
-{
-    uint32_t wanted = r->bucket_count ? r->bucket_count * 2 : 256;
-    uint32_t *buckets = calloc(wanted, sizeof *buckets);
-    struct stream **streams = realloc(r->streams, (size_t)wanted / 2 * sizeof(*streams));
-    if (streams)
-        r->streams = streams;
-    if (!buckets || !streams) {
-        free(buckets);
-        return false;
-    }
-    for (uint32_t i = 0; i < r->stream_count; i++) {
-        const struct stream *s = r->streams[i];
-        const struct packet p = {.source_ip = s->client_ip,
-                                 .source_port = s->client_port,
-                                 .target_ip = s->server_ip,
-                                 .target_port = s->server_port};
-        uint32_t at = hash_tuple(&p) % wanted;
-        while (buckets[at])
-            at = (at + 1) % wanted;
-        buckets[at] = i + 1;
-    }
-    free(r->buckets);
-    r->buckets = buckets;
-    r->bucket_count = wanted;
-    return true;
-}
-
-/* The stream of a packet, a new one if there is none or a SYN begins the four-tuple anew. NULL: memory or bound. */
-static struct stream *find(struct reader *r, const struct packet *p, uint32_t *number, bool *from_client)
-{
-    if (r->stream_count * 2 >= r->bucket_count && !grow(r))
+    uint32_t slot = slot_take(r);
+    if (slot == NONE) {
+        r->counts->over++;
         return NULL;
-    uint32_t at = hash_tuple(p) % r->bucket_count;
-    for (; r->buckets[at]; at = (at + 1) % r->bucket_count) {
-        struct stream *s = r->streams[r->buckets[at] - 1];
-        if (!same(s, p, from_client))
-            continue;
-        bool anew = p->syn && *from_client && s->sides[0].started && s->sides[0].next != p->sequence + 1;
-        if (!anew) {
-            *number = r->buckets[at] - 1;
-            return s;
-        }
-        break;
     }
-    if (r->stream_count == STREAMS_MAX)
-        return NULL;
-    struct stream *s = calloc(1, sizeof *s);
-    if (!s)
-        return NULL;
-    s->client_ip = p->source_ip;
-    s->client_port = p->source_port;
-    s->server_ip = p->target_ip;
-    s->server_port = p->target_port;
-    r->streams[r->stream_count] = s;
-    r->buckets[at] = ++r->stream_count;
-    *number = r->stream_count - 1;
-    *from_client = true;
+    struct stream *s = r->slots[slot];
+    bool answer = p->syn && p->ack;
+    *s = (struct stream){.ends = {answer ? p->target : p->source, answer ? p->source : p->target},
+                         .number = r->counts->streams++,
+                         .slot = slot,
+                         .next_ended = NONE};
+    uint32_t *bucket = &r->buckets[bucket_of(&s->ends[0], &s->ends[1])];
+    s->next = *bucket;
+    *bucket = slot;
+    struct tc_capture_segment segment = segment_of(r, s, !answer);
+    segment.begins = true;
+    segment.middle = !p->syn;
+    deliver(r, &segment);
     return s;
 }
 
-static void deliver(struct reader *r, const struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
-                    struct tc_slice bytes, bool gap, bool closed)
+static struct stream *lookup(const struct tc_capture_reader *r, const struct tc_capture_packet *p, bool *from_client)
 {
-    const struct tc_capture_segment segment = {
-        .time_ns = time_ns,
-        .stream = number,
-        .from_client = from_client,
-        .gap = gap,
-        .closed = closed,
-        .client_ip = s->client_ip,
-        .server_ip = s->server_ip,
-        .client_port = s->client_port,
-        .server_port = s->server_port,
-        .bytes = bytes,
-    };
-    if (r->result == 0 && (bytes.len || closed))
-        r->result = r->each(r->self, &segment);
-}
-
-/* Takes the held segment with the lowest sequence number at or before `next`, or, if `skip`, the lowest of all. */
-static bool take_held(struct direction *d, bool skip, struct held *out)
-{
-    uint32_t best = HELD_MAX;
-    for (uint32_t i = 0; i < d->held_count; i++)
-        if ((skip || (int32_t)(d->held[i].sequence - d->next) <= 0) &&
-            (best == HELD_MAX || (int32_t)(d->held[i].sequence - d->held[best].sequence) < 0))
-            best = i;
-    if (best == HELD_MAX)
-        return false;
-    *out = d->held[best];
-    d->held[best] = d->held[--d->held_count];
-    return true;
-}
-
-/* Delivers what of [sequence, sequence+len) is new. */
-static void deliver_new(struct reader *r, struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
-                        uint32_t sequence, struct tc_slice bytes)
-{
-    struct direction *d = &s->sides[from_client ? 0 : 1];
-    int32_t ahead = (int32_t)(sequence - d->next);
-    if (ahead < 0) {
-        size_t old = (size_t) - (int64_t)ahead;
-        r->counts->retransmitted += old < bytes.len ? old : bytes.len;
-        if (old >= bytes.len)
-            return;
-        bytes.data += old;
-        bytes.len -= old;
+    for (uint32_t at = r->buckets[bucket_of(&p->source, &p->target)]; at != NONE; at = r->slots[at]->next) {
+        struct stream *s = r->slots[at];
+        *from_client = same_end(&s->ends[0], &p->source) && same_end(&s->ends[1], &p->target);
+        if (*from_client || (same_end(&s->ends[0], &p->target) && same_end(&s->ends[1], &p->source)))
+            return s;
     }
-    bool gap = ahead > 0;
-    r->counts->gaps += gap;
-    d->next = sequence + (ahead < 0 ? (uint32_t)-ahead : 0) + (uint32_t)bytes.len;
-    deliver(r, s, number, from_client, time_ns, bytes, gap, false);
+    return NULL;
 }
 
-static void release_held(struct reader *r, struct stream *s, uint32_t number, bool from_client, uint64_t time_ns,
-                         bool skip)
+static void close_side(struct tc_capture_reader *r, struct stream *s, unsigned side, bool reset)
 {
-    struct direction *d = &s->sides[from_client ? 0 : 1];
-    struct held held;
-    while (take_held(d, skip, &held)) {
-        deliver_new(r, s, number, from_client, time_ns, held.sequence, (struct tc_slice){held.bytes, held.len});
-        free(held.bytes);
-    }
-}
-
-static void take_payload(struct reader *r, struct stream *s, uint32_t number, bool from_client, const struct packet *p)
-{
-    struct direction *d = &s->sides[from_client ? 0 : 1];
-    if (!d->started) {
-        d->started = true;
-        d->next = p->sequence;
-    }
-    if ((int32_t)(p->sequence - d->next) > 0) {
-        if (d->held_count == HELD_MAX)
-            release_held(r, s, number, from_client, p->time_ns, true);
-        struct held *held = &d->held[d->held_count];
-        *held = (struct held){p->sequence, p->payload.len, malloc(p->payload.len)};
-        if (!held->bytes) {
-            r->result = TC_EMEMORY;
-            return;
-        }
-        memcpy(held->bytes, p->payload.data, p->payload.len);
-        d->held_count++;
+    if (s->sides[side].closed || s->ended)
         return;
-    }
-    deliver_new(r, s, number, from_client, p->time_ns, p->sequence, p->payload);
-    release_held(r, s, number, from_client, p->time_ns, false);
+    give_rest(r, s, side);
+    if (reset)
+        give_rest(r, s, !side);
+    s->sides[side].closed = true;
+    struct tc_capture_segment segment = segment_of(r, s, side == 0);
+    segment.closed = true;
+    segment.reset = reset;
+    deliver(r, &segment);
+    if (reset || s->sides[!side].closed)
+        end(r, s);
 }
 
-static void take_packet(struct reader *r, const struct packet *p)
+/* The stream of a packet; a new one if there is none, or if a SYN begins the four-tuple anew. NULL: the packet is of no
+ * stream (or none could be made). */
+static struct stream *find(struct tc_capture_reader *r, const struct tc_capture_packet *p, bool *from_client)
 {
-    uint32_t number;
-    bool from_client;
-    struct stream *s = find(r, p, &number, &from_client);
-    if (!s) {
-        r->result = TC_ELIMIT;
-        return;
+    struct stream *s = lookup(r, p, from_client);
+    unsigned from = *from_client ? 0 : 1;
+    bool opens = p->syn && !p->ack;
+    if (s && opens && (s->ended || (s->sides[from].started && s->sides[from].next != p->sequence + 1))) {
+        close_side(r, s, from, true);
+        /* The old stream keeps its slot until its turn comes, but nobody will find it any more. */
+        bucket_remove(r, s);
+        s->next = NONE;
+        s = NULL;
     }
-    struct direction *d = &s->sides[from_client ? 0 : 1];
+    if (s && s->ended) /* late acknowledgements, and bytes that nobody read */
+        return NULL;
+    if (!s && (p->syn || p->payload.len > 0)) {
+        s = make(r, p);
+        *from_client = s && same_end(&s->ends[0], &p->source);
+    }
+    return s;
+}
+
+static void take_packet(struct tc_capture_reader *r, const struct tc_capture_packet *p)
+{
+    bool from_client = false;
+    struct stream *s = find(r, p, &from_client);
+    if (!s)
+        return;
+    unsigned from = from_client ? 0 : 1;
+    struct tc_capture_side *side = &s->sides[from];
+    struct giving there = {r, s, from_client}, back = {r, s, !from_client};
     if (p->syn) {
-        d->started = true;
-        d->next = p->sequence + 1;
-        return;
+        side->started = true;
+        side->next = p->sequence + 1;
+    } else if (tc_capture_side_take(side, p->sequence, p->payload, give_bytes, &there, &r->counts->retransmitted) < 0) {
+        r->result = TC_EMEMORY;
     }
-    if (p->payload.len)
-        take_payload(r, s, number, from_client, p);
-    if (p->fin || p->rst) {
-        release_held(r, s, number, from_client, p->time_ns, true);
-        deliver(r, s, number, from_client, p->time_ns, (struct tc_slice){NULL, 0}, false, true);
-    }
+    if (p->ack)
+        tc_capture_side_acknowledged(&s->sides[!from], p->acknowledged, give_bytes, &back, &r->counts->retransmitted);
+    if (p->fin || p->rst)
+        close_side(r, s, from, p->rst);
 }
 
-static int read_all(struct reader *r, pcap_t *pcap, int link_type)
+/* ---- the reader ---- */
+
+struct tc_capture_reader *tc_capture_reader_new(tc_capture_segment_fn *each, void *self,
+                                                struct tc_capture_counts *counts)
 {
-    struct pcap_pkthdr *header;
-    const u_char *bytes;
-    int status = 0;
-    while (r->result == 0 && (status = pcap_next_ex(pcap, &header, &bytes)) == 1) {
-        struct packet p = {.time_ns = (uint64_t)header->ts.tv_sec * 1000000000u + (uint64_t)header->ts.tv_usec};
-        if (r->counts->packets++ == 0)
-            r->first_ns = p.time_ns;
-        p.time_ns = p.time_ns > r->first_ns ? p.time_ns - r->first_ns : 0;
-        r->last_ns = p.time_ns;
-        int skip = link_header(link_type, bytes, header->caplen);
-        if (skip < 0 || !parse_ipv4(bytes + skip, header->caplen - (size_t)skip, r->counts, &p))
-            r->counts->not_tcp++;
-        else
-            take_packet(r, &p);
+    struct tc_capture_reader *r = calloc(1, sizeof *r);
+    if (!r)
+        return NULL;
+    memset(counts, 0, sizeof *counts);
+    r->each = each;
+    r->self = self;
+    r->counts = counts;
+    r->ended_first = r->ended_last = NONE;
+    r->slots = calloc(TC_CAPTURE_SLOTS_MAX, sizeof *r->slots);
+    r->buckets = malloc(BUCKETS * sizeof *r->buckets);
+    if (!r->slots || !r->buckets) {
+        tc_capture_reader_free(r);
+        return NULL;
     }
-    if (r->result == 0 && status == PCAP_ERROR)
-        r->counts->cut++; /* a file that ends in the middle of a packet: judged as far as it goes */
-    for (uint32_t i = 0; i < r->stream_count; i++) {
-        release_held(r, r->streams[i], i, true, r->last_ns, true);
-        release_held(r, r->streams[i], i, false, r->last_ns, true);
+    memset(r->buckets, 0xff, BUCKETS * sizeof *r->buckets);
+    return r;
+}
+
+void tc_capture_reader_free(struct tc_capture_reader *r)
+{
+    if (!r)
+        return;
+    for (uint32_t i = 0; i < r->slot_count; i++) {
+        if (!r->slots[i]->ended) {
+            tc_capture_side_free(&r->slots[i]->sides[0]);
+            tc_capture_side_free(&r->slots[i]->sides[1]);
+        }
+        free(r->slots[i]);
+    }
+    free(r->slots);
+    free(r->buckets);
+    free(r);
+}
+
+int tc_capture_reader_packet(struct tc_capture_reader *r, int link_type, uint64_t wall_ns, struct tc_slice bytes)
+{
+    struct tc_capture_packet p;
+    if (r->result)
+        return r->result;
+    if (r->counts->packets++ == 0)
+        r->counts->first_ns = wall_ns;
+    /* Stamps of packets taken on several processors may step back a little; the order of capture counts. */
+    uint64_t time_ns = wall_ns > r->counts->first_ns ? wall_ns - r->counts->first_ns : 0;
+    if (time_ns > r->now_ns)
+        r->now_ns = time_ns;
+    r->counts->last_ns = r->now_ns;
+    if (!tc_capture_parse(link_type, bytes, &p)) {
+        r->counts->not_tcp++;
+        return 0;
+    }
+    r->counts->cut += p.cut;
+    take_packet(r, &p);
+    return r->result;
+}
+
+int tc_capture_reader_finish(struct tc_capture_reader *r)
+{
+    for (uint32_t i = 0; i < r->slot_count; i++) {
+        if (r->slots[i]->ended)
+            continue;
+        give_rest(r, r->slots[i], 0);
+        give_rest(r, r->slots[i], 1);
     }
     return r->result;
 }
 
-static void free_streams(struct reader *r)
+/* ---- files ---- */
+
+static int read_all(struct tc_capture_reader *r, pcap_t *pcap)
 {
-    for (uint32_t i = 0; i < r->stream_count; i++) {
-        for (int side = 0; side < 2; side++)
-            for (uint32_t k = 0; k < r->streams[i]->sides[side].held_count; k++)
-                free(r->streams[i]->sides[side].held[k].bytes);
-        free(r->streams[i]);
+    struct pcap_pkthdr *header;
+    const u_char *bytes;
+    int status = 0, result = 0;
+    int link_type = pcap_datalink(pcap);
+    while (result == 0 && (status = pcap_next_ex(pcap, &header, &bytes)) == 1) {
+        uint64_t wall_ns = (uint64_t)header->ts.tv_sec * 1000000000u + (uint64_t)header->ts.tv_usec;
+        result = tc_capture_reader_packet(r, link_type, wall_ns, (struct tc_slice){bytes, header->caplen});
     }
-    free(r->streams);
-    free(r->buckets);
+    if (result == 0 && status == PCAP_ERROR) { /* judged as far as it goes */
+        r->counts->ended_early = true;
+        snprintf(r->counts->damage, sizeof r->counts->damage, "%s", pcap_geterr(pcap));
+    }
+    return result == 0 ? tc_capture_reader_finish(r) : result;
+}
+
+/* Opens it as a capture; the file is closed in every case but success, when it is closed with the capture. */
+static int open_capture(FILE *file, const char *name, pcap_t **out, struct tc_error *err)
+{
+    char reason[PCAP_ERRBUF_SIZE];
+    pcap_t *pcap = *out = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, reason);
+    if (!pcap) {
+        fclose(file);
+        return tc_error_set(err, TC_EMALFORMED, "%s: expected a pcap or pcapng capture: %s", name, reason);
+    }
+    if (tc_capture_link_known(pcap_datalink(pcap)))
+        return 0;
+    const char *link_name = pcap_datalink_val_to_name(pcap_datalink(pcap));
+    tc_error_set(
+        err, TC_EMALFORMED,
+        "%s: link type %s is not read; capture on an interface with Ethernet, Linux cooked, loopback or raw IP "
+        "packets",
+        name, link_name ? link_name : "unknown to libpcap");
+    pcap_close(pcap);
+    return TC_EMALFORMED;
 }
 
 int tc_capture_read_file(FILE *file, const char *name, tc_capture_segment_fn *each, void *self,
                          struct tc_capture_counts *counts, struct tc_error *err)
 {
-    char reason[PCAP_ERRBUF_SIZE];
+    pcap_t *pcap;
     memset(counts, 0, sizeof *counts);
-    pcap_t *pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, reason);
-    if (!pcap) {
-        fclose(file);
-        return tc_error_set(err, TC_EMALFORMED, "%s: expected a pcap or pcapng capture: %s", name, reason);
-    }
-    struct reader reader = {.each = each, .self = self, .counts = counts};
-    int result = read_all(&reader, pcap, pcap_datalink(pcap));
-    counts->streams = reader.stream_count;
-    if (result == TC_ELIMIT)
-        tc_error_set(err, result, "%s: more than %u TCP streams", name, STREAMS_MAX);
-    free_streams(&reader);
+    int result = open_capture(file, name, &pcap, err);
+    if (result < 0)
+        return result;
+    struct tc_capture_reader *reader = tc_capture_reader_new(each, self, counts);
+    if (reader)
+        result = read_all(reader, pcap);
+    if (!reader || result == TC_EMEMORY)
+        result = tc_error_set(err, TC_EMEMORY, "no memory for the streams of %s", name);
+    tc_capture_reader_free(reader);
     pcap_close(pcap);
+    return result;
+}
+
+static FILE *open_file(const char *path, struct tc_error *err)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file)
+        tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : TC_EIO, "%s: %s", path, strerror(errno));
+    return file;
+}
+
+int tc_capture_probe(const char *path, struct tc_error *err)
+{
+    pcap_t *pcap;
+    FILE *file = open_file(path, err);
+    if (!file)
+        return err->code;
+    int result = open_capture(file, path, &pcap, err);
+    if (result == 0)
+        pcap_close(pcap);
     return result;
 }
 
 int tc_capture_read(const char *path, tc_capture_segment_fn *each, void *self, struct tc_capture_counts *counts,
                     struct tc_error *err)
 {
-    FILE *file = fopen(path, "rb");
+    struct tc_error own = {0};
+    FILE *file = open_file(path, &own);
     memset(counts, 0, sizeof *counts);
-    if (!file)
-        return tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : TC_EIO, "%s: %s", path, strerror(errno));
+    if (!file) {
+        if (err)
+            *err = own;
+        return own.code;
+    }
     return tc_capture_read_file(file, path, each, self, counts, err);
 }

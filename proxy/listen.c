@@ -116,6 +116,17 @@ uint32_t tc_endpoint_ipv4(const struct tc_endpoint *endpoint)
     return ntohl(network_order);
 }
 
+void tc_endpoint_ip(const struct tc_endpoint *endpoint, uint8_t ip[static 16])
+{
+    if (endpoint->address.ss_family == AF_INET6) {
+        memcpy(ip, ((const struct sockaddr_in6 *)&endpoint->address)->sin6_addr.s6_addr, 16);
+        return;
+    }
+    memset(ip, 0, 10);
+    ip[10] = ip[11] = 0xff;
+    memcpy(ip + 12, &((const struct sockaddr_in *)&endpoint->address)->sin_addr.s_addr, 4);
+}
+
 int tc_socket_local(int fd, struct tc_endpoint *out)
 {
     memset(out, 0, sizeof *out);

@@ -29,6 +29,9 @@ void tc_endpoint_set_port(struct tc_endpoint *endpoint, uint16_t port);
 /* Host-order IPv4 address (also of a v4-mapped IPv6 one); 0 if it is not IPv4. */
 uint32_t tc_endpoint_ipv4(const struct tc_endpoint *endpoint);
 
+/* Its 16 bytes as an IPv6 address; IPv4 as ::ffff:a.b.c.d. */
+void tc_endpoint_ip(const struct tc_endpoint *endpoint, uint8_t ip[static 16]);
+
 /* Both ends of a connected or bound socket. TC_EIO if it has no such end. */
 int tc_socket_local(int fd, struct tc_endpoint *out);
 int tc_socket_peer(int fd, struct tc_endpoint *out);

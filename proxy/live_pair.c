@@ -226,6 +226,7 @@ static void begin(struct tc_live_port *port, uint32_t pair, int fd)
     near->node = port->listener->from;
     live->pairs[pair]->side[1].node = port->listener->to;
     live->stats.accepted++;
+    tc_loop_refresh_ns(live->loop); /* the first one lays the capture's clock beside the wall's */
     capture_begin(near);
     tc_live_interest(near);
     tc_live_step(live, &(struct tc_event){.kind = TC_EV_ACCEPTED,

@@ -148,6 +148,9 @@ static void read_source(struct tc_live_source *source, int reads_max)
     for (int i = 0; i < reads_max && source->fd >= 0 && !live->status; i++) {
         const ssize_t got = read(source->fd, live->read_buffer, live->read_size);
         if (got > 0) {
+            /* What this line follows from may have been written in this very turn: its time must not be that of the
+             * turn's beginning, or beside a capture by others it would come too early. */
+            tc_loop_refresh_ns(live->loop);
             source->offset += (uint64_t)got;
             feed(source, (struct tc_slice){live->read_buffer, (size_t)got});
             continue;

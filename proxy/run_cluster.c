@@ -111,19 +111,29 @@ static int hex_digit(char c)
     return -1;
 }
 
-static int add_public_hex(struct tc_run *run, const struct tc_cluster_node *node, struct tc_error *err)
+static int add_public_hex(struct tc_run *run, uint16_t node, const char *text, struct tc_error *err)
 {
     uint8_t key[TC_PUBLIC_KEY_SIZE];
     for (size_t i = 0; i < sizeof key; i++) {
-        int high = hex_digit(node->public_key[2 * i]);
-        int low = high < 0 ? -1 : hex_digit(node->public_key[2 * i + 1]);
+        int high = hex_digit(text[2 * i]);
+        int low = high < 0 ? -1 : hex_digit(text[2 * i + 1]);
         if (low < 0)
             return tc_error_set(err, TC_EUSAGE,
-                                "%s: public_key of node %u: expected 64 lower-case hex digits, found '%s'",
-                                run->scenario->cluster.path, node->id, node->public_key);
+                                "%s: public key of node %u: expected 64 lower-case hex digits, found '%s'",
+                                run->scenario->cluster.path, node, text);
         key[i] = (uint8_t)(high << 4 | low);
     }
-    return tc_keyring_add_public(run->keys, node->id, key);
+    return tc_keyring_add_public(run->keys, node, key);
+}
+
+static int add_client_keys(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    int result = 0;
+    for (uint32_t i = 0; result == 0 && i < TC_NODES_MAX - TC_CLIENT_FIRST; i++)
+        if (spec->client_keys[i][0])
+            result = add_public_hex(run, (uint16_t)(TC_CLIENT_FIRST + i), spec->client_keys[i], err);
+    return result;
 }
 
 /* A path in a cluster file is relative to that file. */
@@ -151,7 +161,7 @@ int tc_run_keys(struct tc_run *run, struct tc_error *err)
     const struct tc_cluster_spec *spec = &run->scenario->cluster;
     for (uint32_t i = 0; i < run->cluster.n; i++) {
         const struct tc_cluster_node *node = &spec->nodes[i];
-        int result = node->public_key[0] ? add_public_hex(run, node, err) : 0;
+        int result = node->public_key[0] ? add_public_hex(run, node->id, node->public_key, err) : 0;
         if (result == 0 && node->key[0]) {
             char path[TC_PATH_MAX];
             uint8_t seed[TC_SECRET_SEED_SIZE];
@@ -168,5 +178,5 @@ int tc_run_keys(struct tc_run *run, struct tc_error *err)
         if (result < 0)
             return result;
     }
-    return 0;
+    return add_client_keys(run, err);
 }

@@ -1,0 +1,402 @@
+/* The capture's part of a run: `turncoat check` and `turncoat watch`. What the wire shows comes from the capture; what
+ * it cannot show (execution lines, phases, who is faulty) from the observations of the run that was captured, if given.
+ */
+#include "run_internal.h"
+
+#include "../proxy/nodeset.h"
+#include "../reports/record_stream.h"
+#include "capture_world.h"
+#include "listen.h"
+
+#include <inttypes.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A line must not come before the messages it follows from, which were stamped by another clock: it is told so much
+ * later than its stamp says. Lines may be late at any time (no order across sockets and pipes is known). */
+#define LINE_SLACK_NS UINT64_C(1000000)
+#define PLACES_MAX    (TC_REPLICAS_MAX * (TC_REPLICAS_MAX + 2))
+#define PORT_SHIFT    10000u /* as in run_cluster.c */
+
+/* The observations are read twice at a time: facts that the run itself made (who is faulty, phases, processes) come at
+ * their time, lines of the nodes after the slack. */
+struct source {
+    struct tc_record_stream *stream;
+    struct tc_observation next; /* if has_next */
+    bool has_next, lines;
+};
+
+struct tc_checking {
+    struct tc_run *run;
+    struct tc_capture_world *world;
+    struct tc_capture_counts counts;
+    struct source sources[2]; /* facts, lines */
+    uint32_t kinds;           /* in the observations */
+    bool placed;              /* the observations' clock was laid beside the capture's */
+    int64_t offset_ns;        /* from run time to capture time */
+    uint64_t told, told_outside;
+    struct tc_capture_place *places;
+    size_t place_count;
+    char notes[6][256];
+    size_t note_count;
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void arrived(int number)
+{
+    (void)number;
+    interrupted = 1;
+}
+
+/* ---- where everybody is ---- */
+
+static int add_place(struct tc_checking *c, const char *address, uint16_t from, uint16_t to, bool is_proxy,
+                     struct tc_error *err)
+{
+    struct tc_endpoint endpoint;
+    struct tc_capture_place *place = &c->places[c->place_count];
+    int result = tc_endpoint_parse(address, &endpoint, err);
+    if (result < 0)
+        return tc_error_wrap(err, "replica %u", to);
+    *place =
+        (struct tc_capture_place){.port = tc_endpoint_port(&endpoint), .from = from, .to = to, .is_proxy = is_proxy};
+    tc_endpoint_ip(&endpoint, place->ip);
+    c->place_count++;
+    /* trace.pcap holds IPv4 only, and makes up an address for the rest: 10.6.port. */
+    if (tc_endpoint_ipv4(&endpoint) == 0) {
+        place[1] = *place;
+        tc_capture_map_ipv4(0x0a060000u | place->port, place[1].ip);
+        c->place_count++;
+    }
+    return 0;
+}
+
+/* Listeners of turncoat with an address for each link: the port may be any. */
+static void add_link_place(struct tc_checking *c, uint32_t second, uint16_t from, uint16_t to)
+{
+    struct tc_capture_place *place = &c->places[c->place_count++];
+    *place = (struct tc_capture_place){.from = from, .to = to, .is_proxy = true};
+    tc_capture_map_ipv4(127u << 24 | second << 16 | (uint32_t)to << 8 | 1u, place->ip);
+}
+
+static int add_node_places(struct tc_checking *c, const struct tc_cluster_spec *spec, uint16_t to, struct tc_error *err)
+{
+    const struct tc_cluster_node *node = &spec->nodes[to];
+    char shifted[TC_ADDRESS_MAX + 8];
+    int result = add_place(c, node->address, TC_NODE_NONE, to, false, err);
+    if (result == 0 && node->listen[0])
+        result = add_place(c, node->listen, TC_NODE_NONE, to, true, err);
+    if (result == 0 && !node->listen[0] && spec->listen_host[0]) {
+        unsigned port = c->places[c->place_count - 1].port;
+        snprintf(shifted, sizeof shifted, "%s:%u", spec->listen_host,
+                 port + PORT_SHIFT <= 65535 ? port + PORT_SHIFT : port - PORT_SHIFT);
+        result = add_place(c, shifted, TC_NODE_NONE, to, true, err);
+    }
+    if (result < 0)
+        return result;
+    add_link_place(c, 192, TC_NODE_NONE, to);
+    for (uint16_t from = 0; from < spec->cluster.n; from++)
+        if (from != to)
+            add_link_place(c, 64u + from, from, to);
+    return 0;
+}
+
+static int add_places(struct tc_checking *c, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &c->run->scenario->cluster;
+    c->places = calloc((size_t)spec->cluster.n * (spec->cluster.n + 6u), sizeof *c->places);
+    if (!c->places)
+        return tc_error_set(err, TC_EMEMORY, "no memory for the cluster's addresses");
+    int result = 0;
+    for (uint16_t to = 0; result == 0 && to < spec->cluster.n; to++)
+        result = add_node_places(c, spec, to, err);
+    return result < 0 ? tc_error_wrap(err, "%s", spec->path) : 0;
+}
+
+/* ---- what was seen beside the capture ---- */
+
+static bool is_line(enum tc_observation_kind kind)
+{
+    switch (kind) {
+    case TC_OBS_EXECUTED:
+    case TC_OBS_VIEW:
+    case TC_OBS_STABLE:
+    case TC_OBS_REQUESTED:
+    case TC_OBS_REPLIED:
+    case TC_OBS_COMPLAINT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Links, splices and overflows are of the run's own sight of the wire: here the capture shows them. */
+static bool is_fact(enum tc_observation_kind kind)
+{
+    switch (kind) {
+    case TC_OBS_NODE_UP:
+    case TC_OBS_NODE_EXIT:
+    case TC_OBS_PHASE:
+    case TC_OBS_FAULTS:
+    case TC_OBS_NOTE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t capture_time(const struct tc_checking *c, const struct source *source, uint64_t time_ns)
+{
+    int64_t at = (int64_t)time_ns + c->offset_ns + (source->lines ? (int64_t)LINE_SLACK_NS : 0);
+    return at > 0 ? (uint64_t)at : 0;
+}
+
+static int advance(struct source *source, struct tc_error *err)
+{
+    int status;
+    source->has_next = false;
+    while ((status = tc_record_stream_next(source->stream, &source->next, err)) == 1) {
+        if (source->lines ? is_line(source->next.kind) : is_fact(source->next.kind)) {
+            source->has_next = true;
+            return 0;
+        }
+    }
+    return status;
+}
+
+static int open_sources(struct tc_checking *c, struct tc_error *err)
+{
+    const char *path = c->run->request->check->observations;
+    int result = 0;
+    for (size_t i = 0; path && result == 0 && i < 2; i++) {
+        c->sources[i].lines = i == 1;
+        result = tc_record_stream_open(path, &c->sources[i].stream, err);
+        if (result == 0)
+            c->kinds = tc_record_stream_kinds(c->sources[i].stream);
+        if (result == 0)
+            result = advance(&c->sources[i], err);
+    }
+    return result;
+}
+
+/* Lays the run's clock beside the capture's, whose first packet has come now. */
+static void place_clock(struct tc_checking *c)
+{
+    const struct tc_record_stream *stream = c->sources[0].stream;
+    uint64_t start_wall_ns, first_link_ns;
+    c->placed = true;
+    if (!stream)
+        return;
+    if (tc_record_stream_wall(stream, &start_wall_ns)) {
+        c->offset_ns = (int64_t)(start_wall_ns - c->counts.first_ns);
+        return;
+    }
+    first_link_ns = tc_record_stream_first_link_ns(stream);
+    c->offset_ns = first_link_ns == TC_NEVER_NS ? 0 : -(int64_t)first_link_ns;
+}
+
+static int tell(struct tc_checking *c, struct source *source, struct tc_error *err)
+{
+    struct tc_observation o = source->next;
+    o.time_ns = capture_time(c, source, o.time_ns);
+    if (o.time_ns == 0)
+        o.time_ns = tc_capture_world_now_ns(c->world);
+    if (o.kind == TC_OBS_FAULTS) {
+        tc_nodeset_union(&o.faults.signed_for, &c->run->request->check->traitors);
+        tc_nodeset_union(&o.faults.liveness, &c->run->request->check->traitors);
+        if (o.faults.healed_ns != TC_NEVER_NS && o.faults.healed_ns != 0)
+            o.faults.healed_ns = capture_time(c, &c->sources[0], o.faults.healed_ns);
+    }
+    c->told++;
+    int result = tc_capture_world_observe(c->world, &o);
+    if (result < 0)
+        *err = *tc_capture_world_error(c->world);
+    return result < 0 ? result : advance(source, err);
+}
+
+/* Everything that was seen beside the capture up to this time of it. */
+static int tell_until(void *self, uint64_t time_ns, struct tc_error *err)
+{
+    struct tc_checking *c = self;
+    int result = 0;
+    if (!c->placed)
+        place_clock(c);
+    while (result == 0) {
+        struct source *first = NULL;
+        uint64_t first_ns = time_ns;
+        for (size_t i = 0; i < 2; i++) {
+            struct source *source = &c->sources[i];
+            uint64_t at = source->has_next ? capture_time(c, source, source->next.time_ns) : TC_NEVER_NS;
+            if (source->has_next && (at < first_ns || (at == first_ns && !first))) {
+                first = source;
+                first_ns = at;
+            }
+        }
+        if (!first)
+            return 0;
+        result = tell(c, first, err);
+    }
+    return result;
+}
+
+/* ---- the run ---- */
+
+int tc_run_check_open(struct tc_run *run, struct tc_error *err)
+{
+    struct tc_checking *c = run->checking = calloc(1, sizeof *c);
+    if (!c)
+        return tc_error_set(err, TC_EMEMORY, "no memory to read a capture");
+    c->run = run;
+    int result = add_places(c, err);
+    return result == 0 ? open_sources(c, err) : result;
+}
+
+void tc_run_check_close(struct tc_run *run)
+{
+    struct tc_checking *c = run->checking;
+    if (!c)
+        return;
+    tc_record_stream_close(c->sources[0].stream);
+    tc_record_stream_close(c->sources[1].stream);
+    tc_capture_world_free(c->world);
+    free(c->places);
+    free(c);
+    run->checking = NULL;
+}
+
+static bool has(const struct tc_checking *c, enum tc_observation_kind kind)
+{
+    return c->kinds >> kind & 1u;
+}
+
+void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config)
+{
+    static const struct tc_unjudged no_phases[] = {
+        {"message-cost",
+         "when an attack began, and whether a view failed before it, is not known without --observations"},
+        {NULL, NULL}};
+    const struct tc_checking *c = run->checking;
+    config->has_executions = has(c, TC_OBS_EXECUTED) || has(c, TC_OBS_VIEW);
+    config->has_client_history = has(c, TC_OBS_REQUESTED);
+    /* A run's record tells every change of who is faulty; one that tells none had nobody faulty. */
+    config->faults_unknown = !run->request->check->traitors_known && !has(c, TC_OBS_FAULTS) && !has(c, TC_OBS_PHASE);
+    config->unjudged = has(c, TC_OBS_PHASE) ? NULL : no_phases;
+}
+
+/* --traitors: from the beginning on. */
+static int tell_traitors(struct tc_checking *c)
+{
+    const struct tc_check *check = c->run->request->check;
+    if (tc_nodeset_count(&check->traitors) == 0)
+        return 0;
+    c->run->ledger.traitors = check->traitors;
+    const struct tc_observation o = {.kind = TC_OBS_FAULTS,
+                                     .node = TC_NODE_NONE,
+                                     .peer = TC_NODE_NONE,
+                                     .text = "",
+                                     .faults = {.signed_for = check->traitors, .liveness = check->traitors}};
+    return tc_capture_world_observe(c->world, &o);
+}
+
+static int read_capture(struct tc_checking *c, struct tc_error *err)
+{
+    const char *path = c->run->request->check->capture;
+    int result = tc_capture_read(path, tc_capture_world_take, c->world, &c->counts, err);
+    if (result < 0 && tc_capture_world_error(c->world)->code)
+        *err = *tc_capture_world_error(c->world);
+    if (result == 0)
+        result = tell_until(c, TC_NEVER_NS - 1, err);
+    return result;
+}
+
+int tc_run_check_world(struct tc_run *run, struct tc_error *err)
+{
+    struct tc_checking *c = run->checking;
+    const struct tc_capture_world_config config = {
+        .engine = run->engine,
+        .sink = tc_run_sink(run),
+        .places = c->places,
+        .place_count = c->place_count,
+        .before = tell_until,
+        .before_self = c,
+    };
+    struct sigaction old_interrupt, old_terminate;
+    const struct sigaction action = {.sa_handler = arrived};
+    c->world = tc_capture_world_new(&config);
+    if (!c->world)
+        return tc_error_set(err, TC_EMEMORY, "no memory to read a capture");
+    interrupted = 0;
+    sigaction(SIGINT, &action, &old_interrupt);
+    sigaction(SIGTERM, &action, &old_terminate);
+    int result = tell_traitors(c);
+    if (result == 0)
+        result = read_capture(c, err);
+    if (result == 0)
+        result = tc_capture_world_stop(c->world);
+    sigaction(SIGINT, &old_interrupt, NULL);
+    sigaction(SIGTERM, &old_terminate, NULL);
+    return result;
+}
+
+uint64_t tc_run_check_now_ns(const struct tc_run *run)
+{
+    return run->checking->world ? tc_capture_world_now_ns(run->checking->world) : 0;
+}
+
+/* ---- what is said of it ---- */
+
+void tc_run_check_show(const struct tc_run *run)
+{
+    const struct tc_check *check = run->request->check;
+    if (run->request->quiet)
+        return;
+    printf("capture   %s%s\n", check->capture ? check->capture : "live, from ", check->capture ? "" : check->interface);
+    printf("cluster   %s, %u replicas (f=%u), %s\n", run->protocol->name, run->cluster.n, run->cluster.f,
+           run->scenario->cluster.path);
+    if (check->observations)
+        printf("beside it %s\n", check->observations);
+    fflush(stdout);
+}
+
+static void note(struct tc_checking *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void note(struct tc_checking *c, const char *format, ...)
+{
+    va_list values;
+    if (c->note_count == sizeof c->notes / sizeof *c->notes)
+        return;
+    va_start(values, format);
+    vsnprintf(c->notes[c->note_count++], sizeof c->notes[0], format, values);
+    va_end(values);
+}
+
+void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
+{
+    struct tc_checking *c = run->checking;
+    const struct tc_capture_counts *read = &c->counts;
+    const struct tc_capture_world_counts *seen = tc_capture_world_counts(c->world);
+    note(c,
+         "read %" PRIu64 " packets: %" PRIu64 " streams of the cluster (%s), %" PRIu64 " of others, %" PRIu64
+         " packets without TCP",
+         read->packets, seen->streams, seen->proxied ? "both legs of a proxy" : "no proxy in between",
+         seen->foreign_streams, read->not_tcp);
+    if (read->ended_early)
+        note(c, "the capture ends in the middle: %s", read->damage);
+    if (read->cut || read->gaps || read->over)
+        note(c,
+             "missing in the capture: %" PRIu64 " packets were cut short (snap length), %" PRIu64
+             " gaps in streams, %" PRIu64 " packets of more streams than can be followed",
+             read->cut, read->gaps, read->over);
+    if (seen->middle_streams || seen->undecided_bytes)
+        note(c, "%" PRIu64 " streams were there before the capture began: what was said until then is not known",
+             seen->middle_streams);
+    if (seen->streams == 0)
+        note(c, "no stream goes to an address of %s: is it the cluster that was captured?",
+             run->scenario->cluster.path);
+    for (size_t i = 0; i < c->note_count && info->note_count < sizeof info->notes / sizeof *info->notes; i++)
+        info->notes[info->note_count++] = c->notes[i];
+}
