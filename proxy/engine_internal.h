@@ -109,6 +109,7 @@ struct tc_action_list {
     struct tc_action *items;
     size_t count, size;
 };
+/* Actions in the order in which they are to be done. */
 
 struct tc_engine {
     struct tc_engine_config config;
@@ -202,6 +203,7 @@ void tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const
 
 /* Writes to `conn`; joins the step's previous write there when both are neighbours in the event's bytes. */
 void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
+/* TC_OBS_OVERFLOW: a bound was reached, and `text` (static) says which. Never silence. */
 
 /* Emits a decision that is complete. */
 void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision);
@@ -254,6 +256,7 @@ void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event);
 void tc_engine_dialled(struct tc_engine *e, uint32_t conn);
 void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn);
 void tc_engine_closed(struct tc_engine *e, uint32_t conn, bool reset);
+/* The events of the same names (engine.h). One for a connection that is not open (any more) is let pass. */
 void tc_engine_queue(struct tc_engine *e, uint32_t conn, size_t queued_bytes);
 /* The hello named the dialler. False if it may not talk to the other end: the pair was closed. */
 bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from);
@@ -281,8 +284,8 @@ void tc_engine_transport_free(struct tc_engine *e, struct tc_pair *pair);
 
 /* ---- engine_lane.c: bytes → frames ---- */
 
-void tc_engine_bytes(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
-void tc_engine_lane_drain(struct tc_engine *e, uint32_t conn); /* handles what waits in lane->in */
+void tc_engine_bytes(struct tc_engine *e, uint32_t conn, struct tc_slice bytes); /* TC_EV_BYTES */
+void tc_engine_lane_drain(struct tc_engine *e, uint32_t conn);                   /* handles what waits in lane->in */
 void tc_engine_lane_flush(struct tc_engine *e, uint32_t conn); /* the same, half a frame included: FIN came */
 
 /* ---- engine_message.c: frame → message → verdict ---- */
@@ -291,10 +294,13 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
 /* Decodes into the step's arena; NULL if there is no room. Never fails on wire data. */
 struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
                                     struct tc_slice frame);
+/* One whole frame that arrived on conn: decodes it, asks the script, does what it says. */
 void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard);
 /* Puts bytes on a lane: at once, or behind what is scheduled there. False: dropped, overflow said. */
 bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending);
 
+/* TC_OBS_MESSAGE, if somebody observes and both ends are known; asks for a check of the signature if all are checked.
+ */
 /* The k-th message with this key on this link, from 0; `salt` tells apart what is counted apart. */
 uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, uint64_t salt);
 
@@ -318,32 +324,37 @@ void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m,
 void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m); /* untouched */
 
 /* ---- engine_hold.c ---- */
+/* Does what the script answered about the message: any verdict but a plain forward. */
 
 bool tc_engine_hold(struct tc_engine *e, uint32_t conn, const struct tc_message *m, const struct tc_verdict *verdict,
                     const struct tc_decision *decision);           /* false: no room, overflow said */
 uint32_t tc_engine_release(struct tc_engine *e, const char *name); /* how many went out; NULL = all names */
 void tc_engine_hold_drop(struct tc_engine *e, uint32_t conn);      /* UINT32_MAX: all */
+/* Keeps a copy under the verdict's name until it is released or the attack ends. */
 
 /* ---- engine_delivery.c ---- */
 
-void tc_engine_deliver_due(struct tc_engine *e);
+void tc_engine_deliver_due(struct tc_engine *e); /* writes what is scheduled for now or before; fires timers */
 
 /* ---- engine_call.c: the script ---- */
 
-bool tc_engine_script_active(const struct tc_engine *e);
-bool tc_engine_wants(const struct tc_engine *e, enum tc_call_kind call);
+bool tc_engine_script_active(const struct tc_engine *e);                 /* there is one, and it is its time */
+bool tc_engine_wants(const struct tc_engine *e, enum tc_call_kind call); /* … and it has this handler */
 /* Calls the handler, then does the plan's notes, timers and ops. False: not called or it failed; else e->plan->verdict
  * is the answer. */
 bool tc_engine_call(struct tc_engine *e, enum tc_call_kind kind, const struct tc_message *m,
                     const struct tc_observation *observation, uint64_t token);
 void tc_engine_phase(struct tc_engine *e, enum tc_run_phase phase);
 void tc_engine_reload(struct tc_engine *e, const struct tc_handler *handler);
-void tc_engine_script_failed(struct tc_engine *e);
+void tc_engine_script_failed(struct tc_engine *e); /* e->error says how: no more calls, and the run is to end */
+/* The rule that decisions are taken under from here on; keeps a copy. False: out of memory. */
 bool tc_engine_set_rule(struct tc_engine *e, const char *name);
+/* TC_EV_PHASE: tells of it, begins or ends the attack. */
 
+/* TC_EV_RELOAD: another handler from here on; the traitors stay those who were named first. */
 /* ---- engine_op.c ---- */
 
-void tc_engine_ops(struct tc_engine *e);
+void tc_engine_ops(struct tc_engine *e);      /* does the side actions of e->plan */
 void tc_engine_heal_all(struct tc_engine *e); /* cuts, pauses, kills: what the end of the attack undoes */
 
 /* ---- engine_node.c: processes and facts ---- */
@@ -352,6 +363,7 @@ void tc_engine_node_up(struct tc_engine *e, uint16_t node, uint32_t incarnation)
 void tc_engine_node_exit(struct tc_engine *e, uint16_t node, uint32_t incarnation, int status);
 void tc_engine_observed(struct tc_engine *e, const struct tc_observation *observation);
 void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
+/* The events of the same names. */
 
 /* ---- engine_faults.c ---- */
 

@@ -17,17 +17,17 @@
 #include "loop.h"
 
 #define TC_LIVE_READ_DEFAULT   ((size_t)64 << 10)
-#define TC_LIVE_QUEUE_MAX      ((size_t)256 << 20) /* one connection's queue; beyond it the connection is reset */
-#define TC_LIVE_QUEUE_KEEP     ((size_t)64 << 10)  /* memory that an empty queue keeps */
-#define TC_LIVE_CHORE_NS       UINT64_C(250000000)
-#define TC_LIVE_DIAL_MAX_NS    UINT64_C(3000000000)
-#define TC_LIVE_VERIFY_NS      UINT64_C(1000000000) /* what the end of a run grants the verifier */
-#define TC_LIVE_BUDGET_DEFAULT ((size_t)4 << 20)
-#define TC_LIVE_DRAIN_NS       UINT64_C(200000000)
-#define TC_LIVE_START_NS       UINT64_C(10000000000)
-#define TC_LIVE_ACCEPT_BATCH   64
-#define TC_LIVE_LINE_MAX       ((size_t)1 << 20)
-#define TC_LIVE_FD_RESERVE     128 /* descriptors that are not connections */
+#define TC_LIVE_QUEUE_MAX      ((size_t)256 << 20)   /* one connection's queue; beyond it the connection is reset */
+#define TC_LIVE_QUEUE_KEEP     ((size_t)64 << 10)    /* memory that an empty queue keeps */
+#define TC_LIVE_CHORE_NS       UINT64_C(250000000)   /* between two rounds of chores */
+#define TC_LIVE_DIAL_MAX_NS    UINT64_C(3000000000)  /* a dial that nobody answers is given up */
+#define TC_LIVE_VERIFY_NS      UINT64_C(1000000000)  /* what the end of a run grants the verifier */
+#define TC_LIVE_BUDGET_DEFAULT ((size_t)4 << 20)     /* bytes that one lane may have waiting */
+#define TC_LIVE_DRAIN_NS       UINT64_C(200000000)   /* what the end of a run grants the queues */
+#define TC_LIVE_START_NS       UINT64_C(10000000000) /* wait for the first decision */
+#define TC_LIVE_ACCEPT_BATCH   64                    /* of one listener in one turn */
+#define TC_LIVE_LINE_MAX       ((size_t)1 << 20)     /* a longer line of a node is skipped */
+#define TC_LIVE_FD_RESERVE     128                   /* descriptors that are not connections */
 
 /* What must be told to the engine about a connection once the step in hand is done. */
 enum { TC_LIVE_TELL_QUEUE = 1, TC_LIVE_TELL_DIAL_FAILED = 2, TC_LIVE_TELL_RESET = 4 };
@@ -164,58 +164,74 @@ void tc_live_schedule(struct tc_live *live); /* sets the loop's deadline anew */
 
 /* ---- live_pair.c ---- */
 
+/* Opens all listeners of the configuration and writes their real ports into it. TC_EUSAGE (no address), TC_EUNREACHABLE
+ * or TC_EIO (taken, not ours), TC_EMEMORY: the run cannot begin. */
 int tc_live_listen(struct tc_live *live, struct tc_error *err);
 void tc_live_listen_again(struct tc_live *live);                          /* after a pause for want of descriptors */
 struct tc_live_conn *tc_live_conn(struct tc_live *live, uint32_t number); /* NULL if there never was one */
+/* TC_ACT_DIAL: begins to connect a pair's far side to the real node. What fails is told to the engine later. */
 void tc_live_dial(struct tc_live *live, uint32_t number, uint16_t to);
+/* TC_ACT_CLOSE: with a reset at once, else a FIN behind what is queued. */
 void tc_live_close(struct tc_live *live, uint32_t number, bool reset);
 /* Closes the descriptor if both directions are done, and frees the pair if both sides are. */
 void tc_live_settle(struct tc_live_conn *conn);
-void tc_live_drop(struct tc_live_conn *conn); /* closes it at once */
-void tc_live_dial_done(struct tc_live_conn *conn);
+void tc_live_drop(struct tc_live_conn *conn);                         /* closes it at once */
+void tc_live_dial_done(struct tc_live_conn *conn);                    /* it stands: told now, the queue goes out */
 void tc_live_dial_failed(struct tc_live_conn *conn, const char *why); /* told later */
-void tc_live_dial_check(struct tc_live *live);
-void tc_live_pairs_free(struct tc_live *live);
+void tc_live_dial_check(struct tc_live *live); /* gives up dials that nobody answered within TC_LIVE_DIAL_MAX_NS */
+void tc_live_pairs_free(struct tc_live *live); /* connections, pairs and listeners */
 
 /* ---- live_conn.c ---- */
 
-void tc_live_conn_ready(void *self, uint32_t events);
+void tc_live_conn_ready(void *self, uint32_t events); /* the loop's callback; self is a tc_live_conn */
+/* TC_ACT_WRITE: sends what the socket takes and queues the rest. A connection that is gone takes it and drops it. */
 void tc_live_write(struct tc_live *live, uint32_t number, struct tc_slice bytes);
-void tc_live_flush(struct tc_live_conn *conn);
+void tc_live_flush(struct tc_live_conn *conn); /* sends of its queue what the socket takes now */
+/* TC_ACT_STOP_READ, TC_ACT_RESUME_READ */
 void tc_live_read_stop(struct tc_live *live, uint32_t number, bool stop);
-void tc_live_interest(struct tc_live_conn *conn); /* waits for what its state calls for */
-size_t tc_live_queued(const struct tc_live_conn *conn);
+void tc_live_interest(struct tc_live_conn *conn);       /* waits for what its state calls for */
+size_t tc_live_queued(const struct tc_live_conn *conn); /* bytes */
 
 /* ---- live_phase.c ---- */
 
-void tc_live_phase_begin(struct tc_live *live);
+void tc_live_phase_begin(struct tc_live *live); /* the run begins: waits for the first decision if the plan says so */
+/* Was this the sign of life that the phases wait for? `observation` NULL: bytes were read. */
 void tc_live_phase_saw(struct tc_live *live, const struct tc_observation *observation);
-void tc_live_phase_turn(struct tc_live *live); /* enters what is due */
-uint64_t tc_live_phase_deadline_ns(const struct tc_live *live);
+void tc_live_phase_turn(struct tc_live *live);                  /* enters what is due */
+uint64_t tc_live_phase_deadline_ns(const struct tc_live *live); /* when to call tc_live_phase_turn again */
+/* The end: nothing is read any more; signatures in hand are verified and queues emptied, within bounds. */
 void tc_live_drain(struct tc_live *live);
 
 /* ---- live_source.c ---- */
 
+/* Opens the logs of the configuration; one that is not there yet is waited for. TC_EIO, TC_EMEMORY. */
 int tc_live_sources_open(struct tc_live *live, struct tc_error *err);
+/* The pipe of a process that has started; takes fd over. */
 void tc_live_source_add(struct tc_live *live, uint16_t node, uint32_t incarnation, int fd);
 void tc_live_source_finish(struct tc_live *live, uint16_t node); /* reads what its dead process left */
-void tc_live_sources_poll(struct tc_live *live);
+void tc_live_sources_poll(struct tc_live *live); /* looks for logs that appeared, grew or were replaced */
 void tc_live_sources_free(struct tc_live *live);
 
 /* ---- live_node.c ---- */
 
+/* Listens to the keeper, if the cluster is ours. TC_EIO. */
 int tc_live_nodes_open(struct tc_live *live, struct tc_error *err);
+/* TC_ACT_NODE: asks the keeper; a node that is not ours is noted and left alone. */
 void tc_live_node_act(struct tc_live *live, uint16_t node, enum tc_verb verb);
 
 /* ---- live_verify.c ---- */
 
+/* Starts the worker thread. TC_EMEMORY, TC_EIO. */
 int tc_live_verify_open(struct tc_live *live, struct tc_error *err);
+/* TC_ACT_VERIFY: copies the frame for the worker; TC_EV_VERIFIED answers. What there is no room for
+ * is answered as not verified. */
 void tc_live_verify_ask(struct tc_live *live, uint64_t token, struct tc_slice frame);
-bool tc_live_verify_busy(const struct tc_live *live);
-void tc_live_verify_free(struct tc_live *live);
+bool tc_live_verify_busy(const struct tc_live *live); /* is an answer still to come? */
+void tc_live_verify_free(struct tc_live *live);       /* ends the worker; what it was still asked goes */
 
 /* ---- live_watch.c ---- */
 
+/* Starts the thread, if the configuration says what to do about a step that hangs. TC_EMEMORY, TC_EIO. */
 int tc_live_watch_open(struct tc_live *live, struct tc_error *err);
 void tc_live_watch_begin(struct tc_live_watch *watch, uint64_t now_ns); /* a step begins; watch may be NULL */
 void tc_live_watch_end(struct tc_live_watch *watch);

@@ -167,6 +167,31 @@ static void test_spliced_inside_a_straddling_frame(void **state)
     fixture_end(&f);
 }
 
+/* Calls five bytes unfinished, and then says that the first four were a frame. */
+static int64_t fickle_frame(struct tc_slice in)
+{
+    return in.len > 5 ? 4 : TC_FRAME_PARTIAL;
+}
+
+static void test_a_framer_that_takes_back_its_word_is_spliced(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.protocol.frame = fickle_frame;
+    f.keep_out = true;
+    fixture_start(&f);
+    accept_pair(&f, 0, 1, 2);
+    dialled(&f, 0);
+    step(&f, (struct tc_event){.kind = TC_EV_BYTES, .conn = 0, .bytes = {(const uint8_t *)"abcde", 5}});
+    assert_int_equal(f.out_len[1], 0);
+    step(&f, (struct tc_event){.kind = TC_EV_BYTES, .conn = 0, .bytes = {(const uint8_t *)"fgh", 3}});
+    assert_int_equal(tc_engine_stats(f.e)->spliced, 1);
+    assert_int_equal(f.out_len[1], 8);
+    assert_memory_equal(f.out[1], "abcdefgh", 8);
+    fixture_end(&f);
+}
+
 static void test_undecodable_passes(void **state)
 {
     (void)state;
@@ -479,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_no_hello_is_spliced),
         cmocka_unit_test(test_unframeable_is_spliced),
         cmocka_unit_test(test_spliced_inside_a_straddling_frame),
+        cmocka_unit_test(test_a_framer_that_takes_back_its_word_is_spliced),
         cmocka_unit_test(test_undecodable_passes),
         cmocka_unit_test(test_pass_through),
         cmocka_unit_test(test_zero_copy),
