@@ -4,7 +4,7 @@ return attack "few-votes" {
   tags     = { "safety", "quorum", "network" },
   kinds    = { "vote", "view_change", "propose" },
   args     = {
-    what   = { "commit", "votes of which phase are withheld (\"prepare\", \"commit\", …), or \"view_change\"" },
+    what   = { "commit", "votes of which phase are withheld (\"prepare\", \"commit\", …; where votes have no phase, all), or \"view_change\"" },
     victim = { -1, "the replica that is shown too few; -1: the last backup; for view changes: the next leader" },
   },
   -- For view changes the leader must fall silent first: it is the traitor then.
@@ -33,7 +33,7 @@ return attack "few-votes" {
         return drop("a silent leader, so that the view must change")
       end
       if m.kind ~= "view_change" or m.view ~= s.old + 1 then return end
-    elseif m.kind ~= "vote" or m.phase ~= a.what then
+    elseif m.kind ~= "vote" or (m.phase ~= "" and m.phase ~= a.what) then
       return
     end
     if m.to ~= s.victim or m.signer == s.victim then return end

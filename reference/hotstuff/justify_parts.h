@@ -14,6 +14,7 @@
 #define JUSTIFY_VOTES   256 /* views for which a replica's own votes are remembered */
 #define JUSTIFY_DEPTH   4096
 #define JUSTIFY_PHASES  4
+#define JUSTIFY_CARRIED 256 /* verdicts remembered; a power of two */
 
 struct justify_set {
     uint64_t words[TC_REPLICAS_MAX / 64];
@@ -28,8 +29,9 @@ struct justify_block {
     bool used;
     struct justify_point at;
     uint8_t parent[TC_VALUE_SIZE];
-    uint64_t justify_view;      /* of the certificate that its proposal carried */
-    struct justify_set offered; /* replicas to which its leader's proposal was offered */
+    uint64_t justify_view;      /* of the certificate of its parent that its proposal carried */
+    struct justify_set offered; /* replicas to which its leader's proposal was offered, with what it must carry */
+    struct justify_set refused; /* … without that */
 };
 
 /* One (type of vote, view, block). */
@@ -52,12 +54,25 @@ struct justify_vote {
     uint8_t digest[TC_VALUE_SIZE];
 };
 
+/* What a replica said to one peer, in the order of that link. */
+struct justify_link {
+    uint32_t conn;  /* the newest connection */
+    uint64_t asked; /* highest view that it asked for after a timeout */
+};
+
+/* Was what a message carries good? Broadcasts are the same bytes many times over. */
+struct justify_carried {
+    uint64_t key;
+    const char *why; /* NULL: good */
+};
+
 struct justify_replica {
     struct justify_lock locks[JUSTIFY_LOCKS];
     uint32_t lock_count;
     struct justify_point targets[JUSTIFY_TARGETS];
     uint32_t target_count;
-    bool wiped;
+    uint64_t targets_gone; /* the highest sequence number of one that had to go */
+    struct justify_link links[TC_REPLICAS_MAX];
     struct justify_vote votes[JUSTIFY_PHASES][JUSTIFY_VOTES];
 };
 
@@ -76,6 +91,7 @@ struct tc_justifier {
     size_t ballot_size;
     uint64_t blocks_gone, ballots_gone; /* highest view of an entry that had to go */
     struct justify_replica *replicas;
+    struct justify_carried carried[JUSTIFY_CARRIED];
     struct tc_arena arena;
     struct tc_slice support;
     uint8_t support_bytes[1024];
@@ -99,6 +115,46 @@ static inline uint32_t justify_count(const struct justify_set *set)
 static inline bool justify_same(const uint8_t *a, const uint8_t *b)
 {
     return __builtin_memcmp(a, b, TC_VALUE_SIZE) == 0;
+}
+
+static inline bool justify_point_of(const struct tc_statement *s, struct justify_point *at)
+{
+    if (!s->has_view || !s->has_sequence || s->value.state != TC_VALUE_BYTES)
+        return false;
+    at->view = s->view;
+    at->sequence = s->sequence;
+    __builtin_memcpy(at->digest, s->value.bytes, TC_VALUE_SIZE);
+    return true;
+}
+
+static inline uint16_t justify_leader(const struct tc_justifier *j, uint64_t view)
+{
+    return tc_protocol_leader(j->chained ? &tc_chained_hotstuff : &tc_hotstuff, &j->env, view);
+}
+
+/* ---- justify_carried.c ---- */
+
+/* Is the certificate, the index-th statement, one of a quorum of genuine votes of different replicas? */
+bool tc_hotstuff_justify_certificate(struct tc_justifier *j, const struct tc_message *m, uint32_t index);
+/* Does the message carry what its type must, and is all of that good? NULL, or what is wrong with it. Judged once for
+ * the same body. */
+const char *tc_hotstuff_justify_carried(struct tc_justifier *j, const struct tc_message *m);
+
+/* ---- justify_rules.c ---- */
+
+/* `replica` broke a rule; `verb` it did so to the block `at`. m NULL: by an execution. */
+void tc_hotstuff_justify_breach(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, const char *rule,
+                                const char *verb, const struct justify_point *at, const char *what);
+/* What it says follows, or not. */
+void tc_hotstuff_justify_proposal(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
+void tc_hotstuff_justify_new_view(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
+void tc_hotstuff_justify_vote(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
+/* Could it know a certificate of these votes? */
+bool tc_hotstuff_justify_knows(struct tc_justifier *j, uint16_t replica, uint32_t type, const struct justify_point *at);
+/* Watching began in the middle of things: views 1 and 2 are the beginning. */
+static inline bool justify_is_early(const struct tc_justifier *j, uint64_t view)
+{
+    return j->first_view > 2 && view <= j->first_view + 2;
 }
 
 /* ---- justify_memory.c ---- */
