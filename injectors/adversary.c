@@ -3,11 +3,12 @@
 #include <stddef.h>
 #include <string.h>
 
-extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz;
+extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz, tc_adversary_strategic;
 
 const struct tc_adversary_class *const tc_adversaries[] = {
     &tc_adversary_random,
     &tc_adversary_byzzfuzz,
+    &tc_adversary_strategic,
     NULL,
 };
 

@@ -62,13 +62,17 @@ int tc_mutate_copy(const struct tc_message *m, struct tc_arena *arena, struct tc
 
 /* A proposal on another certificate: `certificate` (bytes as protocol->certificate makes them, or a part of a message
  * packed) in the place of the one it carries; what followed from the old one (the parent's digest, the next height)
- * follows from the new, and the digest is made again (perturb). Unsigned. TC_EUNSUPPORTED: the proposal carries none.
- * `hash` and `omit_requests` as perturb takes them. */
+ * follows from the new, and the digest is made again (perturb). Unsigned. An empty certificate: the genesis block's.
+ * TC_EUNSUPPORTED: the proposal has no place for one. `hash` and `omit_requests` as perturb takes them. */
 int tc_mutate_rebase(const struct tc_mutator *mutator, const struct tc_message *proposal, struct tc_slice certificate,
                      uint64_t hash, bool omit_requests, struct tc_arena *arena, struct tc_message *out);
 
-/* The packed certificates that m carries, its highest view first or not: up to `max` of them. How many. */
-size_t tc_mutate_certificates(const struct tc_mutator *mutator, const struct tc_message *m, struct tc_arena *arena,
-                              struct tc_slice *out, size_t max);
+/* A certificate (packed) of votes heard that agree, the traitor's own among them: signed now if it kept silent. `hash`
+ * chooses which. TC_EUNSUPPORTED: there are too few, or the protocol has no certificates of its own. */
+int tc_mutate_certify(const struct tc_mutator *mutator, uint64_t hash, uint16_t traitor, struct tc_arena *arena,
+                      struct tc_slice *out);
+
+/* The statement's own fields, packed: a certificate as tc_mutate_rebase takes it. TC_EUNSUPPORTED: it has none. */
+int tc_mutate_pack(const struct tc_statement *statement, struct tc_arena *arena, struct tc_slice *out);
 
 #endif

@@ -3,6 +3,7 @@
  * or lists of messages (put together field by field); the tables say which fields are certificates. */
 #include "../proxy/nodeset.h"
 #include "../reference/fields_alloc.h"
+#include "forge.h"
 #include "mutate_parts.h"
 
 #include <stddef.h>
@@ -156,6 +157,32 @@ static int from_votes(const struct tc_mutation *mutation, const struct place *pl
     return rc ? rc : put(mutation, place, certificate);
 }
 
+int tc_mutate_certify(const struct tc_mutator *mutator, uint64_t hash, uint16_t traitor, struct tc_arena *arena,
+                      struct tc_slice *out)
+{
+    struct tc_mutation mutation = {.mutator = mutator, .arena = arena, .hash = hash};
+    struct ballot *ballot = tc_arena_alloc(arena, sizeof *ballot);
+    struct tc_error err = {0};
+    if (!ballot)
+        return TC_ELIMIT;
+    const size_t quorum = tc_protocol_quorum(mutator->protocol, mutator->env->cluster);
+    const struct tc_memory_item *vote = collect(&mutation, hash, ballot);
+    bool own = false;
+    for (size_t i = 0; i < ballot->count; i++)
+        own |= ballot->votes[i].statements[0].signer == traitor;
+    if (!vote || ballot->count + !own < quorum)
+        return TC_EUNSUPPORTED;
+    if (!own && ballot->count < VOTES_MAX && traitor != TC_NODE_NONE) { /* the vote that the traitor kept to itself */
+        const int rc = tc_forge_sign(mutator->protocol, mutator->env, mutator->ledger, &ballot->votes[0], traitor,
+                                     arena, &ballot->votes[ballot->count], &err);
+        if (rc)
+            return rc;
+        ballot->list[ballot->count] = &ballot->votes[ballot->count];
+        ballot->count++;
+    }
+    return mutator->protocol->certificate(ballot->list, quorum, arena, out);
+}
+
 /* ---- something else certified ---- */
 
 static int set_value(const struct tc_mutation *mutation, struct tc_fields fields, const struct tc_message_row *row)
@@ -229,18 +256,9 @@ int tc_mutate_forge(struct tc_mutation *mutation)
 
 /* ---- for those who lead on a certificate of their choice ---- */
 
-size_t tc_mutate_certificates(const struct tc_mutator *mutator, const struct tc_message *m, struct tc_arena *arena,
-                              struct tc_slice *out, size_t max)
+int tc_mutate_pack(const struct tc_statement *statement, struct tc_arena *arena, struct tc_slice *out)
 {
-    size_t count = 0;
-    for (uint32_t i = 0; i < m->statement_count && count < max; i++) {
-        const struct tc_statement *s = &m->statements[i];
-        if (s->kind == TC_KIND_CERTIFICATE && s->fields.base &&
-            certificate_row(mutator->protocol, s->fields.descriptor) &&
-            tc_fields_pack(s->fields.base, arena, &out[count]) == 0)
-            count++;
-    }
-    return count;
+    return statement->fields.base ? tc_fields_pack(statement->fields.base, arena, out) : TC_EUNSUPPORTED;
 }
 
 /* Bytes of the body that are the old value become the new one; the height keeps its distance. */
@@ -261,21 +279,37 @@ static int follow(struct tc_fields body, const char *own, struct tc_slice old, s
     return rc;
 }
 
+/* What a certificate certifies; an absent or empty one: the genesis block, nothing at height nought. */
+static void certified(struct tc_fields certificate, const struct tc_message_row *row, struct tc_slice *value,
+                      uint64_t *height)
+{
+    static const uint8_t genesis[TC_VALUE_SIZE];
+    struct tc_field_value field;
+    *value = (struct tc_slice){genesis, TC_VALUE_SIZE};
+    *height = 0;
+    if (!certificate.base)
+        return;
+    if (tc_fields_get(certificate, row->value_field, 0, &field) == 0 && field.bytes.len > 0)
+        *value = field.bytes;
+    if (row->sequence_field && tc_fields_get(certificate, row->sequence_field, 0, &field) == 0)
+        *height = field.uint_value;
+}
+
 static int rebase(const struct tc_mutator *mutator, struct tc_message *edited, const struct place *place,
                   struct tc_fields certificate, struct tc_arena *arena)
 {
     const struct tc_message_row *row = place->row, *own = tc_mutate_row(mutator, edited);
     const struct tc_fields body = edited->statements[0].fields;
-    struct tc_field_value old, new, old_height = {0}, new_height = {0}, height;
-    if (!row->value_field || tc_fields_get(place->now, row->value_field, 0, &old) ||
-        tc_fields_get(certificate, row->value_field, 0, &new))
+    struct tc_slice old_value, new_value;
+    uint64_t old_height, new_height;
+    struct tc_field_value height;
+    if (!row->value_field || !own)
         return TC_EUNSUPPORTED;
-    int rc = follow(body, own->value_field, old.bytes, new.bytes, arena);
-    if (rc == 0 && row->sequence_field && own->sequence_field &&
-        tc_fields_get(place->now, row->sequence_field, 0, &old_height) == 0 &&
-        tc_fields_get(certificate, row->sequence_field, 0, &new_height) == 0 &&
-        tc_fields_get(body, own->sequence_field, 0, &height) == 0) {
-        height.uint_value += new_height.uint_value - old_height.uint_value;
+    certified(place->now, row, &old_value, &old_height);
+    certified(certificate, row, &new_value, &new_height);
+    int rc = follow(body, own->value_field, old_value, new_value, arena);
+    if (rc == 0 && own->sequence_field && tc_fields_get(body, own->sequence_field, 0, &height) == 0) {
+        height.uint_value += new_height - old_height;
         rc = tc_fields_set(body, own->sequence_field, 0, &height, arena);
     }
     const struct tc_field_value value = {.type = TC_FIELD_MESSAGE, .message = certificate};
@@ -295,7 +329,7 @@ int tc_mutate_rebase(const struct tc_mutator *mutator, const struct tc_message *
         return rc;
     struct tc_mutation mutation = {.mutator = mutator, .edited = &edited, .original = proposal, .arena = arena};
     const size_t count = places_of(&mutation, edited.statements[0].fields, places, 0);
-    if (count == 0 || !places[0].now.base)
+    if (count == 0)
         return TC_EUNSUPPORTED;
     rc = tc_fields_unpack(places[0].descriptor, bytes, arena, &base);
     if (rc == 0)
