@@ -22,6 +22,7 @@ const char *tc_api_scope_title(enum tc_api_scope scope)
         [TC_API_REGIONS] = "regions { … }, a latency",
         [TC_API_DISK] = "disk, in a scenario (simulation only)",
         [TC_API_CLOCK] = "an entry of clocks, in a scenario (simulation only)",
+        [TC_API_SWEEP] = "sweep, in a scenario (simulation only)",
         [TC_API_GLOBAL] = "other globals"};
     return scope < TC_API_SCOPE_COUNT ? titles[scope] : "";
 }

@@ -19,6 +19,7 @@ enum tc_api_scope {
     TC_API_REGIONS,
     TC_API_DISK,
     TC_API_CLOCK,
+    TC_API_SWEEP,
     TC_API_GLOBAL,
     TC_API_SCOPE_COUNT
 };

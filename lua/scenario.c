@@ -204,6 +204,7 @@ static int read_scenario(lua_State *L)
     read_thresholds(r, s);
     tc_read_seconds(r, 1, "", "recovery_bound", 0, 86400, &s->recovery_bound_ns);
     tc_models_read(r, 1, &s->cluster.cluster, &s->world);
+    tc_sweep_read(r, 1, &s->sweep);
     return 0;
 }
 

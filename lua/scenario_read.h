@@ -53,4 +53,7 @@ void tc_cluster_check_protocol(struct tc_reader *r, const char *path, const char
  * and clients of `cluster` may be named. */
 void tc_models_read(struct tc_reader *r, int table, const struct tc_cluster *cluster, struct tc_world_spec *world);
 
+/* scenario_sweep.c: the scenario's sweep, if there is one. */
+void tc_sweep_read(struct tc_reader *r, int table, struct tc_sweep_spec *sweep);
+
 #endif

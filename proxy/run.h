@@ -37,7 +37,7 @@ struct tc_run_request {
     bool interrupt_ends;               /* an interrupt is how this run is meant to end (proxy without --duration) */
     bool silent;                       /* prints nothing at all */
     const char *dir;                   /* the run directory itself; NULL: OUT/NAME/TIME-SEED */
-    const char *repeat;  /* the line that repeats it; NULL: made of `named`, `repeat_with` and `seed` */
+    const char *repeat;                /* the line that repeats it; NULL: made of `named`, `repeat_with` and `seed` */
     const char *notes[4], *repeats[3]; /* said in the report beside its own; NULL ends */
     /* In the place of the scenario's attack: a strategy of the hunt (simulation), or decisions that were recorded. */
     const struct tc_adversary_class *strategy;
@@ -66,6 +66,10 @@ int tc_run_content(const struct tc_scenario *scenario, const char *lua_dir, uint
 
 /* The rule that a finding says was broken ("" if it names none), cut at `size`. */
 const char *tc_run_rule(const struct tc_finding *finding, char *buffer, size_t size);
+
+/* The same for a scenario with a sweep: runs each point in the simulation and says what a decision cost; exit code 1
+ * where that is not what the protocol's formula says. TC_EUSAGE: not simulated; others as tc_cost_measure. */
+int tc_run_sweep(const struct tc_run_request *request, struct tc_run_result *result, struct tc_error *err);
 
 /* Prints the table of links: who dials which address, and where that goes. Starts nothing. */
 int tc_run_dry(const struct tc_run_request *request, struct tc_error *err);

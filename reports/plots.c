@@ -198,6 +198,18 @@ static int run_gnuplot(const char *dir, const char *name, struct tc_error *err)
     return await(pid, err);
 }
 
+int tc_plot_script(const char *dir, const char *name, int width, int height, const char *script, struct tc_error *err)
+{
+    struct tc_buf gp = {0};
+    char path[64];
+    tc_buf_format(&gp, prelude, width, height);
+    tc_buf_add(&gp, script);
+    snprintf(path, sizeof path, "plots/%s.gp", name);
+    int rc = tc_out_file(dir, path, &gp, err);
+    tc_buf_free(&gp);
+    return rc == 0 ? run_gnuplot(dir, name, err) : rc;
+}
+
 static json_t *make_plot(const char *dir, const struct plot *plot, const json_t *result, bool usable)
 {
     struct tc_buf table = {0};

@@ -91,6 +91,9 @@ static void point_latest(struct tc_recorder *r, const char *parent)
     struct tc_error err = {0};
     snprintf(fresh, sizeof fresh, "%s/.latest-%ld", parent, (long)getpid());
     snprintf(latest, sizeof latest, "%s/latest", parent);
+    const ssize_t len = readlink(latest, r->before, sizeof r->before - 1);
+    r->before[len > 0 ? len : 0] = '\0';
+    r->made = true;
     unlink(fresh);
     const char *target = strrchr(r->dir, '/');
     if (symlink(target ? target + 1 : r->dir, fresh) == 0 && rename(fresh, latest) == 0)
@@ -132,30 +135,52 @@ static struct tc_recorder *recorder_new(struct tc_error *err)
     return NULL;
 }
 
+/* Makes the directory and points `latest` to it. */
+static int make_named(struct tc_recorder *r, const char *out_dir, const char *name, uint64_t seed, struct tc_error *err)
+{
+    char safe[TC_NAME_MAX], parent[512];
+    safe_name(name, safe);
+    const int len = snprintf(parent, sizeof parent, "%s/%s", out_dir, safe);
+    if (len < 0 || (size_t)len >= sizeof parent)
+        return tc_error_set(err, TC_EUSAGE, "%s: the path is too long", out_dir);
+    int rc = make_parents(parent, err);
+    if (rc == 0)
+        rc = make_run_dir(r, parent, seed, err);
+    if (rc == 0)
+        point_latest(r, parent);
+    return rc;
+}
+
+int tc_recorder_directory(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
+                          struct tc_error *err)
+{
+    struct tc_recorder *r = recorder_new(err);
+    if (!r)
+        return TC_EMEMORY;
+    int rc = make_named(r, out_dir, name, seed, err);
+    snprintf(path, 512, "%s", r->dir);
+    if (rc == 0 && r->first_error.code) {
+        *err = r->first_error;
+        rc = r->first_error.code;
+    }
+    tc_recorder_free(r);
+    return rc;
+}
+
 int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
                      struct tc_recorder **out, struct tc_error *err)
 {
-    char safe[TC_NAME_MAX], parent[512];
     *out = NULL;
     struct tc_recorder *r = recorder_new(err);
     if (!r)
         return TC_EMEMORY;
-    safe_name(name, safe);
-    int rc = 0;
-    int len = snprintf(parent, sizeof parent, "%s/%s", out_dir, safe);
-    if (len < 0 || (size_t)len >= sizeof parent)
-        rc = tc_error_set(err, TC_EUSAGE, "%s: the path is too long", out_dir);
-    if (rc == 0)
-        rc = make_parents(parent, err);
-    if (rc == 0)
-        rc = make_run_dir(r, parent, seed, err);
+    int rc = make_named(r, out_dir, name, seed, err);
     if (rc == 0)
         rc = open_logs(r, err);
     if (rc < 0) {
         tc_recorder_free(r);
         return rc;
     }
-    point_latest(r, parent);
     snprintf(path, 512, "%s", r->dir);
     *out = r;
     return 0;

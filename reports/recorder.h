@@ -38,9 +38,17 @@ struct tc_recorder;
 int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
                      struct tc_recorder **out, struct tc_error *err);
 
+/* Only the directory OUT/NAME/TIME-SEED and `latest`, without logs. TC_EIO, TC_EUSAGE (the path is too long). */
+int tc_recorder_directory(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
+                          struct tc_error *err);
+
 /* Says when a moment of the run was by the clock on the wall (nanoseconds since 1970), so that observations.jsonl can
  * be laid beside a capture taken by others. */
 void tc_recorder_wall(struct tc_recorder *r, uint64_t time_ns, uint64_t wall_ns);
+
+/* Removes the run directory again, with what the run put into it: of a run that never began. `latest` leads where it
+ * led before. Leaves a directory alone that tc_recorder_open did not make. r may be NULL; free it after. */
+void tc_recorder_discard(struct tc_recorder *r);
 
 /* The same in exactly this directory, which may be there already. */
 int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_recorder **out, struct tc_error *err);

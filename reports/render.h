@@ -18,6 +18,10 @@ int tc_render(const char *dir, json_t *result, struct tc_error *err);
  * {name, title, about, svg (file name, or absent), error}. */
 void tc_plots_make(const char *dir, const json_t *result, json_t *plots);
 
+/* Writes DIR/plots/NAME.gp (the prelude that all plots share, and `script`) and runs gnuplot on it. TC_EIO, TC_EMEMORY;
+ * TC_ENOT_FOUND: there is no gnuplot; TC_ELIMIT: it did not end. */
+int tc_plot_script(const char *dir, const char *name, int width, int height, const char *script, struct tc_error *err);
+
 /* The message-sequence picture as an SVG element, "" if there is nothing to draw; `caption` says what is shown (plain
  * text, unescaped). `messages` is the content of messages.tsv. */
 void tc_sequence_draw(const json_t *result, const char *messages, struct tc_buf *svg, struct tc_buf *caption);
