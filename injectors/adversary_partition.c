@@ -20,15 +20,17 @@ static double weight(uint32_t urns, uint32_t n)
 static uint32_t draw_urns(uint64_t hash, uint32_t n)
 {
     double total = 0, sum = 0;
-    for (uint32_t u = 1; u <= URNS_MAX; u++)
+    /* Beyond n + 32 urns a weight is less than what a double keeps of the sum. */
+    const uint32_t urns_max = n + 32 < URNS_MAX ? n + 32 : URNS_MAX;
+    for (uint32_t u = 1; u <= urns_max; u++)
         total += weight(u, n);
     const double point = (double)(hash >> 11) / 9007199254740992.0 * total;
-    for (uint32_t u = 1; u < URNS_MAX; u++) {
+    for (uint32_t u = 1; u < urns_max; u++) {
         sum += weight(u, n);
         if (point < sum)
             return u;
     }
-    return URNS_MAX;
+    return urns_max;
 }
 
 /* Numbers the urns that hold somebody 0, 1, … in the order of their first node. */

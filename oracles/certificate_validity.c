@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../proxy/random.h"
 #include "certificate.h"
 #include "table.h"
 
@@ -61,19 +62,10 @@ static struct tc_oracle *create(const struct tc_oracle_env *env)
     return o;
 }
 
-/* FNV over the exact bytes: equal frames carry equal certificates. */
-static uint64_t frame_hash(struct tc_slice frame)
-{
-    uint64_t h = UINT64_C(0xcbf29ce484222325);
-    for (size_t i = 0; i < frame.len; i++)
-        h = (h ^ frame.data[i]) * UINT64_C(0x100000001b3);
-    return h;
-}
-
 static const struct judged *judge_message(struct tc_oracle *o, const struct tc_message *m)
 {
     bool fresh;
-    struct judged *judged = tc_table_put(o->judged, frame_hash(m->frame), &fresh);
+    struct judged *judged = tc_table_put(o->judged, tc_random_fold_bytes(1, m->frame), &fresh);
     if (!fresh)
         return judged;
     judged->valid = tc_certificates_valid(o->env, m, &judged->flaw);
@@ -132,6 +124,10 @@ static void entered(struct tc_oracle *o, const struct tc_observation *observatio
     uint64_t view = observation->view.view;
     struct offer *offer = tc_table_find(o->offers, view * TC_NODES_MAX + observation->node);
     if (!offer || offer->good || !offer->flawed || offer->reported)
+        return;
+    /* Who leads the view needs nobody's new view; its own is judged where it says it. */
+    const struct tc_oracle_env *env = o->env;
+    if (tc_protocol_leader(env->protocol, &env->protocol_env, view) == observation->node)
         return;
     offer->reported = true;
     struct tc_finding f;

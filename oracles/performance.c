@@ -11,9 +11,10 @@
 
 #include "oracles.h"
 
-#define SLICE_NS   100000000u
-#define SLICES_MAX 36000 /* an hour */
-#define SLICES_MIN 5     /* in a phase, to say anything of it */
+#define SLICE_NS     100000000u
+#define SLICES_MAX   36000 /* an hour */
+#define SLICES_FIRST 64
+#define SLICES_MIN   5 /* in a phase, to say anything of it */
 
 struct slices {
     uint32_t *counts;
@@ -23,7 +24,8 @@ struct slices {
 
 struct tc_oracle {
     const struct tc_oracle_env *env;
-    uint32_t *counts; /* decisions in each slice of the run */
+    uint32_t *counts; /* decisions in each slice of the run, as far as there were any */
+    uint32_t counts_size;
     struct slices phases[TC_RUN_PHASE_COUNT];
     enum tc_run_phase phase;
     uint64_t highest;
@@ -36,11 +38,6 @@ static struct tc_oracle *create(const struct tc_oracle_env *env)
         return NULL;
     o->env = env;
     o->phase = TC_RUN_PHASE_COUNT;
-    o->counts = calloc(SLICES_MAX, sizeof *o->counts);
-    if (!o->counts) {
-        free(o);
-        return NULL;
-    }
     return o;
 }
 
@@ -68,6 +65,22 @@ static void enter_phase(struct tc_oracle *o, enum tc_run_phase phase, uint64_t n
     o->phases[phase].seen = true;
 }
 
+/* Without memory for it the decision is not counted: the rate is a measurement, not a judgement. */
+static void count(struct tc_oracle *o, uint32_t slice)
+{
+    if (slice >= o->counts_size) {
+        const uint32_t wanted = slice < SLICES_FIRST ? SLICES_FIRST : 2 * slice;
+        const uint32_t size = wanted < SLICES_MAX ? wanted : SLICES_MAX;
+        uint32_t *grown = realloc(o->counts, size * sizeof *grown);
+        if (!grown)
+            return;
+        memset(grown + o->counts_size, 0, (size - o->counts_size) * sizeof *grown);
+        o->counts = grown;
+        o->counts_size = size;
+    }
+    o->counts[slice]++;
+}
+
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
 {
     if (observation->kind == TC_OBS_PHASE) {
@@ -79,7 +92,7 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         return;
     o->highest = observation->executed.sequence;
     if (observation->time_ns / SLICE_NS < SLICES_MAX)
-        o->counts[observation->time_ns / SLICE_NS]++;
+        count(o, (uint32_t)(observation->time_ns / SLICE_NS));
 }
 
 static int compare(const void *a, const void *b)
@@ -103,10 +116,11 @@ static bool measure(const struct tc_oracle *o, enum tc_run_phase phase, uint64_t
     uint32_t count = slices->end > slices->begin ? slices->end - slices->begin : 0;
     if (!slices->seen || count < SLICES_MIN)
         return false;
-    uint32_t *numbers = malloc(count * sizeof *numbers);
+    uint32_t *numbers = calloc(count, sizeof *numbers);
     if (!numbers)
         return false;
-    memcpy(numbers, o->counts + slices->begin, count * sizeof *numbers);
+    for (uint32_t i = 0; i < count && slices->begin + i < o->counts_size; i++)
+        numbers[i] = o->counts[slices->begin + i];
     *median = median2(numbers, count);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t twice = (uint64_t)numbers[i] * 2;

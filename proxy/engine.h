@@ -118,6 +118,7 @@ struct tc_engine_config {
     struct tc_ledger *ledger;         /* shared with the script layer, which signs through it; NULL without script */
     uint64_t seed;
     bool observe;              /* decode and observe every message; false and no handler: bytes pass unframed */
+    bool broadcasts;           /* the world hands over the copies of a broadcast one after another: decode the first */
     bool verify_all;           /* ask for every signature to be verified (workers) */
     size_t lane_budget_bytes;  /* per lane, scheduled and queued together; 0 = 4 MiB */
     size_t schedule_items_max; /* 0 = 1 Mi */

@@ -89,12 +89,23 @@ struct tc_held {
 
 /* How often a key was seen on a link: four entries of one cache line each, the oldest gives way. */
 struct tc_occurrence {
-    uint64_t tag; /* 0 = free */
-    uint32_t count, stamp;
+    uint64_t tag;        /* 0 = free */
+    uint32_t count : 18; /* no further than it reaches */
+    uint32_t place : 14; /* its set in the largest table; in a smaller one these bits modulo its size */
+    uint32_t stamp;
 };
 
-#define TC_OCCURRENCE_WAYS 4
-#define TC_OCCURRENCE_SETS 16384
+/* The last message decoded, where broadcasts are expected. */
+struct tc_kept {
+    struct tc_arena arena;
+    struct tc_message message;
+    bool filled, in_use; /* in_use: by the step in hand */
+};
+
+#define TC_OCCURRENCE_WAYS      4
+#define TC_OCCURRENCE_SETS      16384 /* at most; a short run stays with fewer */
+#define TC_OCCURRENCE_FIRST     256
+#define TC_OCCURRENCE_COUNT_MAX ((1u << 18) - 1)
 
 /* Frames of a capture that were said, by link and bytes: what is heard and is not among them was touched. */
 struct tc_said {
@@ -105,11 +116,11 @@ struct tc_said {
 #define TC_SAID_WAYS 4
 #define TC_SAID_SETS 131072
 
+/* Actions in the order in which they are to be done. */
 struct tc_action_list {
     struct tc_action *items;
     size_t count, size;
 };
-/* Actions in the order in which they are to be done. */
 
 struct tc_engine {
     struct tc_engine_config config;
@@ -137,7 +148,7 @@ struct tc_engine {
     uint32_t pair_count;
     uint32_t *sealing; /* pairs with frames to be sealed */
     size_t sealing_count, sealing_size;
-    uint32_t *link_conn; /* [from * TC_NODES_MAX + to]: 1 + conn of a lane that serves the link; 0 none */
+    uint32_t *link_conn[TC_NODES_MAX]; /* [from][to]: 1 + conn of a lane that serves the link; 0 none; NULL: no row */
 
     /* what waits */
     struct tc_schedule *schedule;
@@ -160,8 +171,9 @@ struct tc_engine {
     uint32_t rule_count;
     const char *rule;
     uint64_t next_decision;
+    struct tc_kept kept;
     struct tc_occurrence *occurrences;
-    uint32_t occurrence_stamp;
+    uint32_t occurrence_sets, occurrence_stamp;
     bool occurrence_evicted;
     struct tc_said *said; /* NULL until a capture's leg is seen */
     uint64_t said_stamp;
@@ -199,11 +211,11 @@ struct tc_action *tc_engine_act_later(struct tc_engine *e, enum tc_action_kind k
 /* A zeroed observation with time, id and incarnation, to be filled. Never NULL, as above. */
 struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
                                          uint16_t peer);
+/* TC_OBS_OVERFLOW: a bound was reached, and `text` (static) says which. Never silence. */
 void tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text);
 
 /* Writes to `conn`; joins the step's previous write there when both are neighbours in the event's bytes. */
 void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
-/* TC_OBS_OVERFLOW: a bound was reached, and `text` (static) says which. Never silence. */
 
 /* Emits a decision that is complete. */
 void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision);
@@ -252,11 +264,11 @@ static inline struct tc_lane *tc_engine_lane(struct tc_engine *e, uint32_t conn)
     return pair ? &pair->lanes[conn & 1] : NULL;
 }
 
+/* The events of the same names (engine.h). One for a connection that is not open (any more) is let pass. */
 void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event);
 void tc_engine_dialled(struct tc_engine *e, uint32_t conn);
 void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn);
 void tc_engine_closed(struct tc_engine *e, uint32_t conn, bool reset);
-/* The events of the same names (engine.h). One for a connection that is not open (any more) is let pass. */
 void tc_engine_queue(struct tc_engine *e, uint32_t conn, size_t queued_bytes);
 /* The hello named the dialler. False if it may not talk to the other end: the pair was closed. */
 bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from);
@@ -290,17 +302,17 @@ void tc_engine_lane_flush(struct tc_engine *e, uint32_t conn); /* the same, half
 
 /* ---- engine_message.c: frame → message → verdict ---- */
 
+/* One whole frame that arrived on conn: decodes it, asks the script, does what it says. */
 void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame);
 /* Decodes into the step's arena; NULL if there is no room. Never fails on wire data. */
 struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
                                     struct tc_slice frame);
-/* One whole frame that arrived on conn: decodes it, asks the script, does what it says. */
+/* TC_OBS_MESSAGE, if somebody observes and both ends are known; asks for a check of the signature if all are checked.
+ */
 void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard);
 /* Puts bytes on a lane: at once, or behind what is scheduled there. False: dropped, overflow said. */
 bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending);
 
-/* TC_OBS_MESSAGE, if somebody observes and both ends are known; asks for a check of the signature if all are checked.
- */
 /* The k-th message with this key on this link, from 0; `salt` tells apart what is counted apart. */
 uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, uint64_t salt);
 
@@ -320,17 +332,17 @@ void tc_engine_gap_tell(struct tc_engine *e, struct tc_lane *lane);
 
 /* ---- engine_verdict.c ---- */
 
+/* Does what the script answered about the message: any verdict but a plain forward. */
 void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m, const struct tc_verdict *verdict);
 void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m); /* untouched */
 
 /* ---- engine_hold.c ---- */
-/* Does what the script answered about the message: any verdict but a plain forward. */
 
+/* Keeps a copy under the verdict's name until it is released or the attack ends. */
 bool tc_engine_hold(struct tc_engine *e, uint32_t conn, const struct tc_message *m, const struct tc_verdict *verdict,
                     const struct tc_decision *decision);           /* false: no room, overflow said */
 uint32_t tc_engine_release(struct tc_engine *e, const char *name); /* how many went out; NULL = all names */
 void tc_engine_hold_drop(struct tc_engine *e, uint32_t conn);      /* UINT32_MAX: all */
-/* Keeps a copy under the verdict's name until it is released or the attack ends. */
 
 /* ---- engine_delivery.c ---- */
 
@@ -344,14 +356,14 @@ bool tc_engine_wants(const struct tc_engine *e, enum tc_call_kind call); /* … 
  * is the answer. */
 bool tc_engine_call(struct tc_engine *e, enum tc_call_kind kind, const struct tc_message *m,
                     const struct tc_observation *observation, uint64_t token);
+/* TC_EV_PHASE: tells of it, begins or ends the attack. */
 void tc_engine_phase(struct tc_engine *e, enum tc_run_phase phase);
+/* TC_EV_RELOAD: another handler from here on; the traitors stay those who were named first. */
 void tc_engine_reload(struct tc_engine *e, const struct tc_handler *handler);
 void tc_engine_script_failed(struct tc_engine *e); /* e->error says how: no more calls, and the run is to end */
 /* The rule that decisions are taken under from here on; keeps a copy. False: out of memory. */
 bool tc_engine_set_rule(struct tc_engine *e, const char *name);
-/* TC_EV_PHASE: tells of it, begins or ends the attack. */
 
-/* TC_EV_RELOAD: another handler from here on; the traitors stay those who were named first. */
 /* ---- engine_op.c ---- */
 
 void tc_engine_ops(struct tc_engine *e);      /* does the side actions of e->plan */
@@ -359,11 +371,11 @@ void tc_engine_heal_all(struct tc_engine *e); /* cuts, pauses, kills: what the e
 
 /* ---- engine_node.c: processes and facts ---- */
 
+/* The events of the same names. */
 void tc_engine_node_up(struct tc_engine *e, uint16_t node, uint32_t incarnation);
 void tc_engine_node_exit(struct tc_engine *e, uint16_t node, uint32_t incarnation, int status);
 void tc_engine_observed(struct tc_engine *e, const struct tc_observation *observation);
 void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
-/* The events of the same names. */
 
 /* ---- engine_faults.c ---- */
 

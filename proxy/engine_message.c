@@ -4,15 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
-                                    struct tc_slice frame)
+/* What was decoded, or what stands for it: m is zeroed but for the frame, and may be of no protocol. */
+static void decode_into(struct tc_engine *e, const struct tc_lane *lane, struct tc_arena *arena, struct tc_slice frame,
+                        struct tc_message *m)
 {
-    struct tc_message *m = tc_arena_alloc(&e->arena, sizeof *m);
-    if (!m)
-        return NULL;
     memset(m, 0, sizeof *m);
     m->from = lane->from; /* who passes it on: tells the signer's own word from a relayed one */
-    int rc = tc_protocol_decode(e->protocol, &e->config.env, frame, &e->arena, m);
+    int rc = tc_protocol_decode(e->protocol, &e->config.env, frame, arena, m);
     if (rc) {
         memset(m, 0, sizeof *m);
         m->sender = TC_NODE_NONE;
@@ -22,9 +20,43 @@ struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *l
     }
     m->frame = frame;
     m->from = lane->from;
+    tc_message_set_key(m);
+}
+
+/* The copies of a broadcast come one after another, each in a step of its own: the first is kept, with a copy of its
+ * bytes, and the others are the same. What this step decoded already is still spoken of and must not make way. */
+static bool decode_kept(struct tc_engine *e, const struct tc_lane *lane, struct tc_slice frame, struct tc_message *m)
+{
+    struct tc_kept *kept = &e->kept;
+    const struct tc_message *last = &kept->message;
+    const bool same = kept->filled && last->from == lane->from && last->frame.len == frame.len &&
+                      memcmp(last->frame.data, frame.data, frame.len) == 0;
+    if (!same && kept->in_use)
+        return false;
+    if (!same) {
+        tc_arena_reset(&kept->arena);
+        const struct tc_slice copy = tc_arena_copy(&kept->arena, frame);
+        kept->filled = copy.data != NULL;
+        if (!kept->filled)
+            return false;
+        decode_into(e, lane, &kept->arena, copy, &kept->message);
+    }
+    kept->in_use = true;
+    *m = kept->message;
+    m->frame = frame;
+    return true;
+}
+
+struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
+                                    struct tc_slice frame)
+{
+    struct tc_message *m = tc_arena_alloc(&e->arena, sizeof *m);
+    if (!m)
+        return NULL;
+    if (!e->config.broadcasts || !decode_kept(e, lane, frame, m))
+        decode_into(e, lane, &e->arena, frame, m);
     m->to = lane->to;
     m->conn = conn & ~1u;
-    tc_message_set_key(m);
     return m;
 }
 
@@ -51,7 +83,7 @@ void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, 
 
 /* Where a message's entry is looked for. The table is larger than the nearest cache, so the slots of one link follow
  * one another in it, as they do on the wire: then the processor fetches the next one ahead. */
-static struct tc_occurrence *occurrence_set(struct tc_engine *e, const struct tc_message *m, uint64_t tag)
+static uint32_t occurrence_place(const struct tc_message *m, uint64_t tag)
 {
     uint64_t at = tag >> 32;
     if (m->statement_count > 0 && m->statements[0].has_sequence) {
@@ -59,40 +91,73 @@ static struct tc_occurrence *occurrence_set(struct tc_engine *e, const struct tc
         uint64_t stream = (uint64_t)m->from << 48 | (uint64_t)m->to << 32 | (uint64_t)s->type << 16 | s->signer;
         at = (stream * UINT64_C(0x9e3779b97f4a7c15) >> 32) + s->sequence;
     }
-    return &e->occurrences[at % TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS];
+    return at % TC_OCCURRENCE_SETS;
+}
+
+static struct tc_occurrence *occurrence_set(struct tc_engine *e, uint32_t place)
+{
+    return &e->occurrences[(size_t)(place % e->occurrence_sets) * TC_OCCURRENCE_WAYS];
+}
+
+/* The entry with this tag, else the free one or the one longest not met. */
+static struct tc_occurrence *occurrence_find(struct tc_occurrence *set, uint64_t tag, uint32_t stamp)
+{
+    struct tc_occurrence *oldest = set;
+    for (size_t i = 0; i < TC_OCCURRENCE_WAYS; i++) {
+        if (set[i].tag == tag || set[i].tag == 0)
+            return &set[i];
+        if (stamp - set[i].stamp > stamp - oldest->stamp)
+            oldest = &set[i];
+    }
+    return oldest;
+}
+
+/* The first table, or one eight times as large with what the old one holds: entries of one set only move apart. False:
+ * it has its full size, or no memory is left (without a first table the run cannot go on). */
+static bool occurrences_grow(struct tc_engine *e)
+{
+    const uint32_t old_sets = e->occurrence_sets;
+    const uint32_t sets = old_sets == 0 ? TC_OCCURRENCE_FIRST : old_sets * 8;
+    if (old_sets == TC_OCCURRENCE_SETS)
+        return false;
+    struct tc_occurrence *old = e->occurrences;
+    struct tc_occurrence *grown =
+        calloc((size_t)(sets < TC_OCCURRENCE_SETS ? sets : TC_OCCURRENCE_SETS) * TC_OCCURRENCE_WAYS, sizeof *grown);
+    if (!grown)
+        return false;
+    e->occurrences = grown;
+    e->occurrence_sets = sets < TC_OCCURRENCE_SETS ? sets : TC_OCCURRENCE_SETS;
+    for (size_t i = 0; i < (size_t)old_sets * TC_OCCURRENCE_WAYS; i++)
+        if (old[i].tag != 0)
+            *occurrence_find(occurrence_set(e, old[i].place), old[i].tag, e->occurrence_stamp) = old[i];
+    free(old);
+    return true;
 }
 
 /* The k-th message with this key on this link. Old entries give way: a retransmission follows its first by little. */
 uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, uint64_t salt)
 {
-    if (!e->occurrences) {
-        e->occurrences = calloc((size_t)TC_OCCURRENCE_SETS * TC_OCCURRENCE_WAYS, sizeof *e->occurrences);
-        if (!e->occurrences) {
-            e->out_of_memory = true;
-            return 0;
-        }
+    if (!e->occurrences && !occurrences_grow(e)) {
+        e->out_of_memory = true;
+        return 0;
     }
     /* The key is a hash already: an odd multiple of the link keeps links apart. */
     uint64_t link = (salt << 16 | (uint64_t)m->from) << 16 | m->to;
     uint64_t tag = (m->key ^ (link + 1) * UINT64_C(0xd6e8feb86659fd93)) | 1;
-    struct tc_occurrence *set = occurrence_set(e, m, tag);
-    struct tc_occurrence *oldest = set;
-    uint32_t stamp = ++e->occurrence_stamp;
-    for (size_t i = 0; i < TC_OCCURRENCE_WAYS; i++) {
-        if (set[i].tag == tag) {
-            set[i].stamp = stamp;
-            return ++set[i].count;
-        }
-        if (set[i].tag == 0 || stamp - set[i].stamp > stamp - oldest->stamp)
-            oldest = &set[i];
-        if (set[i].tag == 0)
-            break;
+    const uint32_t place = occurrence_place(m, tag), stamp = ++e->occurrence_stamp;
+    struct tc_occurrence *entry = occurrence_find(occurrence_set(e, place), tag, stamp);
+    if (entry->tag == tag) {
+        entry->stamp = stamp;
+        entry->count += entry->count < TC_OCCURRENCE_COUNT_MAX;
+        return entry->count;
     }
-    if (oldest->tag != 0 && !e->occurrence_evicted) {
+    while (entry->tag != 0 && occurrences_grow(e))
+        entry = occurrence_find(occurrence_set(e, place), tag, stamp);
+    if (entry->tag != 0 && !e->occurrence_evicted) {
         e->occurrence_evicted = true;
         e->stats.overflows++;
     }
-    *oldest = (struct tc_occurrence){.tag = tag, .stamp = stamp};
+    *entry = (struct tc_occurrence){.tag = tag, .place = place, .stamp = stamp};
     return 0;
 }
 

@@ -10,7 +10,13 @@
 
 static uint32_t *link_slot(struct tc_engine *e, uint16_t from, uint16_t to)
 {
-    return from < TC_NODES_MAX && to < TC_NODES_MAX ? &e->link_conn[(uint32_t)from * TC_NODES_MAX + to] : NULL;
+    if (from >= TC_NODES_MAX || to >= TC_NODES_MAX)
+        return NULL;
+    if (!e->link_conn[from]) {
+        e->link_conn[from] = calloc(TC_NODES_MAX, sizeof *e->link_conn[from]);
+        e->out_of_memory |= !e->link_conn[from];
+    }
+    return e->link_conn[from] ? &e->link_conn[from][to] : NULL;
 }
 
 /* The near lane is sure to be read as this link; the far lane serves where nothing better is there. */
@@ -75,7 +81,8 @@ static void pair_link_up(struct tc_engine *e, uint32_t conn, struct tc_pair *pai
     link_register(e, conn | 1u, &pair->lanes[1]);
     if (e->protocol->loss == TC_LOSS_RESYNCHRONISED && !e->attacking && tc_links_remove(&e->lost, pair->from, pair->to))
         e->faults_dirty = true; /* the new connection says again what was lost */
-    tc_engine_observe(e, TC_OBS_LINK_UP, pair->from, pair->to);
+    if (pair->lanes[0].shows != TC_SHOWS_SAID) /* of a capture's two legs one tells */
+        tc_engine_observe(e, TC_OBS_LINK_UP, pair->from, pair->to);
 }
 
 void tc_engine_link_up(struct tc_engine *e, uint32_t conn)
@@ -197,7 +204,7 @@ void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bo
         }
     }
     pair->open = false;
-    if (pair->up)
+    if (pair->up && pair->lanes[0].shows != TC_SHOWS_SAID)
         tc_engine_observe(e, TC_OBS_LINK_DOWN, pair->from, pair->to);
 }
 

@@ -2,17 +2,41 @@
 
 #include <string.h>
 
+static uint64_t load_le64(const uint8_t *at)
+{
+    return (uint64_t)at[0] | (uint64_t)at[1] << 8 | (uint64_t)at[2] << 16 | (uint64_t)at[3] << 24 |
+           (uint64_t)at[4] << 32 | (uint64_t)at[5] << 40 | (uint64_t)at[6] << 48 | (uint64_t)at[7] << 56;
+}
+
 uint64_t tc_random_mix_bytes(uint64_t h, struct tc_slice bytes)
 {
+    size_t at = 0;
+    uint64_t rest = 0;
     h = tc_random_mix(h, bytes.len);
-    for (size_t at = 0; at < bytes.len; at += 8) {
-        size_t take = bytes.len - at < 8 ? bytes.len - at : 8;
-        uint64_t word = 0;
-        for (size_t i = 0; i < take; i++)
-            word |= (uint64_t)bytes.data[at + i] << (8 * i);
-        h = tc_random_mix(h, word);
-    }
-    return h;
+    for (; bytes.len - at >= 8; at += 8)
+        h = tc_random_mix(h, load_le64(bytes.data + at));
+    for (size_t i = at; i < bytes.len; i++)
+        rest |= (uint64_t)bytes.data[i] << (8 * (i - at));
+    return at < bytes.len ? tc_random_mix(h, rest) : h;
+}
+
+static uint64_t fold(uint64_t a, uint64_t b)
+{
+    const unsigned __int128 product =
+        (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) * (b ^ UINT64_C(0xd6e8feb86659fd93));
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+uint64_t tc_random_fold_bytes(uint64_t h, struct tc_slice bytes)
+{
+    uint8_t rest[16] = {0};
+    size_t at = 0;
+    h = fold(h, bytes.len);
+    for (; bytes.len - at >= 16; at += 16)
+        h = fold(h ^ load_le64(bytes.data + at), load_le64(bytes.data + at + 8));
+    if (at < bytes.len)
+        memcpy(rest, bytes.data + at, bytes.len - at);
+    return fold(h ^ load_le64(rest), load_le64(rest + 8));
 }
 
 uint64_t tc_random_mix_text(uint64_t h, const char *text)

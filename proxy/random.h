@@ -28,6 +28,10 @@ static inline uint64_t tc_random_mix(uint64_t h, uint64_t word)
 /* Mixes bytes and their length into h. */
 uint64_t tc_random_mix_bytes(uint64_t h, struct tc_slice bytes);
 
+/* A hash of h and the bytes for finding and comparing: several times as fast as mixing, and not so thorough that
+ * choices should be drawn from it. The same on every compiler and machine. */
+uint64_t tc_random_fold_bytes(uint64_t h, struct tc_slice bytes);
+
 /* Mixes a NUL-terminated string into h. */
 uint64_t tc_random_mix_text(uint64_t h, const char *text);
 

@@ -146,7 +146,7 @@ static void mix(struct tc_trial *trial, uint64_t word)
 
 static void mix_bytes(struct tc_trial *trial, struct tc_slice bytes)
 {
-    trial->hash = tc_random_mix_bytes(trial->hash, bytes);
+    trial->hash = tc_random_fold_bytes(trial->hash, bytes);
 }
 
 /* Everything by which two runs can differ shows in some message, execution or reply: those go in whole. */
@@ -288,7 +288,8 @@ static int open_engine(struct tc_trial *trial, const struct tc_handler *handler,
                                             .handler = handler,
                                             .ledger = trial->ledger,
                                             .seed = trial->request->seed,
-                                            .observe = true};
+                                            .observe = true,
+                                            .broadcasts = true};
     trial->engine = tc_engine_new(&config);
     return trial->engine ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the engine");
 }

@@ -76,17 +76,26 @@ static bool read_field(struct tc_slice in, size_t *at, uint32_t *id, struct tc_s
     return true;
 }
 
-static bool has_messages(const ProtobufCMessageDescriptor *descriptor)
+/* Which field numbers below 64 are messages: all, in the protocols we know. */
+static uint64_t message_fields(const ProtobufCMessageDescriptor *descriptor, bool *others)
 {
-    for (unsigned i = 0; i < descriptor->n_fields; i++)
-        if (descriptor->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
-            return true;
-    return false;
+    uint64_t ids = 0;
+    for (unsigned i = 0; i < descriptor->n_fields; i++) {
+        if (descriptor->fields[i].type != PROTOBUF_C_TYPE_MESSAGE)
+            continue;
+        if (descriptor->fields[i].id < 64)
+            ids |= UINT64_C(1) << descriptor->fields[i].id;
+        else
+            *others = true;
+    }
+    return ids;
 }
 
 static bool depth_within(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, unsigned left)
 {
-    if (!has_messages(descriptor))
+    bool others = false;
+    const uint64_t ids = message_fields(descriptor, &others);
+    if (ids == 0 && !others)
         return true;
     if (left == 0)
         return false;
@@ -95,11 +104,10 @@ static bool depth_within(const ProtobufCMessageDescriptor *descriptor, struct tc
         struct tc_slice payload;
         if (!read_field(bytes, &at, &id, &payload))
             return false;
-        const ProtobufCFieldDescriptor *field = NULL;
-        for (unsigned i = 0; i < descriptor->n_fields && !field; i++)
-            if (descriptor->fields[i].id == id && descriptor->fields[i].type == PROTOBUF_C_TYPE_MESSAGE)
-                field = &descriptor->fields[i];
-        if (field && !depth_within(field->descriptor, payload, left - 1))
+        if (id < 64 ? !(ids >> id & 1) : !others)
+            continue;
+        const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, id);
+        if (field && field->type == PROTOBUF_C_TYPE_MESSAGE && !depth_within(field->descriptor, payload, left - 1))
             return false;
     }
     return true;

@@ -294,10 +294,12 @@ static int open_parts(struct tc_sim *sim, struct tc_error *err)
     tc_arena_init(&sim->arena, ARENA_MAX);
     tc_arena_init(&sim->verify_arena, ARENA_MAX);
     sim->nodes = calloc(TC_NODES_MAX, sizeof *sim->nodes);
+    sim->newest = calloc((size_t)sim->cluster->n * config->load.clients + 1, sizeof *sim->newest);
     sim->links = calloc(nodes * sim->cluster->n, sizeof *sim->links);
     sim->link_count = calloc(nodes * nodes, sizeof *sim->link_count);
     sim->link_free_ns = calloc(nodes * nodes, sizeof *sim->link_free_ns);
-    if (!sim->nodes || !sim->links || !sim->link_count || !sim->link_free_ns || tc_sim_clients_open(sim))
+    if (!sim->nodes || !sim->newest || !sim->links || !sim->link_count || !sim->link_free_ns ||
+        tc_sim_clients_open(sim))
         return tc_error_set(err, TC_EMEMORY, "no memory for a simulation of %zu nodes", nodes);
     return 0;
 }
@@ -331,6 +333,7 @@ void tc_sim_free(struct tc_sim *sim)
     for (size_t i = 0; i < sim->heap_count; i++)
         tc_sim_event_drop(&sim->heap[i]);
     free(sim->heap);
+    free(sim->newest);
     free(sim->links);
     free(sim->link_count);
     free(sim->link_free_ns);

@@ -107,7 +107,6 @@ struct tc_sim_node {
     uint64_t syncs, executed;
     struct tc_sim_event *deferred; /* came while it was paused */
     size_t deferred_count, deferred_size;
-    uint32_t newest[TC_NODES_MAX - TC_CLIENT_FIRST]; /* pair + 1 by which a client is answered */
 };
 
 struct tc_sim_client {
@@ -149,6 +148,7 @@ struct tc_sim {
     struct tc_sim_node *nodes; /* TC_NODES_MAX */
     struct tc_sim_client *clients;
     uint32_t client_count;
+    uint32_t *newest;     /* pair + 1 by which a replica answers a client: [replica * client_count + client] */
     uint64_t started;     /* operations, all clients */
     uint64_t interval_ns; /* open loop */
     struct tc_operation_maker maker;
@@ -171,6 +171,14 @@ static inline uint32_t tc_sim_node_index(const struct tc_sim *sim, uint16_t node
 static inline struct tc_sim_link *tc_sim_link(struct tc_sim *sim, uint16_t node, uint16_t to)
 {
     return &sim->links[(size_t)tc_sim_node_index(sim, node) * sim->cluster->n + to];
+}
+
+/* Where the pair is by which `replica` answers `client`; NULL if that is no client of the load. */
+static inline uint32_t *tc_sim_newest(struct tc_sim *sim, uint16_t replica, uint16_t client)
+{
+    if (client < TC_CLIENT_FIRST || client - TC_CLIENT_FIRST >= (int)sim->client_count || replica >= sim->cluster->n)
+        return NULL;
+    return &sim->newest[(size_t)replica * sim->client_count + (client - TC_CLIENT_FIRST)];
 }
 
 /* ---- sim_heap.c ---- */

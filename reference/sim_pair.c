@@ -240,12 +240,12 @@ void tc_sim_hang_up(struct tc_sim *sim, uint32_t conn)
     if (!side || !side->open || side->node_gone)
         return;
     const uint16_t node = side->node, named = side->named;
+    uint32_t *newest = tc_sim_newest(sim, node, named);
     side->node_gone = true;
     if ((conn & 1) == 0)
         link_lost(sim, node, named);
-    else if (named >= TC_CLIENT_FIRST && named < TC_NODES_MAX &&
-             sim->nodes[node].newest[named - TC_CLIENT_FIRST] == (conn >> 1) + 1)
-        sim->nodes[node].newest[named - TC_CLIENT_FIRST] = 0;
+    else if (newest && *newest == (conn >> 1) + 1)
+        *newest = 0;
     if (!side->engine_gone)
         tell_closed(sim, conn, false);
     tc_sim_settle(sim, conn);
@@ -305,5 +305,6 @@ void tc_sim_node_lost(struct tc_sim *sim, uint16_t node)
                 tc_sim_settle(sim, 2 * i + s);
         }
     }
-    memset(sim->nodes[node].newest, 0, sizeof sim->nodes[node].newest);
+    for (uint32_t i = 0; i < sim->client_count && node < sim->cluster->n; i++)
+        *tc_sim_newest(sim, node, (uint16_t)(TC_CLIENT_FIRST + i)) = 0;
 }

@@ -60,10 +60,10 @@ void tc_sim_say_to(struct tc_sim *sim, uint16_t from, uint16_t to, struct tc_sli
         const struct tc_sim_link *link = tc_sim_link(sim, from, to);
         if (link->connected)
             tc_sim_say(sim, TC_CONN_NEAR(link->pair), bytes);
-    } else if (to >= TC_CLIENT_FIRST && to < TC_NODES_MAX) {
-        const uint32_t newest = sim->nodes[from].newest[to - TC_CLIENT_FIRST];
-        if (newest > 0)
-            tc_sim_say(sim, TC_CONN_FAR(newest - 1), bytes);
+    } else {
+        const uint32_t *newest = tc_sim_newest(sim, from, to);
+        if (newest && *newest > 0)
+            tc_sim_say(sim, TC_CONN_FAR(*newest - 1), bytes);
     }
 }
 
@@ -125,8 +125,9 @@ static void greet(struct tc_sim *sim, uint32_t conn, struct tc_slice frame)
         refuse(sim, conn, "its hello names another cluster");
     } else {
         side->named = who;
-        if (who >= TC_CLIENT_FIRST)
-            sim->nodes[side->node].newest[who - TC_CLIENT_FIRST] = (conn >> 1) + 1;
+        uint32_t *newest = tc_sim_newest(sim, side->node, who);
+        if (newest)
+            *newest = (conn >> 1) + 1;
     }
 }
 

@@ -135,7 +135,7 @@ static const char *check(struct tc_justifier *j, const struct tc_message *m)
 const char *tc_hotstuff_justify_carried(struct tc_justifier *j, const struct tc_message *m)
 {
     const struct tc_statement *s = &m->statements[0];
-    const uint64_t key = tc_random_mix_bytes(s->type + UINT64_C(1), s->body) | 1;
+    const uint64_t key = tc_random_fold_bytes(s->type + UINT64_C(1), s->body) | 1;
     struct justify_carried *known = &j->carried[(key >> 8) & (JUSTIFY_CARRIED - 1)];
     if (known->key != key) {
         known->why = check(j, m);

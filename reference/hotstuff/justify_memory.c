@@ -5,7 +5,7 @@
 
 static uint64_t hash_of(uint64_t seed, const uint8_t *digest)
 {
-    return tc_random_mix_bytes(seed, (struct tc_slice){digest, TC_VALUE_SIZE}) & (JUSTIFY_BUCKETS - 1);
+    return tc_random_fold_bytes(seed, (struct tc_slice){digest, TC_VALUE_SIZE}) & (JUSTIFY_BUCKETS - 1);
 }
 
 struct justify_block *tc_hotstuff_justify_block(struct tc_justifier *j, const uint8_t *digest)

@@ -1,35 +1,15 @@
 /* Whose word is genuine: a memory of signatures that were checked, or vouched for by the link they came on. A 64-bit
  * hash names a signed text: it decides only whether a check is repeated. */
+#include "../../proxy/random.h"
 #include "justify_parts.h"
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    const unsigned __int128 product =
-        (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) * (b ^ UINT64_C(0xd6e8feb86659fd93));
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
-static uint64_t fold_bytes(uint64_t h, struct tc_slice bytes)
-{
-    size_t at = 0;
-    for (; at + 16 <= bytes.len; at += 16) {
-        uint64_t pair[2];
-        memcpy(pair, bytes.data + at, sizeof pair);
-        h = fold(h ^ pair[0], pair[1]);
-    }
-    uint64_t rest[2] = {0, 0};
-    if (at < bytes.len)
-        memcpy(rest, bytes.data + at, bytes.len - at);
-    /* The length takes part: what is filled up with zeros is another text. */
-    return fold(h ^ rest[0], fold(rest[1], bytes.len));
-}
-
 /* The lowest bit of an entry is the verdict; 0 is an empty entry. */
 static uint64_t name(uint32_t type, uint32_t signer, struct tc_slice body, struct tc_slice signature)
 {
-    const uint64_t h = fold_bytes(fold_bytes((uint64_t)type << 32 | signer, body), signature) & ~UINT64_C(1);
+    const uint64_t h =
+        tc_random_fold_bytes(tc_random_fold_bytes((uint64_t)type << 32 | signer, body), signature) & ~UINT64_C(1);
     return h ? h : 2;
 }
 

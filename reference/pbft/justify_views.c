@@ -1,5 +1,6 @@
 /* View changes and new views: what a replica may ask for, what a primary may make of it, and who may speak in a view
  * (OSDI'99 §4.4). */
+#include "../../proxy/random.h"
 #include "justify_parts.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,12 +66,7 @@ void tc_justify_views_free(struct tc_justifier *j)
 
 static uint64_t new_view_id(const struct tc_statement *s)
 {
-    uint64_t id;
-    uint8_t digest[TC_VALUE_SIZE];
-    const struct tc_slice parts[] = {s->body, s->signature};
-    tc_digest_parts(parts, 2, digest);
-    memcpy(&id, digest, sizeof id);
-    return id;
+    return tc_random_fold_bytes(tc_random_fold_bytes(1, s->body), s->signature);
 }
 
 /* The record of this very new view, made if there is none; NULL if it cannot be kept. */
