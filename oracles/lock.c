@@ -284,7 +284,7 @@ static void judge_change(struct tc_oracle *o, const struct tc_observation *obser
     if (s->signer >= o->env->protocol_env.cluster->n)
         return;
     const bool spoken = index == 0 && observation->message.said && !m->touched && m->from == s->signer;
-    const uint64_t hash = tc_random_mix_bytes(1 + spoken, s->body);
+    const uint64_t hash = tc_random_fold_bytes(1 + spoken, s->body);
     if (o->replicas[s->signer].last_change == hash) /* said to everybody */
         return;
     o->replicas[s->signer].last_change = hash;
