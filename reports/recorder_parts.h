@@ -17,6 +17,8 @@ struct tc_recorder_delays {
 struct tc_recorder {
     char dir[512];
     char started[32]; /* UTC, ISO 8601 */
+    char before[64];  /* where `latest` led before; "" nowhere */
+    bool made;        /* `dir` was made for this run */
     struct tc_out decisions, observations;
     struct tc_buf line;
     struct tc_recorder_extra extra; /* zeroed: none */
