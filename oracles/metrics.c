@@ -253,7 +253,10 @@ uint64_t metrics_phase_ns(const struct tc_metrics *m, enum tc_run_phase phase)
 void tc_metrics_now(const struct tc_metrics *m, uint64_t now_ns, struct tc_metrics_now *out)
 {
     const struct decisions *decisions = metrics_decisions(m);
-    *out = (struct tc_metrics_now){.phase = m->phase, .phase_begin_ns = m->begin_ns[m->phase], .view = m->view};
+    *out = (struct tc_metrics_now){.phase = m->phase,
+                                   .phase_begin_ns = m->begin_ns[m->phase],
+                                   .view = m->view_count > 0 ? m->view : m->wire_view,
+                                   .view_known = m->view_count > 0 || m->wire_view_known};
     for (int i = 0; i < TC_RUN_PHASE_COUNT; i++)
         out->decisions += decisions->count[i];
     out->decisions_phase = decisions->count[m->phase];

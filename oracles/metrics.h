@@ -51,6 +51,7 @@ struct tc_metrics_now {
     uint64_t decisions, decisions_phase;
     double decisions_per_s;
     uint64_t latency_p99_ns;
+    bool view_known; /* nodes say which they enter; else the last one whose leader was heard to lead */
     uint64_t view;
 };
 void tc_metrics_now(const struct tc_metrics *m, uint64_t now_ns, struct tc_metrics_now *out);

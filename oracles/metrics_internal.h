@@ -57,6 +57,8 @@ struct tc_metrics {
     uint64_t messages[TC_RUN_PHASE_COUNT][TC_KIND_COUNT], bytes[TC_RUN_PHASE_COUNT][TC_KIND_COUNT];
     uint64_t view, view_changes[TC_RUN_PHASE_COUNT], timeout_max_ns;
     uint64_t timeout_ns; /* the longest now in force */
+    uint64_t wire_view; /* the largest whose leader was heard to lead */
+    bool wire_view_known;
 
     struct tc_metrics_bucket *buckets;
     size_t bucket_count;

@@ -86,12 +86,24 @@ static void voted(struct tc_metrics *m, const struct tc_statement *s, uint64_t n
     }
 }
 
+/* Where the nodes do not say it themselves, the view is the one whose leader was heard to lead. */
+static void led(struct tc_metrics *m, const struct tc_statement *s)
+{
+    if (!s->has_view || (m->wire_view_known && s->view <= m->wire_view) ||
+        s->signer != tc_protocol_leader(m->protocol, &m->env, s->view))
+        return;
+    m->wire_view = s->view;
+    m->wire_view_known = true;
+}
+
 void metrics_statements(struct tc_metrics *m, const struct tc_observation *observation)
 {
     const struct tc_message *message = observation->message.message;
     if (!observation->message.said || message->from >= m->n || message->statement_count == 0)
         return;
     const struct tc_statement *first = &message->statements[0];
+    if (first->kind == TC_KIND_PROPOSE || first->kind == TC_KIND_NEW_VIEW)
+        led(m, first);
     if (first->kind == TC_KIND_VOTE) {
         voted(m, first, observation->time_ns);
     } else if (first->kind == TC_KIND_PROPOSE) {

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "command.h"
 #include "run.h"
+#include "run_tally.h"
 
 #include "../reference/bugs.h"
 
@@ -193,13 +194,17 @@ int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
     tc_command_header(a, a->operands[0], &header);
     request.header = &header;
     int worst = 0;
+    struct tc_run_tally tally = {0};
     for (uint64_t i = 0; i < times && worst != 130; i++, request.seed++) {
         if ((result = tc_run(&request, &outcome, err)) < 0)
-            return result;
+            break;
+        tc_run_tally_add(&tally, outcome.exit_code, request.seed);
         if (outcome.exit_code > worst || outcome.exit_code == 1)
             worst = outcome.exit_code == 1 || worst != 1 ? outcome.exit_code : worst;
     }
-    return worst;
+    if (times > 1 && tally.runs > 0)
+        tc_run_tally_print(&tally);
+    return result < 0 ? result : worst;
 }
 
 /* A run of the demo, and whether it ended as it should. */

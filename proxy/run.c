@@ -444,6 +444,9 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
         result->replay_wanted = run.replay ? tc_replay_wanted(run.replay) : 0;
         result->replay_matched = run.replay ? tc_replay_matched(run.replay) : 0;
     }
+    /* A mistake in a file was said, and there was no run: its directory would hold nothing. */
+    if (outcome < 0 && tc_error_exit(outcome) == 64)
+        tc_recorder_discard(run.recorder);
     run_close(&run);
     return outcome;
 }
@@ -461,14 +464,21 @@ int tc_run_dry(const struct tc_run_request *request, struct tc_error *err)
         printf("from → to   tell the dialler to use   forwards to\n");
     for (size_t i = 0; result == 0 && i < run.listener_count; i++) {
         const struct tc_live_listener *listener = &run.listeners[i];
+        const int host = (int)strcspn(listener->address, ":");
         char from[8] = "any", to[8];
         if (listener->from != TC_NODE_NONE)
             snprintf(from, sizeof from, "%u", listener->from);
         else if (request->scenario->cluster.listen_mode == TC_LISTEN_PER_LINK)
             snprintf(from, sizeof from, "client");
         snprintf(to, sizeof to, "%u", listener->to);
-        printf("%6s → %-3s %-25s %s\n", from, to, listener->address, tc_run_node_address(&run, listener->to));
+        if (request->scenario->cluster.start) /* ports are taken when the run begins */
+            printf("%6s → %-3s %.*s:%-*s a free port, given to replica %u\n", from, to, host, listener->address,
+                   24 - host, "FREE", listener->to);
+        else
+            printf("%6s → %-3s %-25s %s\n", from, to, listener->address, tc_run_node_address(&run, listener->to));
     }
+    if (result == 0 && request->scenario->cluster.start)
+        printf("The run starts this cluster itself: each FREE is a port that it finds then and tells the dialler.\n");
     tc_keyring_free(run.keys);
     free(run.listeners);
     return result;

@@ -53,7 +53,10 @@ static void close_phase(struct tc_run *run, uint64_t now_ns)
            seconds > 0 ? (double)decisions / seconds : 0);
     if (latency && latency->count)
         printf("   p99 %.1f ms", (double)tc_histogram_quantile(latency, 0.99) / 1e6);
-    printf("   view %" PRIu64, now.view);
+    if (now.view_known)
+        printf("   view %" PRIu64, now.view);
+    else
+        printf("   view ?");
     uint64_t bitten = 0;
     for (int verb = 0; verb < TC_VERB_COUNT; verb++)
         bitten += tc_engine_stats(run->engine)->bitten[verb];

@@ -44,7 +44,10 @@ const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc
         tc_buf_duration(&t, now->latency_p99_ns);
         tc_buf_add(&t, "  ");
     }
-    tc_buf_format(&t, "view %llu  ", (unsigned long long)now->view);
+    if (now->view_known)
+        tc_buf_format(&t, "view %llu  ", (unsigned long long)now->view);
+    else
+        tc_buf_add(&t, "view ?  ");
     tc_buf_count(&t, bitten);
     tc_buf_add(&t, bitten == 1 ? " fault bitten  " : " faults bitten  ");
     if (violations == 0)

@@ -257,6 +257,23 @@ static void progress_numbers(void **state)
     assert_int_equal(now.view, 3);
 }
 
+static void without_lines_the_view_is_the_one_that_is_led(void **state)
+{
+    (void)state;
+    struct tc_metrics_now now;
+    tc_metrics_now(m, 0, &now);
+    assert_false(now.view_known);
+    said(1 * MS, TC_KIND_PROPOSE, TC_PHASE_NONE, 1, 1, 1);
+    said(2 * MS, TC_KIND_PROPOSE, TC_PHASE_NONE, 2, 7, 2); /* does not lead it */
+    said(3 * MS, TC_KIND_VOTE, TC_PHASE_PREPARE, 3, 9, 2);
+    tc_metrics_now(m, 4 * MS, &now);
+    assert_true(now.view_known);
+    assert_int_equal(now.view, 1);
+    entered(5 * MS, 2, 3, true, 0); /* their own word is the better one */
+    tc_metrics_now(m, 6 * MS, &now);
+    assert_int_equal(now.view, 3);
+}
+
 static void client_latencies_and_failures(void **state)
 {
     (void)state;
@@ -301,6 +318,7 @@ int main(void)
         TEST(recovery_is_the_end_of_a_pause_after_the_attack_began),
         TEST(no_pause_is_a_recovery_of_zero_and_a_standstill_none),
         TEST(progress_numbers),
+        TEST(without_lines_the_view_is_the_one_that_is_led),
         TEST(client_latencies_and_failures),
         TEST(an_endless_run_stays_bounded),
     };

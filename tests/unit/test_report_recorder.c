@@ -344,6 +344,32 @@ static void two_runs_in_one_second_are_two(void **state)
     tc_recorder_free(two);
 }
 
+/* Of runs that never began nothing stays, and what was there before does. */
+static void a_discarded_run_leaves_no_trace(void **state)
+{
+    (void)state;
+    struct tc_recorder *one = NULL, *two = NULL;
+    char first[512], second[512], latest[600], target[512], parent[600];
+    snprintf(parent, sizeof parent, "%s/idle", out_dir);
+    snprintf(latest, sizeof latest, "%s/latest", parent);
+    assert_int_equal(tc_recorder_open(out_dir, "idle", 7, first, &one, NULL), 0);
+    tc_recorder_discard(one);
+    assert_int_equal(access(parent, F_OK), -1);
+    tc_recorder_free(one);
+
+    assert_int_equal(tc_recorder_open(out_dir, "idle", 7, first, &one, NULL), 0);
+    assert_int_equal(tc_recorder_open(out_dir, "idle", 8, second, &two, NULL), 0);
+    tc_recorder_discard(two);
+    assert_int_equal(access(second, F_OK), -1);
+    assert_int_equal(access(first, F_OK), 0);
+    ssize_t len = readlink(latest, target, sizeof target - 1);
+    assert_true(len > 0);
+    target[len] = '\0';
+    assert_string_equal(strrchr(first, '/') + 1, target);
+    tc_recorder_free(one);
+    tc_recorder_free(two);
+}
+
 static void a_full_disk_ends_no_run(void **state)
 {
     (void)state;
@@ -388,11 +414,14 @@ static void the_progress_line_is_one_line(void **state)
     char line[256], small[12];
     now.latency_p99_ns = 9800000;
     now.view = 1;
+    now.view_known = true;
     stats.bitten[TC_REPLACE] = 422;
     assert_string_equal(tc_report_progress(&now, &stats, 0, 4100 * MS, line, sizeof line),
                         "during   3.1 s  1,204 decisions/s  p99 9.8 ms  view 1  422 faults bitten  oracles hold");
     tc_report_progress(&now, &stats, 2, 4100 * MS, line, sizeof line);
     assert_non_null(strstr(line, "2 violations"));
+    now.view_known = false;
+    assert_non_null(strstr(tc_report_progress(&now, &stats, 2, 4100 * MS, line, sizeof line), "  view ?  "));
     tc_report_progress(&now, &stats, 2, 4100 * MS, small, sizeof small);
     assert_int_equal(strlen(small), sizeof small - 1);
 }
@@ -404,6 +433,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(latency_is_told_in_points_of_enough_decisions, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_quiet_run_has_no_first, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(two_runs_in_one_second_are_two, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(a_discarded_run_leaves_no_trace, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_full_disk_ends_no_run, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(an_impossible_directory_is_said, make_dir, remove_dir),
         cmocka_unit_test(the_progress_line_is_one_line),
