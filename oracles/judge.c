@@ -123,6 +123,7 @@ static void note_spliced(struct tc_judge *judge, const struct tc_observation *ob
         judge->spliced_from = observation->node;
         judge->spliced_to = observation->peer;
         judge->spliced_ns = observation->time_ns;
+        judge->gap = observation->is_gap;
     }
     if (stranger)
         return;
@@ -130,6 +131,7 @@ static void note_spliced(struct tc_judge *judge, const struct tc_observation *ob
         judge->spliced_from = observation->node;
         judge->spliced_to = observation->peer;
         judge->spliced_ns = observation->time_ns;
+        judge->gap = observation->is_gap;
     }
     judge->spliced = true;
     judge->env.links_complete = false;

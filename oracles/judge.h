@@ -54,6 +54,10 @@ void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *obser
  * of faulty nodes changes. Never lowers the number. Call before tc_judge_summary. */
 void tc_judge_bitten(struct tc_judge *judge, uint64_t bitten);
 
+/* Part of the wire was hidden all along, as shows only now: oracles that need all links are not judged, and what they
+ * found is withdrawn. Call before tc_judge_finish; `why` is copied. */
+void tc_judge_links_hidden(struct tc_judge *judge, const char *why);
+
 /* Ends all oracles; call once. Then the results may be read until free. */
 void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
 

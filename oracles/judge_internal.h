@@ -25,6 +25,7 @@ struct tc_judge {
     struct seat seats[SEATS_MAX];
     size_t seat_count;
     bool spliced, finished, out_of_memory;
+    bool gap; /* it was a gap in a capture that spliced it */
     uint16_t spliced_from, spliced_to;
     uint64_t spliced_ns;
     uint64_t order;           /* observations handed over so far */
@@ -33,6 +34,7 @@ struct tc_judge {
     uint64_t overflows;
     uint64_t violations; /* over all oracles, kept current: it is asked for after every observation */
     char overflow[128];  /* the first one, in words */
+    char hidden[192];    /* why links were hidden all along; "" if they were not */
 };
 
 /* struct tc_oracle_env.report */

@@ -198,13 +198,17 @@ static void settle_spliced(const struct tc_judge *judge, struct tc_judgement *ju
     judgement->status = TC_NOT_JUDGED;
     result->status = TC_NOT_JUDGED;
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    if (judge->hidden[0]) {
+        tc_text_add(&t, "%s", judge->hidden);
+        return;
+    }
     tc_text_add(&t, "a connection between ");
     tc_text_who(&t, judge->spliced_from);
     tc_text_add(&t, " and ");
     tc_text_who(&t, judge->spliced_to);
-    tc_text_add(&t, " is passed raw since ");
+    tc_text_add(&t, judge->gap ? " is not to be read from " : " is passed raw since ");
     tc_text_duration(&t, judge->spliced_ns);
-    tc_text_add(&t, ": its bytes could not be framed");
+    tc_text_add(&t, judge->gap ? " on: bytes of it are missing in the capture" : ": its bytes could not be framed");
 }
 
 /* Were the connections that named nobody some replica's after all? So it seems if one was never heard on a link that
@@ -226,6 +230,23 @@ static void withdraw(struct seat *seat)
         judge_finding_free(&seat->findings[i]);
     seat->judgement.finding_count = 0;
     seat->judgement.finding_total = seat->violations = seat->expected = 0;
+}
+
+static void withdraw_all(struct tc_judge *judge)
+{
+    judge->spliced = true;
+    for (size_t i = 0; i < judge->seat_count; i++)
+        if (judge->seats[i].judgement.oracle->needs_links)
+            withdraw(&judge->seats[i]);
+    judge_recount(judge);
+}
+
+void tc_judge_links_hidden(struct tc_judge *judge, const char *why)
+{
+    struct tc_text t = tc_text_begin(judge->hidden, sizeof judge->hidden);
+    tc_text_add(&t, "%s", why);
+    judge->env.links_complete = false;
+    withdraw_all(judge);
 }
 
 /* Nothing seen, nothing proven: no oracle may hold over nothing, whatever it says itself. */
@@ -253,13 +274,8 @@ static void settle_blameless(struct seat *seat)
 
 void judge_settle(struct tc_judge *judge)
 {
-    if (!judge->spliced && hides_replicas(judge)) {
-        judge->spliced = true;
-        for (size_t i = 0; i < judge->seat_count; i++)
-            if (judge->seats[i].judgement.oracle->needs_links)
-                withdraw(&judge->seats[i]);
-        judge_recount(judge);
-    }
+    if (!judge->spliced && hides_replicas(judge))
+        withdraw_all(judge);
     for (size_t i = 0; i < judge->seat_count; i++) {
         struct seat *seat = &judge->seats[i];
         struct tc_judgement *judgement = &seat->judgement;

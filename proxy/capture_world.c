@@ -1,5 +1,7 @@
 #include "capture_world.h"
 
+#include "nodeset.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +26,8 @@ struct tc_capture_world {
     struct tc_capture_world_config config;
     struct stream streams[TC_CAPTURE_SLOTS_MAX];
     struct tc_capture_world_counts counts;
-    bool decided; /* whether there is a proxy in between */
+    struct tc_nodeset seen[TC_REPLICAS_MAX]; /* by lower number: replicas it has had a connection with */
+    bool decided;                            /* whether there is a proxy in between */
     uint64_t now_ns;
     struct tc_error error;
 };
@@ -46,6 +49,31 @@ void tc_capture_world_free(struct tc_capture_world *world)
 
 /* ---- the engine ---- */
 
+static void note_pair(struct tc_capture_world *world, uint16_t a, uint16_t b)
+{
+    uint16_t low = a < b ? a : b, high = a < b ? b : a;
+    if (high < TC_REPLICAS_MAX)
+        tc_nodeset_add(&world->seen[low], high);
+}
+
+bool tc_capture_world_unseen(const struct tc_capture_world *world, uint32_t n, uint16_t *a, uint16_t *b)
+{
+    for (*a = 0; *a < n; ++*a)
+        for (*b = *a + 1; *b < n; ++*b)
+            if (!tc_nodeset_has(&world->seen[*a], *b))
+                return true;
+    return false;
+}
+
+static void perform(struct tc_capture_world *world, const struct tc_action *action)
+{
+    if (action->kind != TC_ACT_OBSERVE) /* all else would be done to the wire: it was, by others */
+        return;
+    if (action->observation->kind == TC_OBS_LINK_UP)
+        note_pair(world, action->observation->node, action->observation->peer);
+    world->config.sink.observe(world->config.sink.self, action->observation);
+}
+
 static int step(struct tc_capture_world *world, struct tc_event *event)
 {
     struct tc_actions actions;
@@ -56,8 +84,7 @@ static int step(struct tc_capture_world *world, struct tc_event *event)
     if (status < 0)
         return tc_error_set(&world->error, status, "the engine failed: %s", tc_error_text(status));
     for (size_t i = 0; i < actions.count; i++)
-        if (actions.items[i].kind == TC_ACT_OBSERVE) /* all else would be done to the wire: it was, by others */
-            world->config.sink.observe(world->config.sink.self, actions.items[i].observation);
+        perform(world, &actions.items[i]);
     return 0;
 }
 
@@ -87,6 +114,7 @@ static int open_pair(struct tc_capture_world *world, uint32_t slot)
     s->state = OPEN;
     world->counts.streams++;
     world->counts.middle_streams += s->middle;
+    note_pair(world, s->place->from, s->place->to); /* dialled, though perhaps in vain */
     int result = step(world, &accepted);
     if (result == 0)
         result = step(world, &(struct tc_event){.kind = TC_EV_DIALLED, .conn = TC_CONN_FAR(slot), .to = s->place->to});

@@ -48,6 +48,9 @@ int tc_capture_world_take(void *world, const struct tc_capture_segment *segment)
 /* A fact from beside the capture, at its own time or now, whichever is later. TC_EMEMORY. */
 int tc_capture_world_observe(struct tc_capture_world *world, const struct tc_observation *observation);
 
+/* Two replicas below n between which no connection was seen: part of the cluster was hidden. false: there are none. */
+bool tc_capture_world_unseen(const struct tc_capture_world *world, uint32_t n, uint16_t *a, uint16_t *b);
+
 /* Nothing more comes. TC_EMEMORY. */
 int tc_capture_world_stop(struct tc_capture_world *world);
 

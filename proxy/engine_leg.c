@@ -77,6 +77,13 @@ void tc_engine_witness(struct tc_engine *e, struct tc_lane *lane, struct tc_mess
     tc_engine_observe_message(e, m, said, heard);
 }
 
+static void say_gap(struct tc_engine *e, const struct tc_lane *lane, const char *why)
+{
+    struct tc_observation *o = tc_engine_observe(e, TC_OBS_SPLICED, lane->from, lane->to);
+    o->is_gap = true;
+    o->text = why;
+}
+
 void tc_engine_gap(struct tc_engine *e, uint32_t conn, const char *why)
 {
     struct tc_lane *lane = tc_engine_lane(e, conn);
@@ -89,7 +96,7 @@ void tc_engine_gap(struct tc_engine *e, uint32_t conn, const char *why)
     if (lane->from == TC_NODE_NONE || lane->to == TC_NODE_NONE)
         lane->lost_untold = true;
     else
-        tc_engine_observe(e, TC_OBS_SPLICED, lane->from, lane->to)->text = why;
+        say_gap(e, lane, why);
 }
 
 void tc_engine_gap_tell(struct tc_engine *e, struct tc_lane *lane)
@@ -97,7 +104,7 @@ void tc_engine_gap_tell(struct tc_engine *e, struct tc_lane *lane)
     if (!lane->lost_untold)
         return;
     lane->lost_untold = false;
-    tc_engine_observe(e, TC_OBS_SPLICED, lane->from, lane->to)->text = "the capture begins in its middle";
+    say_gap(e, lane, "the capture begins in its middle");
 }
 
 bool tc_engine_found_again(struct tc_engine *e, struct tc_lane *lane, struct tc_slice bytes)

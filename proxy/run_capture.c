@@ -18,7 +18,7 @@
 /* A line must not come before the messages it follows from, which were stamped by another clock: it is told so much
  * later than its stamp says. Lines may be late at any time (no order across sockets and pipes is known). */
 #define LINE_SLACK_NS UINT64_C(1000000)
-#define PLACES_MAX    (TC_REPLICAS_MAX * (TC_REPLICAS_MAX + 2))
+#define LATE_NS       INT64_C(100000000)
 #define PORT_SHIFT    10000u /* as in run_cluster.c */
 
 /* The observations are read twice at a time: facts that the run itself made (who is faulty, phases, processes) come at
@@ -37,7 +37,7 @@ struct tc_checking {
     uint32_t kinds;           /* in the observations */
     bool placed;              /* the observations' clock was laid beside the capture's */
     int64_t offset_ns;        /* from run time to capture time */
-    uint64_t told, told_outside;
+    uint64_t left_out;        /* lines after the capture's end */
     struct tc_capture_place *places;
     size_t place_count;
     char notes[6][256];
@@ -206,12 +206,9 @@ static int tell(struct tc_checking *c, struct source *source, struct tc_error *e
     if (o.time_ns == 0)
         o.time_ns = tc_capture_world_now_ns(c->world);
     if (o.kind == TC_OBS_FAULTS) {
-        tc_nodeset_union(&o.faults.signed_for, &c->run->request->check->traitors);
-        tc_nodeset_union(&o.faults.liveness, &c->run->request->check->traitors);
         if (o.faults.healed_ns != TC_NEVER_NS && o.faults.healed_ns != 0)
             o.faults.healed_ns = capture_time(c, &c->sources[0], o.faults.healed_ns);
     }
-    c->told++;
     int result = tc_capture_world_observe(c->world, &o);
     if (result < 0)
         *err = *tc_capture_world_error(c->world);
@@ -287,13 +284,13 @@ void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config
     config->unjudged = has(c, TC_OBS_PHASE) ? NULL : no_phases;
 }
 
-/* --traitors: from the beginning on. */
+/* --traitors: from the beginning on, unless the observations say who was faulty and since when. */
 static int tell_traitors(struct tc_checking *c)
 {
     const struct tc_check *check = c->run->request->check;
-    if (tc_nodeset_count(&check->traitors) == 0)
-        return 0;
     c->run->ledger.traitors = check->traitors;
+    if (tc_nodeset_count(&check->traitors) == 0 || has(c, TC_OBS_FAULTS))
+        return 0;
     const struct tc_observation o = {.kind = TC_OBS_FAULTS,
                                      .node = TC_NODE_NONE,
                                      .peer = TC_NODE_NONE,
@@ -302,15 +299,54 @@ static int tell_traitors(struct tc_checking *c)
     return tc_capture_world_observe(c->world, &o);
 }
 
+/* What was seen beside the capture after its last packet: facts of the run still count, but for the lines of the nodes
+ * nobody can say any more what they follow from. */
+static int tell_rest(struct tc_checking *c, struct tc_error *err)
+{
+    struct source *facts = &c->sources[0], *lines = &c->sources[1];
+    int result = tell_until(c, c->counts.last_ns, err);
+    while (result == 0 && facts->has_next)
+        result = tell(c, facts, err);
+    while (result == 0 && lines->has_next) {
+        c->left_out++;
+        result = advance(lines, err);
+    }
+    return result;
+}
+
 static int read_capture(struct tc_checking *c, struct tc_error *err)
 {
     const char *path = c->run->request->check->capture;
     int result = tc_capture_read(path, tc_capture_world_take, c->world, &c->counts, err);
     if (result < 0 && tc_capture_world_error(c->world)->code)
         *err = *tc_capture_world_error(c->world);
-    if (result == 0)
-        result = tell_until(c, TC_NEVER_NS - 1, err);
-    return result;
+    return result == 0 ? tell_rest(c, err) : result;
+}
+
+/* Did the run beside the capture have connections before its first packet? */
+static bool begins_late(const struct tc_checking *c)
+{
+    const struct tc_record_stream *stream = c->sources[0].stream;
+    uint64_t start_wall_ns;
+    uint64_t first_link_ns = stream ? tc_record_stream_first_link_ns(stream) : TC_NEVER_NS;
+    return stream && first_link_ns != TC_NEVER_NS && tc_record_stream_wall(stream, &start_wall_ns) &&
+           (int64_t)first_link_ns + c->offset_ns < -LATE_NS;
+}
+
+/* Oracles that go by everything that was offered to a replica judge only if everything was seen. */
+static void find_hidden(struct tc_checking *c)
+{
+    uint16_t a, b;
+    char why[160];
+    if (tc_capture_world_counts(c->world)->streams == 0)
+        snprintf(why, sizeof why, "no stream of the cluster is in the capture");
+    else if (begins_late(c))
+        snprintf(why, sizeof why, "the capture begins after the run did");
+    else if (tc_capture_world_unseen(c->world, c->run->cluster.n, &a, &b))
+        snprintf(why, sizeof why, "no connection between replicas %u and %u is in the capture", a, b);
+    else
+        return;
+    tc_judge_links_hidden(c->run->judge, why);
 }
 
 int tc_run_check_world(struct tc_run *run, struct tc_error *err)
@@ -337,6 +373,8 @@ int tc_run_check_world(struct tc_run *run, struct tc_error *err)
         result = read_capture(c, err);
     if (result == 0)
         result = tc_capture_world_stop(c->world);
+    if (result == 0)
+        find_hidden(c);
     sigaction(SIGINT, &old_interrupt, NULL);
     sigaction(SIGTERM, &old_terminate, NULL);
     return result;
@@ -394,6 +432,8 @@ void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
     if (seen->middle_streams || seen->undecided_bytes)
         note(c, "%" PRIu64 " streams were there before the capture began: what was said until then is not known",
              seen->middle_streams);
+    if (c->left_out)
+        note(c, "%" PRIu64 " lines of nodes after the capture's end were left out", c->left_out);
     if (seen->streams == 0)
         note(c, "no stream goes to an address of %s: is it the cluster that was captured?",
              run->scenario->cluster.path);

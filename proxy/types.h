@@ -226,6 +226,7 @@ struct tc_observation {
     uint16_t node; /* TC_OBS_MESSAGE: message->from if said, else message->to */
     uint16_t peer;
     uint32_t incarnation; /* process incarnation of `node`, from 1; 0 unknown */
+    bool is_gap;          /* TC_OBS_SPLICED: bytes are missing in the capture */
     union {
         struct {
             const struct tc_message *message;
