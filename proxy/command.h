@@ -8,7 +8,8 @@
 typedef int tc_command_fn(const struct tc_arguments *arguments, struct tc_error *err);
 
 tc_command_fn tc_command_run, tc_command_demo, tc_command_proxy, tc_command_test, tc_command_list, tc_command_help,
-    tc_command_check, tc_command_report, tc_command_replica, tc_command_client;
+    tc_command_check, tc_command_hunt, tc_command_replay, tc_command_shrink, tc_command_report, tc_command_replica,
+    tc_command_client;
 
 /* The library of attacks and scenarios: --lua-dir, else $TURNCOAT_LUA, else where it is installed, else the source
  * tree it was built from. Static or borrowed. */
@@ -35,6 +36,14 @@ int tc_command_request(const struct tc_arguments *arguments, const struct tc_sce
 
 /* What a decisions file says of the command line: the scenario as it was named, and every option that changes a run. */
 void tc_command_header(const struct tc_arguments *arguments, const char *named, struct tc_decisions_header *out);
+
+struct tc_decisions;
+
+/* command_replay.c: the scenario that a decisions file is of, as it was then, if it still is; and a request that
+ * repeats the run. `arguments` are those of the command that reads the file. TC_EUSAGE: another version, protocol or
+ * scenario. */
+int tc_command_recorded(const struct tc_arguments *arguments, const char *path, const struct tc_decisions *decisions,
+                        struct tc_scenario *scenario, struct tc_run_request *request, struct tc_error *err);
 
 /* command_help_api.c: prints what the name means to script writers ("api": everything; an entry of lua/api.def; a
  * protocol); false if it means nothing there. */

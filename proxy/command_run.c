@@ -131,7 +131,7 @@ static int apply_world(const struct tc_arguments *a, struct tc_run_request *requ
 {
     const char *world = tc_arguments_text(a, TC_OPTION_WORLD, "live");
     const char *signatures = tc_arguments_text(a, TC_OPTION_SIGNATURES, "");
-    request->simulated = strcmp(world, "sim") == 0;
+    request->simulated = strcmp(world, "sim") == 0 || a->command == TC_COMMAND_HUNT;
     request->ed25519 = strcmp(signatures, "ed25519") == 0;
     if (!request->simulated && strcmp(world, "live") != 0)
         return tc_error_set(err, TC_EUSAGE, "--world expects live or sim, found '%s'", world);
@@ -196,7 +196,9 @@ int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
     int worst = 0;
     struct tc_run_tally tally = {0};
     for (uint64_t i = 0; i < times && worst != 130; i++, request.seed++) {
-        if ((result = tc_run(&request, &outcome, err)) < 0)
+        result =
+            scenario.sweep.protocol_count ? tc_run_sweep(&request, &outcome, err) : tc_run(&request, &outcome, err);
+        if (result < 0)
             break;
         tc_run_tally_add(&tally, outcome.exit_code, request.seed);
         if (outcome.exit_code > worst || outcome.exit_code == 1)

@@ -16,11 +16,13 @@
 #endif
 
 static tc_command_fn *const commands[TC_COMMAND_COUNT] = {
-    [TC_COMMAND_RUN] = tc_command_run,       [TC_COMMAND_DEMO] = tc_command_demo,
-    [TC_COMMAND_PROXY] = tc_command_proxy,   [TC_COMMAND_TEST] = tc_command_test,
-    [TC_COMMAND_LIST] = tc_command_list,     [TC_COMMAND_HELP] = tc_command_help,
-    [TC_COMMAND_REPORT] = tc_command_report, [TC_COMMAND_REPLICA] = tc_command_replica,
-    [TC_COMMAND_CLIENT] = tc_command_client, [TC_COMMAND_CHECK] = tc_command_check,
+    [TC_COMMAND_RUN] = tc_command_run,         [TC_COMMAND_DEMO] = tc_command_demo,
+    [TC_COMMAND_PROXY] = tc_command_proxy,     [TC_COMMAND_TEST] = tc_command_test,
+    [TC_COMMAND_LIST] = tc_command_list,       [TC_COMMAND_HELP] = tc_command_help,
+    [TC_COMMAND_HUNT] = tc_command_hunt,       [TC_COMMAND_REPLAY] = tc_command_replay,
+    [TC_COMMAND_SHRINK] = tc_command_shrink,   [TC_COMMAND_REPORT] = tc_command_report,
+    [TC_COMMAND_REPLICA] = tc_command_replica, [TC_COMMAND_CLIENT] = tc_command_client,
+    [TC_COMMAND_CHECK] = tc_command_check,
 };
 
 const char *tc_command_lua_dir(const struct tc_arguments *arguments)
