@@ -59,9 +59,8 @@ static void decode_into(lua_State *L, struct tc_slice frame, const struct tc_lua
                         struct tc_arena *arena, struct tc_message *m)
 {
     struct tc_script *script = tc_script_of(L);
-    *m = (struct tc_message){.frame = frame, .sender = TC_NODE_NONE};
-    check_decode(L, script->protocol->decode(frame, arena, m));
-    m->from = handle->from;
+    *m = (struct tc_message){.from = handle->from, .frame = frame, .sender = TC_NODE_NONE};
+    check_decode(L, tc_protocol_decode(script->protocol, &script->env, frame, arena, m));
     m->to = handle->to;
     m->conn = handle->conn;
     m->occurrence = handle->occurrence;

@@ -22,7 +22,8 @@ static void add_support(struct tc_finding *f, const struct tc_oracle_env *env, s
     struct tc_arena arena;
     tc_arena_init(&arena, 64u << 20);
     struct tc_message m = {0};
-    bool decoded = env->protocol->decode(frame, &arena, &m) == 0 && m.statement_count > 0;
+    bool decoded =
+        tc_protocol_decode(env->protocol, &env->protocol_env, frame, &arena, &m) == 0 && m.statement_count > 0;
     const struct tc_statement *s = decoded ? &m.statements[0] : NULL;
     bool valid = s && s->signature.len > 0 && env->protocol->verify(&env->protocol_env, s) == 0;
     struct tc_text t =

@@ -10,15 +10,17 @@
 
 #include "oracles.h"
 
-#define TYPES_MAX 32
+#define TYPES_MAX  32
+#define ROUND_BITS 20
+#define ROUND_MAX  ((UINT64_C(1) << ROUND_BITS) - 1)
 #define JUDGED_KINDS                                                                                                   \
     (TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_NEW_VIEW) |                        \
      TC_KIND_BIT(TC_KIND_VIEW_CHANGE))
 
-/* The highest view named on a link, for every type of message. */
+/* The furthest place named on a link, for every type of message. */
 struct floor {
     uint32_t conn;
-    uint64_t views[TYPES_MAX]; /* view + 1; 0 none */
+    uint64_t places[TYPES_MAX]; /* place + 1; 0 none */
 };
 
 struct tc_oracle {
@@ -69,7 +71,7 @@ static bool said_before(const struct tc_oracle *o, const struct tc_statement *s)
     return true;
 }
 
-static void breach(struct tc_oracle *o, const struct tc_observation *observation, uint64_t floor_view)
+static void breach(struct tc_oracle *o, const struct tc_observation *observation, uint64_t floor_place)
 {
     const struct tc_message *m = observation->message.message;
     const struct tc_statement *s = &m->statements[0];
@@ -82,13 +84,25 @@ static void breach(struct tc_oracle *o, const struct tc_observation *observation
     f.sequence = s->sequence;
     struct tc_text t = tc_text_begin(f.text, sizeof f.text);
     tc_text_who(&t, m->from);
-    tc_text_add(&t, " said a %s for view %" PRIu64 " after one for view %" PRIu64 ", on one connection to ", m->type,
-                s->view, floor_view);
+    if (o->env->protocol->views_restart)
+        tc_text_add(&t, " said a %s for sequence %" PRIu64 ", view %" PRIu64 " after one for %" PRIu64 ", %" PRIu64,
+                    m->type, s->sequence, s->view, floor_place >> ROUND_BITS, floor_place & ROUND_MAX);
+    else
+        tc_text_add(&t, " said a %s for view %" PRIu64 " after one for view %" PRIu64, m->type, s->view, floor_place);
+    tc_text_add(&t, ", on one connection to ");
     tc_text_who(&t, m->to);
     bool valid = s->signature.len > 0 && tc_votes_check(o->env->votes, s) == 0;
     t = tc_finding_message(&f, observation->time_ns, m->from, m->to, s->signer, m->frame, valid);
     tc_finding_describe(&t, o->env, s, m->type);
     o->env->report(o->env->judge, &f);
+}
+
+/* What must not decrease: the view, or the sequence number and then the view where views begin anew with each. */
+static uint64_t place_of(const struct tc_oracle *o, const struct tc_statement *s)
+{
+    if (!o->env->protocol->views_restart || !s->has_sequence)
+        return s->view;
+    return s->sequence << ROUND_BITS | (s->view < ROUND_MAX ? s->view : ROUND_MAX);
 }
 
 static void observe_message(struct tc_oracle *o, const struct tc_observation *observation)
@@ -103,13 +117,14 @@ static void observe_message(struct tc_oracle *o, const struct tc_observation *ob
     if (floor->conn != m->conn)
         *floor = (struct floor){.conn = m->conn};
     o->compared++;
-    if (s->view + 1 >= floor->views[s->type]) {
-        floor->views[s->type] = s->view + 1;
+    const uint64_t place = place_of(o, s);
+    if (place + 1 >= floor->places[s->type]) {
+        floor->places[s->type] = place + 1;
         return;
     }
     bool is_old = s->has_sequence && s->sequence <= o->executed[m->from];
     if (m->occurrence == 0 && !is_old && tc_oracle_judges(o->env, m->from) && !said_before(o, s))
-        breach(o, observation, floor->views[s->type] - 1);
+        breach(o, observation, floor->places[s->type] - 1);
 }
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)

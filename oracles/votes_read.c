@@ -136,7 +136,7 @@ int tc_votes_verify(struct tc_votes *votes, struct tc_slot *slot, uint8_t column
         return TC_ENOT_FOUND;
     struct tc_message m = {0};
     tc_arena_reset(&votes->arena);
-    if (votes->protocol->decode(kept.bytes, &votes->arena, &m) != 0)
+    if (tc_protocol_decode(votes->protocol, votes->env, kept.bytes, &votes->arena, &m) != 0)
         return TC_ENOT_FOUND;
     const struct tc_statement *s = statement_find(votes, &m, slot, column, value, signer);
     if (!s)

@@ -27,6 +27,7 @@ struct tc_waiting {
     struct tc_table *requests;
     uint64_t count;
     bool any;
+    bool always; /* the protocol decides without being asked to, and has begun to */
 };
 
 struct tc_waiting *tc_waiting_new(const struct tc_oracle_env *env)
@@ -53,12 +54,12 @@ void tc_waiting_free(struct tc_waiting *waiting)
 
 uint64_t tc_waiting_count(const struct tc_waiting *waiting)
 {
-    return waiting->count;
+    return waiting->count + waiting->always;
 }
 
 bool tc_waiting_any(const struct tc_waiting *waiting)
 {
-    return waiting->any;
+    return waiting->any || waiting->always;
 }
 
 static uint32_t camp_size(const struct camp *camp)
@@ -161,6 +162,7 @@ static uint64_t value_mix(uint64_t h, const struct tc_value *value)
  * forked cluster f+1 may execute one batch upon different states, and their client hears no two equal results.) */
 void tc_waiting_executed(struct tc_waiting *waiting, const struct tc_observation *observation)
 {
+    waiting->always = waiting->env->protocol->decides_always;
     uint64_t what = value_mix(observation->executed.sequence, &observation->executed.value);
     if (observation->executed.state.state != TC_VALUE_ABSENT)
         what = value_mix(what, &observation->executed.state);

@@ -55,7 +55,7 @@ static enum result check(const struct tc_live_verify *verify, struct tc_arena *a
 {
     struct tc_message message = {0};
     tc_arena_reset(arena);
-    if (verify->protocol->decode(frame, arena, &message))
+    if (tc_protocol_decode(verify->protocol, verify->env, frame, arena, &message))
         return UNKNOWN;
     enum result result = GOOD;
     for (uint32_t i = 0; i < message.statement_count; i++) {

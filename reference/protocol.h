@@ -113,9 +113,10 @@ struct tc_protocol {
     size_t row_count;
     enum tc_loss loss;
     const struct tc_transport_class *transport; /* its links are encrypted; NULL: plain TCP */
-    bool hello_names_dialler; /* the first frame of a connection names its sender */
+    bool hello_names_dialler;                   /* the first frame of a connection names its sender */
     bool reliable_order;
-    bool views_restart; /* views count anew with every sequence number (rounds of a height) */
+    bool decides_always; /* it decides without being asked to (empty blocks): a decision is always due */
+    bool views_restart;  /* views count anew with every sequence number (rounds of a height) */
 
     /* The frame at the start of `in`: its length with delimiter (> 0), TC_FRAME_PARTIAL if more bytes are
      * needed, TC_FRAME_MALFORMED if no frame can start so or it would pass TC_FRAME_MAX. Reads only `in`. */

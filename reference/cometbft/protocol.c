@@ -184,6 +184,7 @@ const struct tc_protocol tc_cometbft = {
     .transport = &tc_cometbft_peers,
     .hello_names_dialler = false,
     .reliable_order = false,
+    .decides_always = true,
     .views_restart = true,
     .frame = tc_mconnection_frame,
     .decode = tc_cometbft_decode,
