@@ -17,7 +17,7 @@ enum tc_option_id {
     TC_OPTION_COUNT
 };
 
-#define TC_OPERANDS_MAX    8
+#define TC_OPERANDS_MAX    4096 /* `turncoat report` of a large hunt names a directory a shard */
 #define TC_OPTION_ARGS_MAX 32
 
 struct tc_command_row {

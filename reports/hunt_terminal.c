@@ -40,7 +40,9 @@ static void cause_line(const struct tc_hunt_group *g, struct tc_buf *out)
     if (g->cause == TC_HUNT_UNKNOWN)
         return;
     tc_buf_add(out, "  ");
-    if (g->cause == TC_HUNT_NETWORK)
+    if (g->cause == TC_HUNT_NETWORK && g->kept == 0)
+        tc_buf_add(out, "no fault is needed: it comes by itself");
+    else if (g->cause == TC_HUNT_NETWORK)
         tc_buf_add(out, "network alone suffices: no message has to be changed");
     else
         tc_buf_format(out, "network alone does not suffice (%u of %u runs without the traitor)", g->honest,
