@@ -211,9 +211,24 @@ static void observe_phase(struct tc_metrics *m, const struct tc_observation *obs
     m->phase = phase;
 }
 
+/* Chains only: elsewhere leaders change when they fail, and a share of views says nothing. */
+static void observe_growth(struct tc_metrics *m, const struct tc_observation *observation)
+{
+    if (!m->protocol->parent)
+        return;
+    const struct tc_growth before = m->growth;
+    struct tc_growth *phase = &m->growth_phase[m->phase];
+    tc_growth_observe(&m->growth, m->protocol, &m->env, &m->liars, observation);
+    phase->committed += m->growth.committed - before.committed;
+    phase->honest += m->growth.honest - before.honest;
+    phase->views += m->growth.views - before.views;
+}
+
 void tc_metrics_observe(struct tc_metrics *m, const struct tc_observation *observation)
 {
     assert(!m->finished);
+    if (observation->kind == TC_OBS_EXECUTED || observation->kind == TC_OBS_VIEW)
+        observe_growth(m, observation);
     switch (observation->kind) {
     case TC_OBS_MESSAGE:
         observe_message(m, observation);
@@ -232,6 +247,9 @@ void tc_metrics_observe(struct tc_metrics *m, const struct tc_observation *obser
         break;
     case TC_OBS_PHASE:
         observe_phase(m, observation);
+        break;
+    case TC_OBS_FAULTS:
+        m->liars = observation->faults.signed_for;
         break;
     default:
         break;

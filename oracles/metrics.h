@@ -20,9 +20,8 @@ struct tc_metrics_bucket {
 
 /* One scalar with its name, as it stands in metrics.tsv, result.json and thresholds. */
 struct tc_metric {
-    const char
-        *name; /* decision_latency, client_latency, throughput, quorum_time, view_changes, messages_per_decision … */
-    char tags[96];         /* phase:after,kind:vote,… "" none */
+    const char *name; /* decision_latency, client_latency, throughput, quorum_time, view_changes, chain_growth … */
+    char tags[96];    /* phase:after,kind:vote,… "" none */
     const char *statistic; /* p50, p95, p99, max, count, rate, value */
     double value;          /* in the unit */
     const char *unit;      /* ns, 1/s, messages, bytes, "" */
@@ -51,8 +50,8 @@ struct tc_metrics_now {
     uint64_t decisions, decisions_phase;
     double decisions_per_s;
     uint64_t latency_p99_ns;
-    bool view_known; /* nodes say which they enter; else the last one whose leader was heard to lead */
     uint64_t view;
+    bool view_known; /* nodes say which they enter; else the last one whose leader was heard to lead */
 };
 void tc_metrics_now(const struct tc_metrics *m, uint64_t now_ns, struct tc_metrics_now *out);
 

@@ -2,6 +2,7 @@
 #ifndef TC_METRICS_INTERNAL_H
 #define TC_METRICS_INTERNAL_H
 
+#include "growth.h"
 #include "metrics.h"
 #include "table.h"
 
@@ -56,9 +57,9 @@ struct tc_metrics {
 
     uint64_t messages[TC_RUN_PHASE_COUNT][TC_KIND_COUNT], bytes[TC_RUN_PHASE_COUNT][TC_KIND_COUNT];
     uint64_t view, view_changes[TC_RUN_PHASE_COUNT], timeout_max_ns;
-    uint64_t timeout_ns; /* the longest now in force */
     uint64_t wire_view; /* the largest whose leader was heard to lead */
     bool wire_view_known;
+    uint64_t timeout_ns; /* the longest now in force */
 
     struct tc_metrics_bucket *buckets;
     size_t bucket_count;
@@ -68,6 +69,9 @@ struct tc_metrics {
     struct tc_metrics_view_step *views;
     size_t view_count;
     uint64_t recovered_ns, pause_ns;
+
+    struct tc_growth growth, growth_phase[TC_RUN_PHASE_COUNT]; /* of a phase: the counts alone */
+    struct tc_nodeset liars;                                   /* F_s as told last */
 
     struct tc_metric list[METRICS_MAX];
     size_t list_count;

@@ -59,6 +59,15 @@ static void add_messages(struct tc_metrics *m, enum tc_run_phase phase, const ch
     add(m, "bytes_per_decision", phase_tags, "value", (double)bytes / (double)decisions, "bytes");
 }
 
+static void add_growth(struct tc_metrics *m, const struct tc_growth *growth, const char *tags)
+{
+    if (!m->protocol->parent || growth->views == 0)
+        return;
+    add(m, "chain_growth", tags, "value", tc_growth_share(growth->committed, growth->views).value, "");
+    if (growth->committed > 0)
+        add(m, "chain_quality", tags, "value", tc_growth_share(growth->honest, growth->committed).value, "");
+}
+
 static void add_phase(struct tc_metrics *m, enum tc_run_phase phase)
 {
     if (m->begin_ns[phase] == TC_NEVER_NS)
@@ -75,6 +84,7 @@ static void add_phase(struct tc_metrics *m, enum tc_run_phase phase)
     add(m, "throughput", tags, "rate", per_second(m->operations[phase], duration_ns), "1/s");
     add(m, "view_changes", tags, "count", (double)m->view_changes[phase], "");
     add(m, "client_failures", tags, "count", (double)m->client_failures[phase], "");
+    add_growth(m, &m->growth_phase[phase], tags);
     add_messages(m, phase, tags);
 }
 
@@ -117,6 +127,7 @@ static void add_whole(struct tc_metrics *m)
     add(m, "view", "", "value", (double)m->view, "");
     if (m->env.cluster->view_timeout_ns)
         add(m, "timer_growth", "", "value", (double)m->timeout_max_ns / (double)m->env.cluster->view_timeout_ns, "");
+    add_growth(m, &m->growth, "");
     add_recovery(m, decisions);
 }
 

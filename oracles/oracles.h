@@ -20,9 +20,11 @@ extern const struct tc_oracle_class tc_oracle_linearizability;        /* O10 */
 extern const struct tc_oracle_class tc_oracle_durability;             /* O11 */
 extern const struct tc_oracle_class tc_oracle_state_digest;           /* O17 */
 extern const struct tc_oracle_class tc_oracle_bounded_recovery;       /* O12 */
+extern const struct tc_oracle_class tc_oracle_lasso;                  /* O13 */
 extern const struct tc_oracle_class tc_oracle_participation;          /* O14 */
 extern const struct tc_oracle_class tc_oracle_message_cost;           /* O16 */
 extern const struct tc_oracle_class tc_oracle_performance;            /* O15 */
+extern const struct tc_oracle_class tc_oracle_chain_quality;          /* O20 */
 extern const struct tc_oracle_class tc_oracle_crashes;                /* O18 */
 extern const struct tc_oracle_class tc_oracle_bad_signatures;         /* O18 */
 

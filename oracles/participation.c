@@ -4,7 +4,11 @@
  * A detector. For every edge the votes that the sender said on it are compared with those it said at all while the edge
  * was up and both ends ran. What was said and not heard was lost by injection and is the sender's no more. One edge is
  * suspicious when so few votes would come by chance, even if one in ten were lost, with less than one in a million
- * (Bonferroni over all edges): six standard deviations and more. Nobody is named for voting late, or to nobody. */
+ * (Bonferroni over all edges): six standard deviations and more. Nobody is named for voting late, or to nobody.
+ *
+ * Where votes go to one collector, a vote is due from whoever was offered the proposal before the others' votes were
+ * enough, to where f+1 others sent theirs. It is not due from a replica that was down, not connected to the collector,
+ * or that asks for a later view. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -16,10 +20,20 @@
 #define DEVIATIONS   6.0
 #define EXPECTED_MIN 200u
 #define ROWS_MAX     64
+#define OPEN_MAX     64 /* slots whose votes may still come */
 
 struct edge {
     uint64_t expected, said, heard;
     bool up; /* a connection is established */
+};
+
+/* One slot and phase whose votes go to a collector. */
+struct collected {
+    struct tc_nodeset due, voted; /* offered the proposal in time; voted to the collector */
+    uint64_t view, sequence;
+    enum tc_phase phase;
+    uint16_t collector;        /* TC_NODE_NONE until somebody votes */
+    bool used, enough, astray; /* astray: not all votes went to one */
 };
 
 struct tc_oracle {
@@ -28,6 +42,10 @@ struct tc_oracle {
     struct edge *edges; /* [from][to] */
     bool broadcast;     /* the protocol's votes go to everybody, not to one collector */
     bool links_told;    /* connections are reported, so that `up` means something */
+    uint32_t quorum;
+    enum tc_phase first_phase;       /* of the votes that answer a proposal without a phase */
+    struct collected *open;          /* OPEN_MAX, unless broadcast */
+    uint64_t asked[TC_REPLICAS_MAX]; /* highest view asked for after a timeout */
 };
 
 /* By the protocol's own formula: does one kind of vote alone cost more than a message a replica? */
@@ -42,6 +60,21 @@ static bool votes_are_broadcast(const struct tc_protocol *protocol, uint32_t n)
     return false;
 }
 
+static enum tc_phase first_phase(const struct tc_protocol *protocol)
+{
+    for (size_t i = 0; i < protocol->row_count; i++)
+        if (protocol->rows[i].kind == TC_KIND_VOTE && protocol->rows[i].phase == TC_PHASE_NONE)
+            return TC_PHASE_NONE;
+    return TC_PHASE_PREPARE;
+}
+
+static void destroy(struct tc_oracle *o)
+{
+    free(o->edges);
+    free(o->open);
+    free(o);
+}
+
 static struct tc_oracle *create(const struct tc_oracle_env *env)
 {
     struct tc_oracle *o = calloc(1, sizeof *o);
@@ -50,18 +83,15 @@ static struct tc_oracle *create(const struct tc_oracle_env *env)
     o->env = env;
     o->n = env->protocol_env.cluster->n;
     o->broadcast = votes_are_broadcast(env->protocol, o->n);
+    o->first_phase = first_phase(env->protocol);
+    o->quorum = tc_protocol_quorum(env->protocol, env->protocol_env.cluster);
     o->edges = calloc((size_t)o->n * o->n, sizeof *o->edges);
-    if (!o->edges) {
-        free(o);
+    o->open = o->broadcast ? NULL : calloc(OPEN_MAX, sizeof *o->open);
+    if (!o->edges || (!o->open && !o->broadcast)) {
+        destroy(o);
         return NULL;
     }
     return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o->edges);
-    free(o);
 }
 
 static struct edge *edge_at(const struct tc_oracle *o, uint32_t from, uint32_t to)
@@ -81,11 +111,86 @@ static void expect(struct tc_oracle *o, uint16_t from)
     }
 }
 
+/* ---- votes to a collector ---- */
+
+/* The slot's time is over: what was due, and was it said? */
+static void close_slot(struct tc_oracle *o, struct collected *c)
+{
+    if (c->used && c->enough && !c->astray) {
+        for (uint32_t from = 0; from < o->n; from++) {
+            const bool voted = tc_nodeset_has(&c->voted, from);
+            if (from == c->collector || !tc_nodeset_has(&c->due, from) || (!voted && o->asked[from] > c->view))
+                continue;
+            edge_at(o, from, c->collector)->expected++;
+            edge_at(o, from, c->collector)->said += voted;
+        }
+    }
+    c->used = false;
+}
+
+static struct collected *open_slot(struct tc_oracle *o, const struct tc_statement *s, enum tc_phase phase)
+{
+    struct collected *c = &o->open[(s->view * TC_PHASE_COUNT + phase) % OPEN_MAX];
+    if (c->used && c->view == s->view && c->sequence == s->sequence && c->phase == phase)
+        return c;
+    if (c->used && c->view > s->view) /* long over */
+        return NULL;
+    close_slot(o, c);
+    *c = (struct collected){
+        .used = true, .view = s->view, .sequence = s->sequence, .phase = phase, .collector = TC_NODE_NONE};
+    return c;
+}
+
+static void offered(struct tc_oracle *o, const struct tc_statement *s, uint16_t to)
+{
+    struct collected *c = open_slot(o, s, s->phase == TC_PHASE_NONE ? o->first_phase : s->phase);
+    if (c && !c->enough && !tc_nodeset_has(&o->env->faults->down, to) && o->asked[to] <= s->view)
+        tc_nodeset_add(&c->due, to);
+}
+
+static void voted(struct tc_oracle *o, const struct tc_statement *s, uint16_t from, uint16_t to)
+{
+    struct collected *c = open_slot(o, s, s->phase);
+    if (!c)
+        return;
+    if (c->collector == TC_NODE_NONE)
+        c->collector = to;
+    c->astray |= c->collector != to;
+    tc_nodeset_add(&c->voted, from);
+    if (c->enough || tc_nodeset_count(&c->voted) + 1 < o->quorum) /* the collector's own is not on the wire */
+        return;
+    c->enough = true;
+    for (uint32_t i = 0; i < o->n; i++)
+        if (o->links_told && !edge_at(o, i, c->collector)->up)
+            tc_nodeset_remove(&c->due, i);
+}
+
+static void observe_collected(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    const struct tc_message *m = observation->message.message;
+    const struct tc_statement *s = &m->statements[0];
+    if (!s->has_view || !s->has_sequence || m->touched || m->occurrence > 0 || s->signer != m->from ||
+        m->from >= o->n || m->to >= o->n)
+        return;
+    if (s->kind == TC_KIND_PROPOSE && observation->message.heard)
+        offered(o, s, m->to);
+    if (s->kind != TC_KIND_VOTE)
+        return;
+    edge_at(o, m->from, m->to)->heard += observation->message.heard;
+    if (observation->message.said)
+        voted(o, s, m->from, m->to);
+}
+
+/* ---- votes to everybody ---- */
+
 static void observe_message(struct tc_oracle *o, const struct tc_observation *observation)
 {
     const struct tc_message *m = observation->message.message;
-    if (!o->broadcast)
+    if (!o->broadcast) {
+        if (m->statement_count > 0)
+            observe_collected(o, observation);
         return;
+    }
     if (m->statement_count == 0 || m->statements[0].kind != TC_KIND_VOTE || m->touched || m->occurrence > 0 ||
         m->from >= o->n || m->to >= o->n || m->statements[0].signer != m->from)
         return;
@@ -104,6 +209,12 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
 {
     if (observation->kind == TC_OBS_MESSAGE) {
         observe_message(o, observation);
+        return;
+    }
+    if (observation->kind == TC_OBS_VIEW) {
+        if (observation->node < o->n && !observation->view.active &&
+            observation->view.view > o->asked[observation->node])
+            o->asked[observation->node] = observation->view.view;
         return;
     }
     if (observation->node >= o->n || observation->peer >= o->n)
@@ -148,6 +259,8 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     uint64_t expected = 0;
     uint64_t said = 0;
     uint64_t heard = 0;
+    for (uint32_t i = 0; o->open && i < OPEN_MAX; i++)
+        close_slot(o, &o->open[i]);
     for (uint32_t from = 0; from < o->n; from++) {
         for (uint32_t to = 0; to < o->n; to++) {
             const struct edge *edge = edge_at(o, from, to);
@@ -160,8 +273,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         }
     }
     if (result->compared == 0) {
-        tc_oracle_not_judged(result,
-                             o->broadcast ? "too few votes on every edge" : "votes go to one collector, not to all");
+        tc_oracle_not_judged(result, "too few votes on every edge");
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
@@ -183,8 +295,9 @@ const struct tc_oracle_class tc_oracle_participation = {
     .name = "participation",
     .summary = "names whoever votes to some replicas and not to others",
     .property = TC_DETECTOR,
-    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_LINK_UP) | TC_OBS_BIT(TC_OBS_LINK_DOWN),
-    .kinds = TC_KIND_BIT(TC_KIND_VOTE),
+    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_LINK_UP) | TC_OBS_BIT(TC_OBS_LINK_DOWN) |
+                    TC_OBS_BIT(TC_OBS_VIEW),
+    .kinds = TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_PROPOSE),
     .needs_links = true,
     .create = create,
     .observe = observe,

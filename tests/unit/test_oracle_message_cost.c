@@ -85,12 +85,41 @@ static void only_the_failure_free_phase_counts(void **state)
     bench_close(&b);
 }
 
+/* In a chain every block has a new leader: views that pass are no failures, a view asked for after a timeout is. */
+static void a_chain_changes_its_leader_all_the_time(void **state)
+{
+    (void)state;
+    for (int timeout = 0; timeout < 2; timeout++) {
+        struct bench b;
+        const struct tc_judge_config config = {
+            .protocol = &toy_chain, .has_messages = true, .links_complete = true, .expect = TC_HOLDS};
+        bench_open_config(&b, 4, 1, NAME, config);
+        bench_phase(&b, TC_RUN_BEFORE);
+        for (uint64_t view = 1; view <= 30; view++) {
+            const uint16_t leader = (uint16_t)(view % 4);
+            bench_view(&b, 0, view, !(timeout && view == 20), 0);
+            struct toy s = {.type = TOY_PROPOSE, .view = view, .sequence = view, .value = 'a', .signer = leader};
+            bench_broadcast(&b, s);
+            for (s.type = TOY_PREPARE; s.type <= TOY_COMMIT; s.type++)
+                for (s.signer = 0; s.signer < 4; s.signer++)
+                    if (s.signer != leader)
+                        bench_message(&b, s.signer, leader, &s, 1);
+        }
+        const struct tc_judgement *j = bench_finish(&b, NAME);
+        assert_int_equal(j->status, timeout ? TC_NOT_JUDGED : TC_HOLDS);
+        if (!timeout)
+            assert_non_null(strstr(j->result.reason, "9.0 messages a decision over 30 decisions"));
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_the_formula_says),
         cmocka_unit_test(too_many_are_a_breach),
         cmocka_unit_test(only_the_failure_free_phase_counts),
+        cmocka_unit_test(a_chain_changes_its_leader_all_the_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,12 +111,87 @@ static void too_few_votes_are_not_judged(void **state)
     bench_close(&b);
 }
 
+/* ---- votes that go to a collector ---- */
+
+static void open_chain(struct bench *b)
+{
+    const struct tc_judge_config config = {.protocol = &toy_chain,
+                                           .has_executions = true,
+                                           .has_messages = true,
+                                           .links_complete = true,
+                                           .expect = TC_HOLDS};
+    bench_open_config(b, 4, 1, NAME, config);
+}
+
+/* How replica 2 votes in the views that replica 1 leads. */
+enum manner { ALWAYS, NEVER, OFFERED_LATE, TIMED_OUT, DOWN };
+
+static void view_led(struct bench *b, uint64_t view, enum manner manner)
+{
+    const uint16_t leader = (uint16_t)(view % 4);
+    const enum manner here = leader == 1 ? manner : ALWAYS;
+    struct toy s = {.type = TOY_PROPOSE, .view = view, .sequence = view, .value = 'a', .signer = leader};
+    for (uint16_t to = 0; to < 4; to++)
+        if (to != leader && !(to == 2 && here == OFFERED_LATE))
+            bench_message(b, leader, to, &s, 1);
+    if (here == TIMED_OUT)
+        bench_view(b, 2, view + 1, false, 0);
+    struct toy vote = s;
+    vote.type = TOY_PREPARE;
+    for (vote.signer = 0; vote.signer < 4; vote.signer++)
+        if (vote.signer != leader && !(vote.signer == 2 && here != ALWAYS))
+            bench_message(b, vote.signer, leader, &vote, 1);
+    if (here == OFFERED_LATE)
+        bench_message(b, leader, 2, &s, 1);
+}
+
+static const struct tc_judgement *led(struct bench *b, enum manner manner, bool traitor)
+{
+    open_chain(b);
+    if (traitor)
+        bench_traitor(b, 2);
+    if (manner == DOWN)
+        bench_down(b, 2);
+    for (uint64_t view = 1; view <= 1200; view++)
+        view_led(b, view, manner == DOWN ? NEVER : manner);
+    return bench_finish(b, NAME);
+}
+
+static void who_votes_to_some_leaders_only_is_named(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct tc_judgement *j = led(&b, NEVER, true);
+    assert_int_equal(j->status, TC_CAUGHT);
+    assert_int_equal(j->finding_total, 1);
+    assert_string_equal(j->findings[0].text, "replica 2 said 0 of 300 votes to replica 1, and the others more");
+    bench_close(&b);
+}
+
+static void who_had_no_time_to_vote_is_not(void **state)
+{
+    (void)state;
+    const enum manner manners[] = {ALWAYS, OFFERED_LATE, TIMED_OUT, DOWN};
+    for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {
+        struct bench b;
+        const struct tc_judgement *j = led(&b, manners[i], false);
+        assert_int_equal(j->status, TC_HOLDS);
+        assert_int_equal(j->finding_total, 0);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(selective_dropping_is_named),       cmocka_unit_test(injected_loss_is_not_the_senders),
-        cmocka_unit_test(a_severed_edge_is_not_the_senders), cmocka_unit_test(a_few_missing_are_chance),
-        cmocka_unit_test(too_few_votes_are_not_judged),      cmocka_unit_test(votes_beyond_what_was_due_are_worded_so),
+        cmocka_unit_test(selective_dropping_is_named),
+        cmocka_unit_test(injected_loss_is_not_the_senders),
+        cmocka_unit_test(a_severed_edge_is_not_the_senders),
+        cmocka_unit_test(a_few_missing_are_chance),
+        cmocka_unit_test(too_few_votes_are_not_judged),
+        cmocka_unit_test(votes_beyond_what_was_due_are_worded_so),
+        cmocka_unit_test(who_votes_to_some_leaders_only_is_named),
+        cmocka_unit_test(who_had_no_time_to_vote_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,283 @@
+/* O13, lasso: the cluster goes round in circles. A request waits, every message among the sound is delivered, and yet a
+ * full rotation of leaders goes by in which nothing is decided and no certificate is added: the locks, the highest
+ * certificate and the phase are then what they were when the same leader led before, and nothing will ever change
+ * (Decouchant et al., PRDC'23).
+ *
+ * A step is a view that a quorum has come to. It counts if
+ *  - nobody's faults changed, and a client waited all along (what was answered waits no more);
+ *  - all that the sound said to one another before the step was heard by its end, and no proposal or vote was on its
+ *    way then: nothing was lost or late;
+ *  - no proposal or vote was heard in its second half: it did not run out of time, it stood still.
+ * A rotation is a row of such steps whose leaders are all n; one more certificate or decision begins it anew.
+ *
+ * No false alarm: a cluster whose timers are still too short for its network has messages on their way when a view
+ * ends; a slow one hears votes to the last; a traitor's own messages count for nothing, and his silence is one leader's
+ * of the rotation. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "oracles.h"
+
+#define CLIENTS_MAX (TC_NODES_MAX - TC_CLIENT_FIRST)
+#define CORE        (TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE))
+
+struct tc_oracle {
+    const struct tc_oracle_env *env;
+    uint32_t n, quorum;
+    uint64_t *views;                   /* [n] the view that each replica is in or asks for */
+    uint64_t waiting_for[CLIENTS_MAX]; /* timestamp + 1; 0 nothing */
+    uint32_t waiting;                  /* clients that wait */
+    struct tc_nodeset liveness;        /* as of the last change */
+    uint64_t view, began_ns;           /* the present step */
+    uint64_t said, heard, said_before; /* among the sound; up to the last step's end */
+    uint64_t core_said, core_heard, last_core_ns;
+    uint64_t certified, decided;   /* highest view of a certificate, highest sequence number */
+    struct tc_nodeset leaders;     /* of the row's steps */
+    uint64_t first_view, first_ns; /* of the row */
+    uint64_t steps, longest, rotations;
+    bool fair, reported;
+};
+
+static void destroy(struct tc_oracle *o)
+{
+    free(o->views);
+    free(o);
+}
+
+static struct tc_oracle *create(const struct tc_oracle_env *env)
+{
+    struct tc_oracle *o = calloc(1, sizeof *o);
+    if (!o)
+        return NULL;
+    o->env = env;
+    o->n = env->protocol_env.cluster->n;
+    o->quorum = tc_protocol_quorum(env->protocol, env->protocol_env.cluster);
+    o->views = calloc(o->n, sizeof *o->views);
+    if (!o->views) {
+        destroy(o);
+        return NULL;
+    }
+    return o;
+}
+
+static bool is_sound(const struct tc_oracle *o, uint32_t node)
+{
+    return node < TC_NODES_MAX && !tc_nodeset_has(&o->env->faults->liveness, node) &&
+           !tc_nodeset_has(&o->env->faults->signed_for, node);
+}
+
+/* Something went on, or was not as it must be: a new row begins. */
+static void start_anew(struct tc_oracle *o)
+{
+    o->leaders = (struct tc_nodeset){0};
+    o->steps = 0;
+    o->fair = false; /* the step under way began before */
+    o->reported = false;
+}
+
+/* As if nothing were on its way: what is lost stays lost. */
+static void settle_accounts(struct tc_oracle *o)
+{
+    o->said = o->heard = o->said_before = o->core_said = o->core_heard = 0;
+}
+
+static void breach(struct tc_oracle *o, uint64_t now_ns)
+{
+    struct tc_finding f;
+    tc_finding_begin(&f, &tc_oracle_lasso, now_ns);
+    f.has_view = true;
+    f.view = o->view;
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_add(&t,
+                "views %" PRIu64 " to %" PRIu64 ": every replica led once, nothing was decided and no certificate "
+                "added, while %" PRIu32 " client%s waited",
+                o->first_view, o->view, o->waiting, o->waiting == 1 ? "" : "s");
+    t = tc_text_begin(f.because, sizeof f.because);
+    tc_text_add(&t, "since ");
+    tc_text_duration(&t, o->first_ns);
+    tc_text_add(&t,
+                " all that the sound said to one another was heard, and each view stood still for half its time; "
+                "the highest certificate is of view %" PRIu64 ", the last decision sequence ",
+                o->certified);
+    tc_text_number(&t, o->decided);
+    t = tc_finding_fact(&f, o->first_ns, TC_NODE_NONE);
+    tc_text_add(&t, "the rotation began with view %" PRIu64, o->first_view);
+    o->reported = true;
+    o->env->report(o->env->judge, &f);
+}
+
+static bool beyond(const struct tc_oracle *o)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < o->n; i++)
+        count += !is_sound(o, i);
+    return count > o->env->protocol_env.cluster->f;
+}
+
+/* The step that ends now: did it stand still though it lacked nothing? */
+static bool stood_still(const struct tc_oracle *o, uint64_t now_ns)
+{
+    const uint64_t active_ns = o->last_core_ns > o->began_ns ? o->last_core_ns - o->began_ns : 0;
+    return o->fair && o->waiting > 0 && o->heard >= o->said_before && o->core_heard >= o->core_said &&
+           active_ns <= (now_ns - o->began_ns) / 2 && !beyond(o);
+}
+
+/* A quorum has come to a later view. */
+static void step(struct tc_oracle *o, uint64_t view, uint64_t now_ns)
+{
+    if (stood_still(o, now_ns)) {
+        if (o->steps++ == 0) {
+            o->first_view = o->view;
+            o->first_ns = o->began_ns;
+        }
+        o->longest = o->steps > o->longest ? o->steps : o->longest;
+        tc_nodeset_add(&o->leaders, tc_protocol_leader(o->env->protocol, &o->env->protocol_env, o->view));
+        if (tc_nodeset_count(&o->leaders) >= o->n && !o->reported) {
+            o->rotations++;
+            breach(o, now_ns);
+        }
+    } else {
+        if (o->heard < o->said_before || o->core_heard < o->core_said)
+            settle_accounts(o);
+        start_anew(o);
+    }
+    o->view = view;
+    o->began_ns = now_ns;
+    o->said_before = o->said;
+    o->fair = true;
+}
+
+static void view_line(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    const uint64_t view = observation->view.view;
+    if (observation->node >= o->n || view <= o->views[observation->node])
+        return;
+    o->views[observation->node] = view;
+    if (view <= o->view)
+        return;
+    uint32_t reached = 0;
+    for (uint32_t i = 0; i < o->n; i++)
+        reached += o->views[i] >= view;
+    if (reached >= o->quorum)
+        step(o, view, observation->time_ns);
+}
+
+static void message(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    const struct tc_message *m = observation->message.message;
+    size_t count;
+    const struct tc_vote *votes = tc_votes_current(o->env->votes, &count);
+    for (size_t i = 0; i < count; i++)
+        if (votes[i].flags & TC_VOTE_QUORUM)
+            start_anew(o);
+    for (uint32_t i = 0; i < m->statement_count; i++) {
+        if (m->statements[i].kind != TC_KIND_CERTIFICATE || m->statements[i].view <= o->certified)
+            continue;
+        o->certified = m->statements[i].view;
+        start_anew(o);
+    }
+    if (m->touched || !is_sound(o, m->from) || !is_sound(o, m->to))
+        return;
+    o->said += observation->message.said;
+    o->heard += observation->message.heard && o->heard < o->said;
+    if (m->statement_count == 0 || !(TC_KIND_BIT(m->statements[0].kind) & CORE))
+        return;
+    o->core_said += observation->message.said;
+    o->core_heard += observation->message.heard && o->core_heard < o->core_said;
+    if (observation->message.heard && m->occurrence == 0)
+        o->last_core_ns = observation->time_ns;
+}
+
+static void client_line(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    if (observation->node < TC_CLIENT_FIRST || observation->node >= TC_NODES_MAX || !is_sound(o, observation->node))
+        return;
+    uint64_t *waits = &o->waiting_for[observation->node - TC_CLIENT_FIRST];
+    const uint64_t timestamp = observation->client.timestamp + 1;
+    if (observation->kind == TC_OBS_REQUESTED) {
+        o->waiting += *waits == 0;
+        *waits = timestamp;
+    } else if (*waits && *waits <= timestamp) {
+        *waits = 0;
+        if (--o->waiting == 0)
+            start_anew(o);
+    }
+}
+
+static void observe(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    switch (observation->kind) {
+    case TC_OBS_MESSAGE:
+        message(o, observation);
+        break;
+    case TC_OBS_VIEW:
+        view_line(o, observation);
+        break;
+    case TC_OBS_EXECUTED:
+        if (is_sound(o, observation->node) && observation->executed.sequence > o->decided) {
+            o->decided = observation->executed.sequence;
+            start_anew(o);
+        }
+        break;
+    case TC_OBS_FAULTS:
+        if (tc_nodeset_equal(&o->liveness, &observation->faults.liveness))
+            break;
+        o->liveness = observation->faults.liveness;
+        settle_accounts(o);
+        start_anew(o);
+        break;
+    case TC_OBS_REQUESTED:
+    case TC_OBS_REPLIED:
+        client_line(o, observation);
+        break;
+    case TC_OBS_NODE_UP: /* it may come back to an earlier view */
+        if (observation->node < o->n)
+            o->views[observation->node] = 0;
+        settle_accounts(o);
+        start_anew(o);
+        break;
+    default: /* a connection ends: what was on it is lost */
+        settle_accounts(o);
+        start_anew(o);
+        break;
+    }
+}
+
+static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
+{
+    (void)now_ns;
+    const char *why = !o->env->has_messages || !o->env->links_complete ? "not all messages are seen"
+                      : !o->env->has_executions                        ? "no replica prints what it executes"
+                      : !o->env->has_client_history                    ? "what clients wait for is not known"
+                                                                       : NULL;
+    result->status = TC_HOLDS;
+    result->compared = o->view + o->decided;
+    snprintf(result->unit, sizeof result->unit, "views");
+    if (why) {
+        tc_oracle_not_judged(result, why);
+        return;
+    }
+    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    tc_text_add(&t, "at most ");
+    tc_text_number(&t, o->longest);
+    tc_text_add(&t,
+                " view%s in a row stood still with all delivered and a request waiting (a rotation has %" PRIu32
+                " leaders)",
+                o->longest == 1 ? "" : "s", o->n);
+}
+
+const struct tc_oracle_class tc_oracle_lasso = {
+    .name = "lasso",
+    .summary = "no full rotation of leaders goes by without any progress while all is delivered and a request waits",
+    .property = TC_LIVENESS,
+    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_VIEW) | TC_OBS_BIT(TC_OBS_EXECUTED) |
+                    TC_OBS_BIT(TC_OBS_FAULTS) | TC_OBS_BIT(TC_OBS_REQUESTED) | TC_OBS_BIT(TC_OBS_REPLIED) |
+                    TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_LINK_DOWN),
+    .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
+    .needs_links = true,
+    .create = create,
+    .observe = observe,
+    .finish = finish,
+    .destroy = destroy,
+};

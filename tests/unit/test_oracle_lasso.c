@@ -1,0 +1,141 @@
+/* O13: fires when a rotation of leaders goes by at a standstill though all is delivered and a client waits; not when
+ * something is lost, late, decided or certified, nobody waits, or votes go on to the end of a view. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/judge_bench.h"
+
+#define NAME    "lasso"
+#define VIEW_NS 100000000u
+
+/* What is amiss in one of the views. */
+enum amiss { NOTHING, LOST, LATE, DECIDED, CERTIFIED, BUSY, CUT, DOWN };
+
+static void message(struct bench *b, enum toy_type type, uint64_t view, uint16_t from, uint16_t to, bool said,
+                    bool heard)
+{
+    const struct toy s = {.type = type, .view = view, .sequence = 1, .value = 'a', .signer = from};
+    bench_message_as(b, from, to, &s, 1, said, heard, false);
+}
+
+/* A view in which the leader proposes, one backup votes, and nothing comes of it. */
+static void stand_still(struct bench *b, uint64_t view, enum amiss amiss)
+{
+    const uint16_t leader = (uint16_t)(view % 4);
+    const uint16_t backup = (uint16_t)((view + 1) % 4);
+    for (uint16_t to = 0; to < 4; to++)
+        if (to != leader)
+            message(b, TOY_PROPOSE, view, leader, to, true, true);
+    message(b, TOY_PREPARE, view, backup, leader, true, amiss != LOST && amiss != LATE);
+    if (amiss == DECIDED)
+        bench_execute(b, 1, view, view + 1, 'a');
+    if (amiss == CERTIFIED) {
+        const struct toy s[2] = {{.type = TOY_VIEW_CHANGE, .view = view + 1, .signer = backup},
+                                 {.type = TOY_CERTIFICATE, .view = view, .sequence = 1, .value = 'a'}};
+        bench_message(b, backup, leader, s, 2);
+    }
+    if (amiss == CUT)
+        bench_observe(b, (struct tc_observation){.kind = TC_OBS_LINK_DOWN, .node = 1, .peer = 2});
+    if (amiss == DOWN) {
+        bench_down(b, 3);
+        bench_up(b, 3);
+    }
+    b->now_ns += VIEW_NS;
+    if (amiss == BUSY)
+        message(b, TOY_COMMIT, view, backup, leader, true, true);
+    for (uint16_t node = 0; node < 4; node++)
+        bench_view(b, node, view + 1, false, VIEW_NS);
+    if (amiss == LATE)
+        message(b, TOY_PREPARE, view, backup, leader, false, true);
+}
+
+static void begin(struct bench *b)
+{
+    bench_open(b, 4, 1, NAME);
+    bench_request(b, 128, 1, true);
+    for (uint16_t node = 0; node < 4; node++)
+        bench_view(b, node, 1, true, VIEW_NS);
+}
+
+static void a_rotation_at_a_standstill_is_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    for (uint64_t view = 1; view <= 9; view++)
+        stand_still(&b, view, NOTHING);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_int_equal(j->finding_total, 1); /* one row, however long */
+    assert_string_equal(j->findings[0].text, "views 1 to 4: every replica led once, nothing was decided and no "
+                                             "certificate added, while 1 client waited");
+    bench_close(&b);
+}
+
+static void whatever_goes_on_begins_the_row_anew(void **state)
+{
+    (void)state;
+    for (enum amiss amiss = LOST; amiss <= DOWN; amiss++) {
+        struct bench b;
+        begin(&b);
+        for (uint64_t view = 1; view <= 12; view++)
+            stand_still(&b, view, view % 4 == 3 ? amiss : NOTHING);
+        const struct tc_judgement *j = bench_finish(&b, NAME);
+        assert_int_equal(j->status, TC_HOLDS);
+        assert_int_equal(j->finding_total, 0);
+        bench_close(&b);
+    }
+}
+
+static void nobody_waits_nothing_is_due(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    bench_request(&b, 128, 1, false);
+    for (uint64_t view = 1; view <= 9; view++)
+        stand_still(&b, view, NOTHING);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
+    bench_close(&b);
+}
+
+static void more_than_f_faulty_are_excused(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    bench_down(&b, 2);
+    bench_down(&b, 3);
+    for (uint64_t view = 1; view <= 9; view++)
+        stand_still(&b, view, NOTHING);
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
+static void a_traitor_may_lead_one_of_them(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    bench_traitor(&b, 2);
+    for (uint64_t view = 1; view <= 9; view++)
+        stand_still(&b, view, view % 4 == 1 ? LOST : NOTHING); /* the traitor's own vote */
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_rotation_at_a_standstill_is_a_breach),
+        cmocka_unit_test(whatever_goes_on_begins_the_row_anew),
+        cmocka_unit_test(nobody_waits_nothing_is_due),
+        cmocka_unit_test(more_than_f_faulty_are_excused),
+        cmocka_unit_test(a_traitor_may_lead_one_of_them),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
