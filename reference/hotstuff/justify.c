@@ -43,8 +43,9 @@ static struct tc_justifier *create(const struct tc_protocol_env *env, tc_breach_
     j->n = env->cluster->n;
     j->quorum = tc_protocol_quorum(chained ? &tc_chained_hotstuff : &tc_hotstuff, env->cluster);
     j->ballot_size = (sizeof(struct justify_ballot) + j->n * sizeof(struct justify_set) + 15) & ~(size_t)15;
-    j->blocks = calloc((size_t)JUSTIFY_BUCKETS * JUSTIFY_WAYS, sizeof *j->blocks);
-    j->ballots = calloc((size_t)JUSTIFY_BUCKETS * JUSTIFY_WAYS, j->ballot_size);
+    j->block_buckets = j->ballot_buckets = JUSTIFY_BUCKETS_FIRST;
+    j->blocks = calloc((size_t)j->block_buckets * JUSTIFY_WAYS, sizeof *j->blocks);
+    j->ballots = calloc((size_t)j->ballot_buckets * JUSTIFY_WAYS, j->ballot_size);
     j->replicas = calloc(j->n, sizeof *j->replicas);
     tc_arena_init(&j->arena, 16u << 20);
     if (j->blocks && j->ballots && j->replicas)

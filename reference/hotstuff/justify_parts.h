@@ -1,20 +1,21 @@
 /* What the files justify*.c share: the memory of what every replica said and was offered.
  *
- * Blocks and ballots (what votes of one phase name) live in two tables of fixed size; when a bucket is full the entry
- * of the lowest view goes, and nothing that depends on such old views is judged any more. */
+ * Blocks and ballots (what votes of one phase name) live in two tables that grow to a bound; when a bucket is full
+ * then, the entry of the lowest view goes, and nothing that depends on such old views is judged any more. */
 #ifndef TC_HOTSTUFF_JUSTIFY_PARTS_H
 #define TC_HOTSTUFF_JUSTIFY_PARTS_H
 
 #include "protocol_parts.h"
 
-#define JUSTIFY_BUCKETS 1024 /* a power of two */
-#define JUSTIFY_WAYS    4
-#define JUSTIFY_LOCKS   64  /* own locks of a replica remembered */
-#define JUSTIFY_TARGETS 16  /* committed blocks that a replica could know */
-#define JUSTIFY_VOTES   256 /* views for which a replica's own votes are remembered */
-#define JUSTIFY_DEPTH   4096
-#define JUSTIFY_PHASES  4
-#define JUSTIFY_CARRIED 256 /* verdicts remembered; a power of two */
+#define JUSTIFY_BUCKETS_FIRST 16   /* both powers of two */
+#define JUSTIFY_BUCKETS       1024 /* as many as a table has at most */
+#define JUSTIFY_WAYS          4
+#define JUSTIFY_LOCKS         64  /* own locks of a replica remembered */
+#define JUSTIFY_TARGETS       16  /* committed blocks that a replica could know */
+#define JUSTIFY_VOTES         256 /* views for which a replica's own votes are remembered */
+#define JUSTIFY_DEPTH         4096
+#define JUSTIFY_PHASES        4
+#define JUSTIFY_CARRIED       256 /* verdicts remembered; a power of two */
 
 struct justify_set {
     uint64_t words[TC_REPLICAS_MAX / 64];
@@ -86,7 +87,8 @@ struct tc_justifier {
     uint64_t judged, unjudged;
     uint64_t first_view; /* the view that we saw first: what led to it we did not see */
     bool started;
-    struct justify_block *blocks;
+    struct justify_block *blocks; /* these and ballots move when something is put */
+    uint32_t block_buckets, ballot_buckets;
     uint8_t *ballots;
     size_t ballot_size;
     uint64_t blocks_gone, ballots_gone; /* highest view of an entry that had to go */
