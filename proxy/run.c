@@ -351,7 +351,7 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
 /* Ends oracles and metrics, writes and prints the report. */
 static void report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
 {
-    static char report_path[600];
+    static char report_path[600], unused[160];
     static struct tc_report_input input;
     static struct tc_verdict_summary summary;
     static struct tc_run_info info;
@@ -381,6 +381,8 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
         info.notes[info.note_count++] = run->scenario->summary;
     if (run->sim && run->request->capture)
         info.notes[info.note_count++] = "the simulation writes no trace.pcap: its bytes were on no wire";
+    if (tc_run_unused_models(run, unused))
+        info.notes[info.note_count++] = unused;
     if (run->checking)
         tc_run_check_notes(run, &info);
     input.info = &info;

@@ -20,7 +20,7 @@ struct tc_run {
     struct tc_error key_missing; /* of the first key file that is listed but not there: only attacks that sign mind */
     struct tc_ledger ledger;
     uint8_t transport_secret[32]; /* what ephemeral keys of encrypted connections come from */
-    struct tc_script *script; /* NULL: no attack */
+    struct tc_script *script;     /* NULL: no attack */
     char attack_path[TC_PATH_MAX];
     struct tc_script *reloaded; /* took the place of `script` on SIGHUP */
     /* in the place of a script, or around it: run_attack.c */
@@ -65,6 +65,9 @@ const char *tc_run_node_address(void *run, uint16_t node);
 
 /* Public keys of all nodes, secret keys of those we hold. */
 int tc_run_keys(struct tc_run *run, struct tc_error *err);
+
+/* What the scenario says that only the simulation can do, and this run does not: a sentence in `text`, or NULL. */
+const char *tc_run_unused_models(const struct tc_run *run, char text[static 160]);
 
 /* The head lines (cluster, attack, seed). */
 void tc_run_show_head(const struct tc_run *run);

@@ -6,8 +6,25 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+const char *tc_run_unused_models(const struct tc_run *run, char text[static 160])
+{
+    const struct tc_world_spec *world = &run->scenario->world;
+    const char *const names[] = {world->has_network ? "network" : NULL, world->has_disk ? "disk" : NULL,
+                                 world->has_clocks ? "clocks" : NULL};
+    size_t used = 0;
+    text[0] = 0;
+    for (size_t i = 0; i < 3 && !run->request->simulated; i++)
+        if (names[i])
+            used += (size_t)snprintf(text + used, 160 - used, "%s%s", used ? ", " : "the scenario's ", names[i]);
+    if (used == 0)
+        return NULL;
+    snprintf(text + used, 160 - used, " are for --world sim: this run has the real ones");
+    return text;
+}
+
 void tc_run_show_head(const struct tc_run *run)
 {
+    char unused[160];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
     if (request->quiet || request->silent)
@@ -28,6 +45,8 @@ void tc_run_show_head(const struct tc_run *run)
     else
         printf("attack    none\n");
     printf("seed      0x%08" PRIx64 "\n", request->seed);
+    if (tc_run_unused_models(run, unused))
+        printf("note      %s\n", unused);
     tc_run_show_logs(run);
 }
 

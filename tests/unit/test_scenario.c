@@ -139,6 +139,101 @@ static void mistakes_have_a_line(void **state)
     refused(2, "return scenario \"x\" {\n summary = os.time() }", "'os' is not here");
 }
 
+#define SIM(line, key) "return scenario \"x\" {\n summary = \"s\",\n" key " = {\n" line "\n },\n}"
+
+static void models_are_read(void **state)
+{
+    (void)state;
+    struct tc_error err = {0};
+    int rc =
+        load_text("return scenario \"m\" { summary = \"models\", cluster = reference { n = 5, clients = 2 },\n"
+                  " network = { latency = regions { replicas = { \"a\", \"b\", \"c\" }, clients = { \"c\" },\n"
+                  "   links = { { \"a\", \"b\", 0.01 }, { \"c\", \"a\", 0.02 }, { \"b\", \"c\", 0.03 } },\n"
+                  "   within = 0.001, jitter = 0.25 }, bandwidth = 1e6, gst = 2, delay_before_gst = 0.1,\n"
+                  "   loss_before_gst = 0.5 },\n"
+                  " disk = { sync = constant(0.002), slow = { nodes = { 1, 4 }, by = 0.05 }, unsynced = \"kept\" },\n"
+                  " clocks = { { node = 3, offset = 0.5, drift = -0.001 }, { nodes = { 0, 128 }, drift = 0.1 } } }",
+                  &err);
+    if (rc)
+        print_error("%s\n", err.text);
+    assert_int_equal(rc, 0);
+    const struct tc_world_spec *world = &scenario->world;
+    const struct tc_sim_latency *latency = &world->network.latency;
+    assert_true(world->has_network && world->has_latency && world->has_disk && world->has_sync && world->has_clocks);
+    assert_int_equal(latency->model, TC_SIM_REGIONS);
+    assert_int_equal(latency->region[4], 1); /* a b c a b */
+    assert_int_equal(latency->region[TC_CLIENT_FIRST + 1], 2);
+    assert_int_equal(latency->region_ns[0][2], 20000000);
+    assert_int_equal(latency->region_ns[2][0], 20000000);
+    assert_int_equal(latency->region_ns[1][1], 1000000);
+    assert_int_equal(latency->jitter_milli, 250);
+    assert_int_equal(world->network.bandwidth_bytes_per_s, 1000000);
+    assert_int_equal(world->network.gst_ns, 2000000000);
+    assert_int_equal(world->network.gst_delay_ns, 100000000);
+    assert_int_equal(world->network.gst_loss, 32768);
+    assert_int_equal(world->disk.sync_min_ns, 2000000);
+    assert_int_equal(world->disk.sync_max_ns, 2000000);
+    assert_int_equal(world->disk.slow_ns, 50000000);
+    assert_int_equal(world->disk.slow.words[0], 1u << 1 | 1u << 4);
+    assert_int_equal(world->disk.unsynced, TC_SIM_UNSYNCED_KEPT);
+    assert_int_equal(world->clocks[3].offset_ns, 500000000);
+    assert_int_equal(world->clocks[3].drift_ppm, -1000);
+    assert_int_equal(world->clocks[128].drift_ppm, 100000);
+    assert_int_equal(world->clocks[1].drift_ppm, 0);
+}
+
+static void latencies_are_read(void **state)
+{
+    (void)state;
+    struct tc_error err = {0};
+    assert_int_equal(load_text(SIM("latency = uniform(0.001, 0.002)", "network"), &err), 0);
+    assert_int_equal(scenario->world.network.latency.max_ns, 2000000);
+    assert_int_equal(load_text(SIM("latency = log_normal(0.01, 0.5, 1)", "network"), &err), 0);
+    assert_int_equal(scenario->world.network.latency.model, TC_SIM_LOG_NORMAL);
+    assert_int_equal(scenario->world.network.latency.median_ns, 10000000);
+    assert_int_equal(scenario->world.network.latency.sigma_milli, 500);
+    assert_int_equal(scenario->world.network.latency.max_ns, 1000000000);
+    assert_int_equal(load_text(SIM("bandwidth = 5", "network"), &err), 0);
+    assert_true(scenario->world.has_network && !scenario->world.has_latency);
+}
+
+static void mistakes_in_models_have_a_line(void **state)
+{
+    (void)state;
+    refused(4, SIM("latency = 5", "network"), "network.latency: expected uniform(least, most), constant(seconds)");
+    refused(4, SIM("latncy = constant(1)", "network"), "did you mean 'latency'?");
+    refused(4, SIM("latency = uniform(2, 1)", "network"), "expected least ≤ most");
+    refused(4, SIM("latency = uniform(1)", "network"), "network.latency.most: expected seconds, found nothing");
+    refused(4, SIM("latency = constant(\"1\")", "network"), "found the string \"1\"");
+    refused(4, SIM("latency = log_normal(0.1)", "network"), "expected sigma, found nothing");
+    refused(4, SIM("latency = log_normal(0.1, 7)", "network"), "a number from 0.001 to 3, found the number 7");
+    refused(4, SIM("latency = { model = \"normal\" }", "network"), "expected uniform(least, most)");
+    refused(4, SIM("latency = regions {}", "network"), "regions need replicas");
+    refused(4, SIM("latency = regions { replicas = { \"a\" }, clients = { \"b\" } }", "network"),
+            "network.latency.clients: no replica is in 'b'");
+    refused(4, SIM("latency = regions {\nreplicas = { \"a\", \"b\" } }", "network"),
+            "expected { \"a\", \"b\", seconds } too, found nothing");
+    refused(5, SIM("latency = regions { replicas = { \"a\", \"b\" },\nlinks = { { \"a\", \"b\" } } }", "network"),
+            "0 to 1000 seconds, found nothing");
+    refused(4, SIM("latency = regions { replicas = { \"ab\", \"b\" }, links = { { \"ac\", \"b\", 1 } } }", "network"),
+            "did you mean 'ab'?");
+    refused(4, SIM("latency = regions { replicas = { 1 } }", "network"), "the name of a region, found the number 1");
+    refused(3, SIM("loss_before_gst = 0.1", "network"), "loss and delay before gst need gst = seconds");
+    refused(4, SIM("gst = 1, loss_before_gst = 2", "network"), "a number from 0 to 1, found the number 2");
+    refused(4, SIM("sync = log_normal(1, 1)", "disk"), "disk.sync: expected uniform(least, most) or constant(seconds)");
+    refused(4, SIM("slow = { nodes = { 4 }, by = 1 }", "disk"), "disk.slow.nodes: expected replicas");
+    refused(4, SIM("slow = { by = 1 }", "disk"), "expected nodes = { … } too");
+    refused(4, SIM("slow = { nodes = { 1 } }", "disk"), "disk.slow.by: expected seconds, found nothing");
+    refused(4, SIM("unsynced = \"gone\"", "disk"), "\"some\" or \"lost\" or \"kept\", found the string \"gone\"");
+    refused(3, SIM("offset = 1", "clocks"), "a list like { { node = 1, offset = 0.5 }");
+    refused(3, SIM("{ offset = 1 }", "clocks"), "whose clock it is");
+    refused(4, SIM("{ node = 200 }", "clocks"), "or clients (from 128) of the cluster, found the number 200");
+    refused(4, SIM("{ node = 1, drift = 1 }", "clocks"), "a number from -0.1 to 0.1, found the number 1");
+    refused(4, SIM("protocol = { \"pbtf\" }, n = { 4 }", "sweep"), "did you mean 'pbft'?");
+    refused(4, SIM("protocol = { \"pbft\" }, n = { 4, 129 }", "sweep"), "1 to 128, found the number 129");
+    refused(3, SIM("protocol = { \"pbft\" }", "sweep"), "sweep.n: expected a list of 1 to 32, found nothing");
+}
+
 static void clusters_are_checked(void **state)
 {
     (void)state;
@@ -253,9 +348,15 @@ static void the_library_loads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_scenario_is_read), cmocka_unit_test(an_attack_alone_is_a_scenario),
-        cmocka_unit_test(mistakes_have_a_line),     cmocka_unit_test(clusters_are_checked),
-        cmocka_unit_test(a_cluster_file_is_read),   cmocka_unit_test(load_finds_files_beside_the_scenario),
+        cmocka_unit_test(a_whole_scenario_is_read),
+        cmocka_unit_test(an_attack_alone_is_a_scenario),
+        cmocka_unit_test(mistakes_have_a_line),
+        cmocka_unit_test(models_are_read),
+        cmocka_unit_test(latencies_are_read),
+        cmocka_unit_test(mistakes_in_models_have_a_line),
+        cmocka_unit_test(clusters_are_checked),
+        cmocka_unit_test(a_cluster_file_is_read),
+        cmocka_unit_test(load_finds_files_beside_the_scenario),
         cmocka_unit_test(the_library_loads),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
