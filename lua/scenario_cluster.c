@@ -57,6 +57,26 @@ static bool read_address(struct tc_reader *r, int table, const char *path, const
     return false;
 }
 
+static void read_link_ports(struct tc_reader *r, int table, const char *path, struct tc_cluster_node *node)
+{
+    char full[96];
+    if (!tc_read_table(r, table, path, "link_ports", "a list of ports, one for each replica that dials"))
+        return;
+    size_t count = lua_rawlen(r->L, -1);
+    snprintf(full, sizeof full, "%s.link_ports", path);
+    for (size_t i = 1; i <= count && i <= TC_REPLICAS_MAX && !r->code; i++) {
+        int is_integer;
+        lua_rawgeti(r->L, -1, (lua_Integer)i);
+        lua_Integer port = lua_tointegerx(r->L, -1, &is_integer);
+        if (is_integer && port >= 0 && port <= 65535)
+            node->link_ports[i - 1] = (uint16_t)port;
+        else
+            tc_read_mistake(r, full, "ports from 0 to 65535", -1);
+        lua_pop(r->L, 1);
+    }
+    lua_pop(r->L, 1);
+}
+
 static void check_public_key(struct tc_reader *r, const char *path, const char *key)
 {
     if (*key && (strlen(key) != 64 || strspn(key, "0123456789abcdef") != 64))
@@ -87,6 +107,7 @@ static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint
                      "\"127.0.0.1:7000\"), found nothing",
                      place, (unsigned long long)id);
     read_address(r, table, path, "listen", node->listen);
+    read_link_ports(r, table, path, node);
     tc_read_string(r, table, path, "key", node->key, sizeof node->key);
     tc_read_string(r, table, path, "public_key", node->public_key, sizeof node->public_key);
     check_public_key(r, path, node->public_key);

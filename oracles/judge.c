@@ -125,6 +125,8 @@ static void note_spliced(struct tc_judge *judge, const struct tc_observation *ob
         judge->spliced_ns = observation->time_ns;
         judge->gap = observation->is_gap;
     }
+    if (observation->is_gap)
+        judge_withdraw_since(judge, observation->gap_since_ns);
     if (stranger)
         return;
     if (!judge->spliced) {

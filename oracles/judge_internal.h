@@ -46,6 +46,23 @@ void judge_recount(struct tc_judge *judge);
 /* Fixes every oracle's status once all have finished. */
 void judge_settle(struct tc_judge *judge);
 
+/* Adds a finding to what its seat counts, by the faults that the finding carries. */
+void judge_count(const struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding);
+
+/* ---- judge_links.c ---- */
+
+/* Oracles that need all links: what they found at this time or later is withdrawn, and from now on they find nothing.
+ */
+void judge_withdraw_since(struct tc_judge *judge, uint64_t since_ns);
+/* Were the connections that named nobody some replica's after all? */
+bool judge_hides_replicas(const struct tc_judge *judge);
+void judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement);
+/* Its findings mean a breach only by who made them, and nobody says who is faulty. */
+bool judge_is_blameless(const struct tc_judge *judge, const struct seat *seat);
+void judge_settle_blameless(struct seat *seat);
+/* The reason why it is not to be judged in this world, or NULL. */
+const struct tc_unjudged *judge_unjudged(const struct tc_judge *judge, const struct seat *seat);
+
 /* Frees the copies that a kept finding owns. */
 void judge_finding_free(struct tc_finding *finding);
 

@@ -120,17 +120,24 @@ static struct tc_finding *finding_place(struct tc_judge *judge, struct seat *sea
     return &seat->findings[count];
 }
 
+void judge_count(const struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding)
+{
+    if (finding->property == TC_DETECTOR) /* weighed when asked */
+        return;
+    enum tc_status status = breach_status(judge, finding->property, &finding->faults, &finding->suspects);
+    seat->violations += status == TC_VIOLATED;
+    seat->expected += status == TC_EXPECTED;
+}
+
 static void finding_take(struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding)
 {
     bool names_new = finding->property == TC_DETECTOR && !tc_nodeset_subset(&finding->suspects, &seat->named);
     tc_nodeset_union(&seat->named, &finding->suspects);
     seat->judgement.finding_total++;
     struct tc_finding *place = finding_place(judge, seat, names_new);
-    if (finding->property != TC_DETECTOR) { /* a detector's findings are weighed when asked */
-        enum tc_status status = breach_status(judge, finding->property, &judge->faults, &finding->suspects);
-        seat->violations += status == TC_VIOLATED;
-        seat->expected += status == TC_EXPECTED;
-    }
+    struct tc_finding standing = *finding;
+    standing.faults = judge->faults;
+    judge_count(judge, seat, &standing);
     if (!place)
         return;
     *place = *finding;
@@ -152,25 +159,9 @@ void judge_report(void *self, const struct tc_finding *finding)
     judge_recount(judge);
 }
 
-/* Oracles whose findings mean a breach only by who made them, where nobody says who is faulty. */
-static bool is_blameless(const struct tc_judge *judge, const struct seat *seat)
-{
-    enum tc_property property = seat->judgement.oracle->property;
-    return judge->config.faults_unknown && (property == TC_DETECTOR || property == TC_LIVENESS);
-}
-
-static const struct tc_unjudged *unjudged(const struct tc_judge *judge, const struct seat *seat)
-{
-    const struct tc_unjudged *rows = judge->config.unjudged;
-    for (; rows && rows->oracle; rows++)
-        if (strcmp(rows->oracle, seat->judgement.oracle->name) == 0)
-            return rows;
-    return NULL;
-}
-
 static uint64_t seat_violations(const struct tc_judge *judge, const struct seat *seat)
 {
-    if (is_blameless(judge, seat) || unjudged(judge, seat))
+    if (judge_is_blameless(judge, seat) || judge_unjudged(judge, seat))
         return 0;
     if (seat->judgement.oracle->property != TC_DETECTOR)
         return seat->violations;
@@ -192,63 +183,6 @@ uint64_t tc_judge_violations(const struct tc_judge *judge)
     return judge->violations;
 }
 
-static void settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement)
-{
-    struct tc_oracle_result *result = &judgement->result;
-    judgement->status = TC_NOT_JUDGED;
-    result->status = TC_NOT_JUDGED;
-    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
-    if (judge->hidden[0]) {
-        tc_text_add(&t, "%s", judge->hidden);
-        return;
-    }
-    tc_text_add(&t, "a connection between ");
-    tc_text_who(&t, judge->spliced_from);
-    tc_text_add(&t, " and ");
-    tc_text_who(&t, judge->spliced_to);
-    tc_text_add(&t, judge->gap ? " is not to be read from " : " is passed raw since ");
-    tc_text_duration(&t, judge->spliced_ns);
-    tc_text_add(&t, judge->gap ? " on: bytes of it are missing in the capture" : ": its bytes could not be framed");
-}
-
-/* Were the connections that named nobody some replica's after all? So it seems if one was never heard on a link that
- * bears its name. (Two junk connections to a cluster that is heard take nothing from it.) */
-static bool hides_replicas(const struct tc_judge *judge)
-{
-    if (judge->strangers == 0)
-        return false;
-    for (uint32_t i = 0; i < judge->n; i++)
-        if (!tc_nodeset_has(&judge->spoken, i))
-            return true;
-    return false;
-}
-
-/* What an oracle found by a wire that was not all there is withdrawn. */
-static void withdraw(struct seat *seat)
-{
-    for (size_t i = 0; i < seat->judgement.finding_count; i++)
-        judge_finding_free(&seat->findings[i]);
-    seat->judgement.finding_count = 0;
-    seat->judgement.finding_total = seat->violations = seat->expected = 0;
-}
-
-static void withdraw_all(struct tc_judge *judge)
-{
-    judge->spliced = true;
-    for (size_t i = 0; i < judge->seat_count; i++)
-        if (judge->seats[i].judgement.oracle->needs_links)
-            withdraw(&judge->seats[i]);
-    judge_recount(judge);
-}
-
-void tc_judge_links_hidden(struct tc_judge *judge, const char *why)
-{
-    struct tc_text t = tc_text_begin(judge->hidden, sizeof judge->hidden);
-    tc_text_add(&t, "%s", why);
-    judge->env.links_complete = false;
-    withdraw_all(judge);
-}
-
 /* Nothing seen, nothing proven: no oracle may hold over nothing, whatever it says itself. */
 static void settle_empty(struct tc_judgement *judgement)
 {
@@ -258,41 +192,27 @@ static void settle_empty(struct tc_judgement *judgement)
     tc_text_add(&t, "nothing to compare: no %s were seen", result->unit[0] ? result->unit : "facts");
 }
 
-/* What was found is told, but whether it breaches anything depends on who is faulty. */
-static void settle_blameless(struct seat *seat)
-{
-    struct tc_judgement *judgement = &seat->judgement;
-    struct tc_oracle_result *result = &judgement->result;
-    char found[sizeof result->reason];
-    bool detector = judgement->oracle->property == TC_DETECTOR;
-    memcpy(found, detector ? result->reason : seat->findings[0].text, sizeof found);
-    found[sizeof found - 1] = 0;
-    judgement->status = result->status = TC_NOT_JUDGED;
-    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
-    tc_text_add(&t, "who is faulty is not known (--traitors says it); found: %s", found);
-}
-
 void judge_settle(struct tc_judge *judge)
 {
-    if (!judge->spliced && hides_replicas(judge))
-        withdraw_all(judge);
+    if (!judge->spliced && judge_hides_replicas(judge))
+        judge_withdraw_since(judge, 0);
     for (size_t i = 0; i < judge->seat_count; i++) {
         struct seat *seat = &judge->seats[i];
         struct tc_judgement *judgement = &seat->judgement;
-        const struct tc_unjudged *row = unjudged(judge, seat);
+        const struct tc_unjudged *row = judge_unjudged(judge, seat);
         judgement->status = judgement->result.status;
         if (row)
             tc_oracle_not_judged(&judgement->result, row->reason);
         if (row)
             judgement->status = TC_NOT_JUDGED;
-        else if (is_blameless(judge, seat) && judgement->finding_count > 0)
-            settle_blameless(seat);
+        else if (judge_is_blameless(judge, seat) && judgement->finding_count > 0)
+            judge_settle_blameless(seat);
         else if (seat_violations(judge, seat) > 0)
             judgement->status = TC_VIOLATED;
         else if (seat->expected > 0)
             judgement->status = TC_EXPECTED;
         else if (judge->spliced && judgement->oracle->needs_links)
-            settle_spliced(judge, judgement);
+            judge_settle_spliced(judge, judgement);
         else if (judgement->oracle->property == TC_DETECTOR && judgement->finding_count > 0)
             judgement->status = TC_CAUGHT;
         else if (judgement->status == TC_HOLDS && judgement->result.compared == 0)
@@ -320,7 +240,7 @@ static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc
     const struct tc_finding *first = NULL;
     for (size_t i = 0; i < judge->seat_count; i++) {
         const struct seat *seat = &judge->seats[i];
-        bool counts = !is_blameless(judge, seat) && !unjudged(judge, seat);
+        bool counts = !judge_is_blameless(judge, seat) && !judge_unjudged(judge, seat);
         for (size_t k = 0; counts && k < seat->judgement.finding_count; k++) {
             const struct tc_finding *f = &seat->findings[k];
             bool before = !first || (status == TC_VIOLATED && is_earlier(f, first));

@@ -134,9 +134,37 @@ static bool unwrap_ipv6(struct tc_slice *ip, struct tc_capture_packet *out, size
     return next == PROTOCOL_TCP;
 }
 
+static uint64_t sum_words(uint64_t sum, const uint8_t *data, size_t size)
+{
+    for (size_t i = 0; i + 1 < size; i += 2)
+        sum += be16(data + i);
+    return size % 2 ? sum + (uint64_t)data[size - 1] * 256 : sum;
+}
+
+static uint16_t fold(uint64_t sum)
+{
+    while (sum >> 16)
+        sum = (sum & 0xffff) + (sum >> 16);
+    return (uint16_t)sum;
+}
+
+/* Is the segment's checksum right, wrong, or (a zero, or the pseudo-header's sum alone) left to the network card, which
+ * a capture on the sending machine never sees? */
+static void check_sum(struct tc_slice tcp, struct tc_capture_packet *out)
+{
+    bool mapped = tc_capture_mapped_ipv4(out->source.ip) && tc_capture_mapped_ipv4(out->target.ip);
+    size_t from = mapped ? 12 : 0;
+    uint64_t pseudo = sum_words(0, out->source.ip + from, TC_CAPTURE_IP_SIZE - from);
+    pseudo = sum_words(pseudo, out->target.ip + from, TC_CAPTURE_IP_SIZE - from) + tcp.len + PROTOCOL_TCP;
+    uint16_t said = be16(tcp.data + 16);
+    out->sound = fold(sum_words(pseudo, tcp.data, tcp.len)) == 0xffff;
+    out->damaged = !out->sound && said != 0 && said != fold(pseudo);
+}
+
 static bool parse_tcp(struct tc_slice tcp, size_t missing, struct tc_capture_packet *out)
 {
     const uint8_t *p = tcp.data;
+    struct tc_slice whole = tcp;
     size_t header = tcp.len >= 20 ? (size_t)(p[12] >> 4) * 4 : 0;
     if (header < 20 || !skip(&tcp, header))
         return false;
@@ -148,8 +176,10 @@ static bool parse_tcp(struct tc_slice tcp, size_t missing, struct tc_capture_pac
     out->syn = p[13] & 2u;
     out->rst = p[13] & 4u;
     out->ack = p[13] & 16u;
-    out->cut = missing > 0;
+    out->cut = missing;
     out->payload = tcp;
+    if (missing == 0)
+        check_sum(whole, out);
     return true;
 }
 

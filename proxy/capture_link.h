@@ -16,7 +16,9 @@ struct tc_capture_packet {
     struct tc_capture_end source, target;
     uint32_t sequence, acknowledged; /* acknowledged: valid if ack */
     bool syn, fin, rst, ack;
-    bool cut;                /* the payload was longer than what was captured of it */
+    size_t cut;              /* bytes of the payload that were not captured (snap length) */
+    bool damaged;            /* its checksum is wrong, and not merely left to the network card */
+    bool sound;              /* its checksum is right */
     struct tc_slice payload; /* borrowed */
 };
 

@@ -8,8 +8,8 @@
 typedef int tc_command_fn(const struct tc_arguments *arguments, struct tc_error *err);
 
 tc_command_fn tc_command_run, tc_command_demo, tc_command_proxy, tc_command_test, tc_command_list, tc_command_help,
-    tc_command_check, tc_command_hunt, tc_command_replay, tc_command_shrink, tc_command_report, tc_command_replica,
-    tc_command_client;
+    tc_command_check, tc_command_watch, tc_command_hunt, tc_command_replay, tc_command_shrink, tc_command_report,
+    tc_command_replica, tc_command_client;
 
 /* The library of attacks and scenarios: --lua-dir, else $TURNCOAT_LUA, else where it is installed, else the source
  * tree it was built from. Static or borrowed. */

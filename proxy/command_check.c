@@ -1,10 +1,10 @@
-/* turncoat check CAPTURE: judges what somebody captured, without any proxy. */
+/* turncoat check CAPTURE, turncoat watch: judge what is on the wire, without any proxy. */
 #define _GNU_SOURCE
 #include "command.h"
 #include "run.h"
 
 #include "../proxy/nodeset.h"
-#include "capture_read.h"
+#include "capture_live.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,5 +107,22 @@ int tc_command_check(const struct tc_arguments *a, struct tc_error *err)
     int result = tc_capture_probe(check.capture, err);
     if (result < 0)
         return err->code = result == TC_EMEMORY ? result : TC_EUSAGE;
+    return judge(a, &check, err);
+}
+
+int tc_command_watch(const struct tc_arguments *a, struct tc_error *err)
+{
+    struct tc_check check = {.interface = a->values[TC_OPTION_INTERFACE]};
+    struct tc_capture_live *live;
+    if (a->operand_count != 0 || !check.interface)
+        return tc_error_set(
+            err, TC_EUSAGE,
+            "'turncoat watch' needs an interface: turncoat watch --interface eth0 --cluster cluster.lua");
+    int result = tc_arguments_time_ns(a, TC_OPTION_DURATION, TC_NEVER_NS, &check.duration_ns, err);
+    if (result == 0)
+        result = tc_capture_live_open(check.interface, &live, err); /* may we? Said before a run directory is made */
+    if (result < 0)
+        return result;
+    tc_capture_live_close(live);
     return judge(a, &check, err);
 }

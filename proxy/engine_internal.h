@@ -34,6 +34,7 @@ struct tc_lane {
     uint16_t from, to; /* TC_NODE_NONE until the hello */
     uint8_t shows;     /* of a capture: TC_SHOWS_…; 0: live */
     bool lost;         /* of a capture: bytes are missing; skipped until a frame begins */
+    uint64_t seen_ns;  /* of a capture: when its last bytes came */
     bool lost_untold;  /* and nobody could be named yet */
     bool replied;      /* of a capture: its dialler, unnamed yet, got a reply */
     bool raw;          /* not framed any more */
@@ -43,8 +44,9 @@ struct tc_lane {
     bool closed;       /* its destination's sending side is shut */
     uint8_t *in;       /* bytes that wait: for the dial, or for the rest of their frame */
     size_t in_len, in_size;
-    size_t queued; /* in the world's queue, as last reported */
-    size_t held;   /* bytes of messages on hold */
+    size_t queued;            /* in the world's queue, as last reported */
+    size_t held;              /* bytes of messages on hold */
+    struct tc_bytes gathered; /* frames of a message that is not whole yet */
     uint64_t messages;
     uint64_t write_step; /* step and index of the last write to its destination, for coalescing */
     size_t write_action;
@@ -329,6 +331,13 @@ bool tc_engine_found_again(struct tc_engine *e, struct tc_lane *lane, struct tc_
 uint16_t tc_engine_guess_dialler(const struct tc_lane *lane, const struct tc_message *m);
 /* The dialler was named: gaps that could not be told until now are. */
 void tc_engine_gap_tell(struct tc_engine *e, struct tc_lane *lane);
+
+/* ---- engine_gather.c: messages of several frames ---- */
+
+/* The message to go on with: m itself, or the whole of which it is the last frame, or NULL: it is kept for that. */
+struct tc_message *tc_engine_gather(struct tc_engine *e, uint32_t conn, struct tc_message *m);
+void tc_engine_gather_flush(struct tc_engine *e, uint32_t conn); /* what is kept goes on as it came */
+void tc_engine_gather_flush_all(struct tc_engine *e);
 
 /* ---- engine_verdict.c ---- */
 

@@ -65,6 +65,7 @@ void tc_engine_witness(struct tc_engine *e, struct tc_lane *lane, struct tc_mess
     bool said = lane->shows & TC_SHOWS_SAID, heard = lane->shows & TC_SHOWS_HEARD;
     if (m->to == TC_NODE_NONE && m->statement_count > 0 && m->statements[0].kind == TC_KIND_REPLY)
         (lane - 1)->replied = true; /* only the lane back lacks its `to`, and only clients get replies */
+    lane->seen_ns = e->now_ns;
     if (m->from == TC_NODE_NONE || m->to == TC_NODE_NONE)
         return;
     if (said)
@@ -81,6 +82,7 @@ static void say_gap(struct tc_engine *e, const struct tc_lane *lane, const char 
 {
     struct tc_observation *o = tc_engine_observe(e, TC_OBS_SPLICED, lane->from, lane->to);
     o->is_gap = true;
+    o->gap_since_ns = lane->seen_ns;
     o->text = why;
 }
 

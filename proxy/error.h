@@ -20,7 +20,8 @@
     X(REFUSED, 70, "refused")                                                                                          \
     X(NOT_FOUND, 64, "not found")                                                                                      \
     X(UNSUPPORTED, 64, "not supported")                                                                                \
-    X(INTERRUPTED, 130, "interrupted")
+    X(INTERRUPTED, 130, "interrupted")                                                                                 \
+    X(PERMISSION, 77, "permission missing")
 
 enum tc_error_code {
 #define TC_ERROR_NUMBER(name, exit_code, text) TC_ERROR_INDEX_##name,

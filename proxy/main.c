@@ -22,7 +22,7 @@ static tc_command_fn *const commands[TC_COMMAND_COUNT] = {
     [TC_COMMAND_HUNT] = tc_command_hunt,       [TC_COMMAND_REPLAY] = tc_command_replay,
     [TC_COMMAND_SHRINK] = tc_command_shrink,   [TC_COMMAND_REPORT] = tc_command_report,
     [TC_COMMAND_REPLICA] = tc_command_replica, [TC_COMMAND_CLIENT] = tc_command_client,
-    [TC_COMMAND_CHECK] = tc_command_check,
+    [TC_COMMAND_CHECK] = tc_command_check,     [TC_COMMAND_WATCH] = tc_command_watch,
 };
 
 const char *tc_command_lua_dir(const struct tc_arguments *arguments)

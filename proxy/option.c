@@ -127,6 +127,17 @@ static int take_option(struct tc_arguments *out, int argc, char *const *argv, in
     return 0;
 }
 
+/* A word of one letter that stands for an option with a value. */
+static int take_short(struct tc_arguments *out, const char *name, int argc, char *const *argv, int *at,
+                      struct tc_error *err)
+{
+    char *const words[] = {(char *)(uintptr_t)name, *at + 1 < argc ? argv[*at + 1] : NULL};
+    int count = *at + 1 < argc ? 2 : 1, taken = 0;
+    int result = take_option(out, count, words, &taken, err);
+    *at += taken;
+    return result;
+}
+
 static void remember_line(int argc, char *const *argv, struct tc_arguments *out)
 {
     size_t used = 0;
@@ -159,6 +170,8 @@ int tc_arguments_parse(int argc, char *const *argv, struct tc_arguments *out, st
             only_operands = true;
         else if (!only_operands && strcmp(argv[at], "-h") == 0)
             out->values[TC_OPTION_HELP] = "";
+        else if (!only_operands && strcmp(argv[at], "-i") == 0) /* as tcpdump has it */
+            result = take_short(out, "--interface", argc, argv, &at, err);
         else if (!only_operands && strncmp(argv[at], "--", 2) == 0)
             result = take_option(out, argc, argv, &at, err);
         else if (out->operand_count == TC_OPERANDS_MAX)

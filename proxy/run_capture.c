@@ -37,6 +37,7 @@ struct tc_checking {
     uint32_t kinds;           /* in the observations */
     bool placed;              /* the observations' clock was laid beside the capture's */
     int64_t offset_ns;        /* from run time to capture time */
+    uint64_t dropped; /* by the kernel, of a live capture */
     uint64_t left_out;        /* lines after the capture's end */
     struct tc_capture_place *places;
     size_t place_count;
@@ -75,11 +76,11 @@ static int add_place(struct tc_checking *c, const char *address, uint16_t from, 
     return 0;
 }
 
-/* Listeners of turncoat with an address for each link: the port may be any. */
-static void add_link_place(struct tc_checking *c, uint32_t second, uint16_t from, uint16_t to)
+/* Listeners of turncoat with an address for each link. Port 0: it may be any. */
+static void add_link_place(struct tc_checking *c, uint32_t second, uint16_t port, uint16_t from, uint16_t to)
 {
     struct tc_capture_place *place = &c->places[c->place_count++];
-    *place = (struct tc_capture_place){.from = from, .to = to, .is_proxy = true};
+    *place = (struct tc_capture_place){.port = port, .from = from, .to = to, .is_proxy = true};
     tc_capture_map_ipv4(127u << 24 | second << 16 | (uint32_t)to << 8 | 1u, place->ip);
 }
 
@@ -98,10 +99,11 @@ static int add_node_places(struct tc_checking *c, const struct tc_cluster_spec *
     }
     if (result < 0)
         return result;
-    add_link_place(c, 192, TC_NODE_NONE, to);
+    if (!node->listen[0])
+        add_link_place(c, 192, 0, TC_NODE_NONE, to);
     for (uint16_t from = 0; from < spec->cluster.n; from++)
         if (from != to)
-            add_link_place(c, 64u + from, from, to);
+            add_link_place(c, 64u + from, node->link_ports[from], from, to);
     return 0;
 }
 
@@ -142,7 +144,6 @@ static bool is_fact(enum tc_observation_kind kind)
     case TC_OBS_NODE_EXIT:
     case TC_OBS_PHASE:
     case TC_OBS_FAULTS:
-    case TC_OBS_NOTE:
         return true;
     default:
         return false;
@@ -317,7 +318,9 @@ static int tell_rest(struct tc_checking *c, struct tc_error *err)
 static int read_capture(struct tc_checking *c, struct tc_error *err)
 {
     const char *path = c->run->request->check->capture;
-    int result = tc_capture_read(path, tc_capture_world_take, c->world, &c->counts, err);
+    int result =
+        path ? tc_capture_read(path, tc_capture_world_take, c->world, &c->counts, err)
+             : tc_run_watch(c->run, tc_capture_world_take, c->world, &c->counts, &interrupted, &c->dropped, err);
     if (result < 0 && tc_capture_world_error(c->world)->code)
         *err = *tc_capture_world_error(c->world);
     return result == 0 ? tell_rest(c, err) : result;
@@ -417,18 +420,24 @@ void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
     struct tc_checking *c = run->checking;
     const struct tc_capture_counts *read = &c->counts;
     const struct tc_capture_world_counts *seen = tc_capture_world_counts(c->world);
+    const struct tc_engine_stats *stats = tc_engine_stats(run->engine);
     note(c,
          "read %" PRIu64 " packets: %" PRIu64 " streams of the cluster (%s), %" PRIu64 " of others, %" PRIu64
          " packets without TCP",
          read->packets, seen->streams, seen->proxied ? "both legs of a proxy" : "no proxy in between",
          seen->foreign_streams, read->not_tcp);
+    if (stats->undecodable || stats->spliced)
+        note(c, "of %" PRIu64 " messages %" PRIu64 " could not be decoded, and %" PRIu64 " streams not be framed",
+             stats->messages, stats->undecodable, stats->spliced);
     if (read->ended_early)
         note(c, "the capture ends in the middle: %s", read->damage);
-    if (read->cut || read->gaps || read->over)
+    if (read->cut || read->gaps || read->over || read->damaged)
         note(c,
-             "missing in the capture: %" PRIu64 " packets were cut short (snap length), %" PRIu64
-             " gaps in streams, %" PRIu64 " packets of more streams than can be followed",
-             read->cut, read->gaps, read->over);
+             "missing in the capture: %" PRIu64 " gaps in streams; %" PRIu64
+             " packets cut short (snap length), %" PRIu64 " damaged, %" PRIu64 " of more streams than can be followed",
+             read->gaps, read->cut, read->damaged, read->over);
+    if (c->dropped)
+        note(c, "the kernel dropped %" PRIu64 " packets: this machine is too slow to watch all of them", c->dropped);
     if (seen->middle_streams || seen->undecided_bytes)
         note(c, "%" PRIu64 " streams were there before the capture began: what was said until then is not known",
              seen->middle_streams);

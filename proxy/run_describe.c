@@ -35,16 +35,27 @@ static void add_key(struct tc_buf *t, const struct tc_run *run, uint32_t node)
     tc_buf_add(t, "\"");
 }
 
+/* The listener for each dialler, where every link has its own. */
+static void add_link_ports(struct tc_buf *t, struct tc_run *run, uint16_t to)
+{
+    if (run->scenario->cluster.listen_mode != TC_LISTEN_PER_LINK)
+        return;
+    tc_buf_add(t, ", link_ports = { ");
+    for (uint32_t from = 0; from < run->cluster.n; from++) {
+        const char *colon = from == to ? NULL : strrchr(tc_run_dialled(run, (uint16_t)from, to), ':');
+        tc_buf_format(t, "%s%s", from ? ", " : "", colon ? colon + 1 : "0");
+    }
+    tc_buf_add(t, " }");
+}
+
 static void add_replica(struct tc_buf *t, struct tc_run *run, uint16_t id)
 {
-    const struct tc_cluster_spec *spec = &run->scenario->cluster;
     tc_buf_format(t, "    { id = %u", id);
     add_field(t, "address", tc_run_node_address(run, id));
-    /* Listeners with addresses of their own, 127.192.TO.1, need not be told. */
-    if (spec->nodes[id].listen[0] || spec->listen_host[0])
-        add_field(t, "listen", tc_run_dialled(run, TC_NODE_NONE, id));
+    add_field(t, "listen", tc_run_dialled(run, TC_NODE_NONE, id));
+    add_link_ports(t, run, id);
     if (tc_keyring_public(run->keys, id)) {
-        tc_buf_add(t, ", public_key = ");
+        tc_buf_add(t, ",\n      public_key = ");
         add_key(t, run, id);
     }
     tc_buf_add(t, " },\n");

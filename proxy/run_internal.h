@@ -6,9 +6,12 @@
 #include "../oracles/metrics.h"
 #include "../reference/sim.h"
 #include "../reports/recorder.h"
+#include "capture_read.h"
 #include "launch.h"
 #include "live.h"
 #include "run.h"
+
+#include <signal.h>
 
 struct tc_run {
     const struct tc_run_request *request;
@@ -113,6 +116,11 @@ void tc_run_check_show(const struct tc_run *run);
 void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info);
 uint64_t tc_run_check_now_ns(const struct tc_run *run);
 void tc_run_check_close(struct tc_run *run);
+
+/* run_watch.c: gives what passes the interface to `take`, until the time is up or *interrupted. `dropped`: packets that
+ * the kernel had no room for. Errors as tc_capture_live_open. */
+int tc_run_watch(struct tc_run *run, tc_capture_segment_fn *take, void *world, struct tc_capture_counts *counts,
+                 const volatile sig_atomic_t *interrupted, uint64_t *dropped, struct tc_error *err);
 
 /* ---- run_describe.c ---- */
 

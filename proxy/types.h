@@ -225,8 +225,9 @@ struct tc_observation {
     uint64_t id;   /* 1, 2, … within the run */
     uint16_t node; /* TC_OBS_MESSAGE: message->from if said, else message->to */
     uint16_t peer;
-    uint32_t incarnation; /* process incarnation of `node`, from 1; 0 unknown */
-    bool is_gap;          /* TC_OBS_SPLICED: bytes are missing in the capture */
+    uint32_t incarnation;  /* process incarnation of `node`, from 1; 0 unknown */
+    bool is_gap;           /* TC_OBS_SPLICED: bytes are missing in the capture, */
+    uint64_t gap_since_ns; /* somewhere between this time and now */
     union {
         struct {
             const struct tc_message *message;

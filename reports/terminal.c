@@ -79,7 +79,7 @@ static void oracle_line(struct terminal *t, const json_t *oracle)
     paint(t, color_of(status), status, 13);
     paint(t, "", tc_json_string(oracle, "name"), 22);
     tc_buf_add(t->out, " ");
-    if (finding) {
+    if (finding && strcmp(status, "not judged") != 0) {
         say_cut(t, tc_json_string(finding, "text"));
         tc_buf_add(t->out, " (");
         say(t, tc_json_string(finding, "file"));
