@@ -3,13 +3,11 @@
 #include <stddef.h>
 #include <string.h>
 
-extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz, tc_adversary_strategic;
+extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz, tc_adversary_strategic,
+    tc_adversary_twins;
 
 const struct tc_adversary_class *const tc_adversaries[] = {
-    &tc_adversary_random,
-    &tc_adversary_byzzfuzz,
-    &tc_adversary_strategic,
-    NULL,
+    &tc_adversary_random, &tc_adversary_byzzfuzz, &tc_adversary_strategic, &tc_adversary_twins, NULL,
 };
 
 const struct tc_adversary_class *tc_adversary_find(const char *name)

@@ -36,6 +36,9 @@ struct tc_adversary_class {
     /* The handler to give to the engine; valid until destroy. */
     const struct tc_handler *(*handler)(struct tc_adversary *adversary);
     void (*destroy)(struct tc_adversary *adversary);
+    /* NULL; or sets `leaders` and `leader_count` of the run's cluster, which the run then goes by (env.leader). Called
+     * before every run of the strategy, a replayed one included; a pure function of the configuration. */
+    void (*settle)(const struct tc_adversary_config *config, struct tc_cluster *cluster);
 };
 
 /* All strategies, ended by NULL; and the one of that name, or NULL. */

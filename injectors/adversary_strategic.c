@@ -53,6 +53,8 @@ static bool lost(const struct tc_adversary *a, const struct tc_message *m, const
         return false;
     if (a->dark < base->n && m->to == a->dark && e >= a->dark_first && e <= a->dark_last)
         return true;
+    if (s->kind == TC_KIND_CHECKPOINT) /* one replica's word to another on this one never arrives */
+        return tc_strategic_chance(a, DRAW_NET_CHECKPOINT, s->sequence * TC_NODES_MAX + m->to, a->checkpoint_share);
     if ((s->kind != TC_KIND_PROPOSE && s->kind != TC_KIND_VOTE) || !tc_strategic_chance(a, DRAW_NET, e, a->net_share))
         return false;
     if (step(s) < tc_adversary_draw(base, DRAW_NET_STEP, e, 10) && a->phased)
@@ -216,11 +218,12 @@ static void draw_temper(struct tc_adversary *a)
     a->cut_share = cuts ? 8 + share(a, 4) / 4 : 0;
     a->crash_share = share(a, 5) / 8;
     a->crashes = a->crash_share ? 1 + (uint32_t)tc_adversary_draw(base, DRAW_SHARES, 6, 3) : 0;
+    a->checkpoint_share = cuts ? 0 : share(a, 7) / 2;
     a->dark = TC_NODE_NONE;
     if (!cuts && tc_adversary_draw(base, DRAW_DARK, 0, 4) == 0) {
         a->dark = (uint16_t)tc_adversary_draw(base, DRAW_DARK, 1, base->n);
         a->dark_first = tc_adversary_draw(base, DRAW_DARK, 2, 8);
-        a->dark_last = a->dark_first + 2 + tc_adversary_draw(base, DRAW_DARK, 3, 12);
+        a->dark_last = a->dark_first + 2 + tc_adversary_draw(base, DRAW_DARK, 3, 8);
     }
 }
 

@@ -15,6 +15,7 @@ enum tc_strategic_draw {
     DRAW_NET_STEP,
     DRAW_NET_WHO,
     DRAW_NET_SET,
+    DRAW_NET_CHECKPOINT,
     DRAW_CUT,
     DRAW_CUT_WHEN,
     DRAW_CUT_TIME,
@@ -56,7 +57,7 @@ struct tc_adversary {
     struct tc_adversary_base base;
     bool stable_leader, phased;
     /* how often, of 256 views, it does what */
-    uint32_t net_share, lead_share, follow_share, again_share, cut_share, crash_share;
+    uint32_t net_share, lead_share, follow_share, again_share, cut_share, crash_share, checkpoint_share;
     uint32_t crashes; /* still allowed */
     uint16_t dark;    /* hears nothing in these eras; TC_NODE_NONE: nobody */
     uint64_t dark_first, dark_last, last_era;

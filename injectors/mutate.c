@@ -15,6 +15,7 @@ static const struct {
     [TC_OP_EMPTY] = {"empty", tc_mutate_empty},
     [TC_OP_EXTREME] = {"extreme", tc_mutate_extreme},
     [TC_OP_SUBSTITUTE] = {"substitute", tc_mutate_substitute},
+    [TC_OP_BYTES] = {"bytes", tc_mutate_bytes},
     [TC_OP_DUPLICATE] = {"duplicate", tc_mutate_duplicate},
     [TC_OP_REMOVE] = {"remove", tc_mutate_remove},
     [TC_OP_SWAP] = {"swap", tc_mutate_swap},

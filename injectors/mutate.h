@@ -16,6 +16,7 @@ enum tc_operator {
     TC_OP_EMPTY,      /* a list, a message or bytes of the body left out; small scope */
     TC_OP_EXTREME,    /* a number at its lowest, highest, or at 2^40 */
     TC_OP_SUBSTITUTE, /* a field as an earlier message of the same type had it */
+    TC_OP_BYTES,      /* one bit of one field of bytes */
     TC_OP_DUPLICATE,  /* an element of a list twice (in all lists that run parallel: signers and signatures) */
     TC_OP_REMOVE,     /* an element less */
     TC_OP_SWAP,       /* two elements in each other's place */

@@ -116,6 +116,33 @@ int tc_mutate_value(struct tc_mutation *mutation)
     return tc_fields_set(mutation->parts[0].fields, row->value_field, 0, &bytes, mutation->arena);
 }
 
+int tc_mutate_bytes(struct tc_mutation *mutation)
+{
+    struct site sites[SITES_MAX];
+    struct tc_field_value value;
+    size_t count = 0;
+    for (size_t p = 0; p < mutation->part_count; p++) {
+        const struct tc_part *part = &mutation->parts[p];
+        for (size_t f = 0; !part->is_message && f < tc_fields_count(part->fields); f++) {
+            const char *name = tc_fields_name(part->fields, f);
+            const size_t length = tc_fields_length(part->fields, name);
+            for (size_t i = 0; tc_fields_type(part->fields, name) == TC_FIELD_BYTES && i < length; i++)
+                if (count < SITES_MAX)
+                    sites[count++] = (struct site){part->fields, name, i};
+        }
+    }
+    const struct site *site = &sites[count > 0 ? tc_mutate_draw(mutation, 1, count) : 0];
+    if (count == 0 || tc_fields_get(site->fields, site->name, site->index, &value) || value.bytes.len == 0)
+        return TC_EUNSUPPORTED;
+    const struct tc_slice copy = tc_arena_copy(mutation->arena, value.bytes);
+    if (!copy.data)
+        return TC_ELIMIT;
+    uint8_t *bytes = (uint8_t *)(uintptr_t)copy.data;
+    bytes[tc_mutate_draw(mutation, 2, copy.len)] ^= (uint8_t)(1u << tc_mutate_draw(mutation, 3, 8));
+    value.bytes = copy;
+    return tc_fields_set(site->fields, site->name, site->index, &value, mutation->arena);
+}
+
 /* The same field of another message of this type; a list as a whole. */
 static int take_field(struct tc_mutation *mutation, struct tc_fields from, const char *name)
 {

@@ -41,7 +41,8 @@ struct tc_mutation {
 /* Each operator changes `edited` and returns 0, or TC_EUNSUPPORTED; perhaps it changed nothing, which the caller sees.
  */
 typedef int tc_operator_fn(struct tc_mutation *mutation);
-tc_operator_fn tc_mutate_nudge, tc_mutate_value, tc_mutate_empty, tc_mutate_extreme, tc_mutate_substitute;
+tc_operator_fn tc_mutate_nudge, tc_mutate_value, tc_mutate_empty, tc_mutate_extreme, tc_mutate_substitute,
+    tc_mutate_bytes;
 tc_operator_fn tc_mutate_duplicate, tc_mutate_remove, tc_mutate_swap, tc_mutate_repeat, tc_mutate_batch;
 tc_operator_fn tc_mutate_embedded, tc_mutate_forge;
 

@@ -94,6 +94,8 @@ static int prepare(struct tc_trial *trial, struct tc_error *err)
     if (!trial->keys)
         return tc_error_set(err, TC_EMEMORY, "no memory for keys");
     trial->env = (struct tc_protocol_env){.cluster = &trial->cluster, .keys = trial->keys};
+    if (trial->setup.strategy && trial->setup.strategy->settle)
+        trial->env.leader = tc_protocol_dictated_leader;
     settle_world(trial);
     return find_attack(trial, err);
 }
@@ -231,14 +233,28 @@ static int open_script(struct tc_trial *trial, struct tc_error *err)
     return tc_script_load(&config, &trial->script, err);
 }
 
+static struct tc_adversary_config adversary_config(const struct tc_trial *trial)
+{
+    return (struct tc_adversary_config){.protocol = trial->protocol,
+                                        .env = trial->env,
+                                        .ledger = trial->ledger,
+                                        .seed = trial->request->seed,
+                                        .index = trial->request->index,
+                                        .limits = trial->setup.limits};
+}
+
+/* A strategy may dictate who leads: whoever acts in its run, its own handler or a tape, goes by that. */
+static void settle_leaders(struct tc_trial *trial)
+{
+    const struct tc_adversary_class *strategy = trial->setup.strategy;
+    const struct tc_adversary_config config = adversary_config(trial);
+    if (strategy && strategy->settle)
+        strategy->settle(&config, &trial->cluster);
+}
+
 static int open_adversary(struct tc_trial *trial, struct tc_error *err)
 {
-    const struct tc_adversary_config config = {.protocol = trial->protocol,
-                                               .env = trial->env,
-                                               .ledger = trial->ledger,
-                                               .seed = trial->request->seed,
-                                               .index = trial->request->index,
-                                               .limits = trial->setup.limits};
+    const struct tc_adversary_config config = adversary_config(trial);
     trial->adversary = trial->setup.strategy->create(&config);
     return trial->adversary ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the adversary");
 }
@@ -302,6 +318,7 @@ static int run_open(struct tc_trial *trial, struct tc_sim **sim, struct tc_error
         return tc_error_set(err, status, "cannot derive the keys of %u replicas and %u clients", trial->cluster.n,
                             trial->cluster.client_count);
     open_ledger(trial);
+    settle_leaders(trial);
     status = open_handler(trial, &handler, err);
     if (status == 0)
         status = open_judge(trial, handler != NULL, err);

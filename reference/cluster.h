@@ -5,6 +5,8 @@
 
 #include "../proxy/types.h"
 
+#define TC_LEADERS_MAX 64
+
 enum tc_authentication { TC_AUTH_SIGNATURE = 0, TC_AUTH_MAC };
 
 struct tc_cluster {
@@ -19,6 +21,9 @@ struct tc_cluster {
     uint64_t view_timeout_ns;     /* initial view timer; doubles with every failed view */
     uint64_t view_timeout_max_ns; /* the doubling stops here */
     enum tc_authentication request_authentication; /* signatures, or MAC vectors (Aardvark's big MAC weakness) */
+    /* Simulation only: who leads the views 0 … leader_count-1 where tc_protocol_dictated_leader is asked. */
+    uint8_t leaders[TC_LEADERS_MAX];
+    uint32_t leader_count;
 };
 
 /* Fills the fields that are zero: n 4, f ⌊(n-1)/3⌋, checkpoint_interval 128, window 256, batch_max 64, pipeline_max 16,

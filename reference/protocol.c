@@ -28,6 +28,13 @@ int tc_protocol_decode(const struct tc_protocol *protocol, const struct tc_proto
     return rc;
 }
 
+uint16_t tc_protocol_dictated_leader(const struct tc_cluster *cluster, uint64_t view)
+{
+    if (view < cluster->leader_count && view < TC_LEADERS_MAX && cluster->leaders[view] < cluster->n)
+        return cluster->leaders[view];
+    return cluster->n > 0 ? (uint16_t)(view % cluster->n) : TC_NODE_NONE;
+}
+
 uint16_t tc_protocol_leader(const struct tc_protocol *protocol, const struct tc_protocol_env *env, uint64_t view)
 {
     return env->leader ? env->leader(env->cluster, view) : protocol->leader(env->cluster, view);

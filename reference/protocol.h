@@ -205,6 +205,9 @@ const struct tc_protocol *tc_protocol_find(const char *name);
 int tc_protocol_decode(const struct tc_protocol *protocol, const struct tc_protocol_env *env, struct tc_slice frame,
                        struct tc_arena *arena, struct tc_message *m);
 
+/* For env->leader: who the cluster's `leaders` say leads the view; past them the rotation. */
+uint16_t tc_protocol_dictated_leader(const struct tc_cluster *cluster, uint64_t view);
+
 /* env->leader if set, else the protocol's. */
 uint16_t tc_protocol_leader(const struct tc_protocol *protocol, const struct tc_protocol_env *env, uint64_t view);
 

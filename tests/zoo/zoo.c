@@ -60,12 +60,16 @@ static bool listed(const char *const *names, size_t count, const char *name)
     return count == 0;
 }
 
-static void load(const char *protocol, struct tc_scenario *scenario)
+/* Only protocols with replicas of their own can be hunted here. */
+static bool load(const struct options *options, const char *protocol, struct tc_scenario *scenario)
 {
     struct tc_error err = {0};
     char name[TC_NAME_MAX];
+    if (!listed(options->protocols, options->protocol_count, protocol) || !tc_replica_find(protocol))
+        return false;
     snprintf(name, sizeof name, "hunt-%s", protocol);
     must(tc_scenario_load(TC_SOURCE_LUA_DIR, name, scenario, &err), &err);
+    return true;
 }
 
 static struct tc_trial *open_trial(const struct options *options, const struct tc_scenario *scenario,
@@ -165,6 +169,13 @@ static void cell(const char *strategy, int bug, const char *protocol, const stru
     fflush(stdout);
 }
 
+/* A rule that is right where n = 3f+1 can be wrong elsewhere only. */
+static void settle_size(struct tc_scenario *scenario, int bug)
+{
+    scenario->cluster.cluster.n = tc_bugs[bug].number == 1 ? 6 : 4;
+    scenario->cluster.cluster.f = 1;
+}
+
 /* How many bugs no strategy found. */
 static unsigned table(const struct options *options)
 {
@@ -173,13 +184,13 @@ static unsigned table(const struct options *options)
     for (size_t p = 0; tc_protocols[p]; p++) {
         const char *protocol = tc_protocols[p]->name;
         static struct tc_scenario scenario;
-        if (!listed(options->protocols, options->protocol_count, protocol))
+        if (!load(options, protocol, &scenario))
             continue;
-        load(protocol, &scenario);
         for (int bug = 0; bug < TC_BUG_COUNT; bug++) {
             bool found = false;
             if (!tc_bug_applies(bug, protocol) || !listed(options->bugs, options->bug_count, tc_bugs[bug].name))
                 continue;
+            settle_size(&scenario, bug);
             for (size_t s = 0; tc_adversaries[s]; s++) {
                 if (!listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
                     continue;
@@ -197,13 +208,11 @@ static unsigned table(const struct options *options)
 
 /* ---- correct protocols ---- */
 
-static uint64_t correct_runs(const struct options *options, const char *protocol,
+static uint64_t correct_runs(const struct options *options, const char *protocol, const struct tc_scenario *scenario,
                              const struct tc_adversary_class *strategy)
 {
-    static struct tc_scenario scenario;
     uint64_t alarms = 0, decided = 0, bitten = 0;
-    load(protocol, &scenario);
-    struct tc_trial *trial = open_trial(options, &scenario, strategy, 0);
+    struct tc_trial *trial = open_trial(options, scenario, strategy, 0);
     const double begin = now_s();
     for (uint64_t i = 0; i < options->correct; i++) {
         struct tc_trial_result result;
@@ -233,11 +242,14 @@ static uint64_t correct(const struct options *options)
     uint64_t alarms = 0;
     printf("| protocol | strategy | runs | seconds | runs/s | decisions | faults bitten | violations |\n"
            "|--|--|--:|--:|--:|--:|--:|--:|\n");
-    for (size_t p = 0; tc_protocols[p]; p++)
+    for (size_t p = 0; tc_protocols[p]; p++) {
+        static struct tc_scenario scenario;
+        if (!load(options, tc_protocols[p]->name, &scenario))
+            continue;
         for (size_t s = 0; tc_adversaries[s]; s++)
-            if (listed(options->protocols, options->protocol_count, tc_protocols[p]->name) &&
-                listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
-                alarms += correct_runs(options, tc_protocols[p]->name, tc_adversaries[s]);
+            if (listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+                alarms += correct_runs(options, tc_protocols[p]->name, &scenario, tc_adversaries[s]);
+    }
     return alarms;
 }
 
@@ -283,7 +295,10 @@ static int show(const struct options *options)
     const int bug = options->bug_count ? tc_bug_find(options->bugs[0]) : -1;
     const struct tc_adversary_class *strategy =
         tc_adversary_find(options->strategy_count ? options->strategies[0] : "byzzfuzz");
-    load(options->protocol_count ? options->protocols[0] : "pbft", &scenario);
+    if (!load(options, options->protocol_count ? options->protocols[0] : "pbft", &scenario))
+        return 64;
+    if (bug >= 0)
+        settle_size(&scenario, bug);
     struct tc_trial *trial = open_trial(options, &scenario, strategy, bug >= 0 ? TC_BUG_BIT(bug) : 0);
     struct tc_trial_result result;
     const struct tc_trial_request request = {.seed = run_seed(options->show_seed, options->show_index),
