@@ -96,6 +96,7 @@ static int open_engine(struct tc_run *run, struct tc_error *err)
         .ledger = &run->ledger,
         .seed = run->request->seed,
         .observe = !run->request->pass_through,
+        .broadcasts = run->request->simulated,
         .verify_all = run->request->verify_all,
     };
     if (run->protocol->transport && !run->request->simulated &&

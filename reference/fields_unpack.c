@@ -120,6 +120,10 @@ struct reader {
 /* False: it does not end, or is longer than `max` bytes. */
 static inline bool get_varint(struct reader *in, unsigned max, uint64_t *value)
 {
+    if (in->at < in->end && *in->at < 0x80) { /* most are one byte */
+        *value = *in->at++;
+        return true;
+    }
     uint64_t result = 0;
     for (unsigned i = 0; i < max && in->at < in->end; i++) {
         const uint8_t byte = *in->at++;
@@ -215,15 +219,8 @@ static size_t numbers_in(struct tc_slice bytes)
     return count;
 }
 
-static bool has_repeated(const ProtobufCMessageDescriptor *descriptor)
-{
-    for (unsigned i = 0; i < descriptor->n_fields; i++)
-        if (descriptor->fields[i].label == PROTOBUF_C_LABEL_REPEATED)
-            return true;
-    return false;
-}
-
-/* Takes memory for the repeated fields: their elements are counted first, then the counts begin anew. */
+/* Takes memory for the repeated fields, `bytes` being the rest of the message from the first of them on: their elements
+ * are counted, then the counts begin anew. */
 static bool make_room(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
                       ProtobufCMessage *message)
 {
@@ -306,15 +303,22 @@ static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc
     if (!message || !descriptor->message_init)
         return false;
     descriptor->message_init(message);
-    if (has_repeated(descriptor) && !make_room(descriptor, bytes, arena, message))
-        return false;
     struct reader in = {bytes.data, bytes.data + bytes.len};
+    bool has_room = false;
     while (in.at < in.end) {
+        const struct tc_slice rest = {in.at, (size_t)(in.end - in.at)};
         uint64_t tag;
         if (!get_varint(&in, VARINT_MAX_32, &tag))
             return false;
         const ProtobufCFieldDescriptor *field = field_of(descriptor, tag >> 3);
-        if (!field || !put_field(field, (unsigned)(tag & 7), &in, arena, left - 1, message))
+        if (!field)
+            return false;
+        if (field->label == PROTOBUF_C_LABEL_REPEATED && !has_room) {
+            if (!make_room(descriptor, rest, arena, message))
+                return false;
+            has_room = true;
+        }
+        if (!put_field(field, (unsigned)(tag & 7), &in, arena, left - 1, message))
             return false;
     }
     *out = message;
