@@ -40,6 +40,8 @@ static void free_pairs(struct tc_engine *e)
         if (!e->pairs[i])
             continue;
         tc_engine_transport_free(e, e->pairs[i]);
+        tc_bytes_free(&e->pairs[i]->lanes[0].gathered);
+        tc_bytes_free(&e->pairs[i]->lanes[1].gathered);
         free(e->pairs[i]->lanes[0].in);
         free(e->pairs[i]->lanes[1].in);
         free(e->pairs[i]);

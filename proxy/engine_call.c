@@ -135,6 +135,7 @@ static void attack_ends(struct tc_engine *e)
     if (tc_engine_wants(e, TC_CALL_END))
         tc_engine_call(e, TC_CALL_END, NULL, NULL, 0);
     e->attacking = false;
+    tc_engine_gather_flush_all(e);
     tc_engine_heal_all(e);
     tc_engine_hold_drop(e, UINT32_MAX);
     e->faults_dirty = true;

@@ -220,6 +220,9 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
     e->stats.undecodable += !m->decoded && lane->shows != TC_SHOWS_HEARD;
     if (!lane->first_seen && first_frame(e, conn, lane, m))
         return;
+    m = tc_engine_gather(e, conn, m);
+    if (!m)
+        return; /* the first of several frames: the last one brings them all */
     if (m->statement_count > 0)
         follow_view(e, m);
     if (!e->handler || lane->from == TC_NODE_NONE || lane->to == TC_NODE_NONE) {

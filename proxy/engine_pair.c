@@ -80,7 +80,7 @@ static void pair_link_up(struct tc_engine *e, uint32_t conn, struct tc_pair *pai
     link_register(e, conn & ~1u, &pair->lanes[0]);
     link_register(e, conn | 1u, &pair->lanes[1]);
     if (e->protocol->loss == TC_LOSS_RESYNCHRONISED && !e->attacking && tc_links_remove(&e->lost, pair->from, pair->to))
-        e->faults_dirty = true; /* the new connection says again what was lost */
+        e->faults_dirty = true;                /* the new connection says again what was lost */
     if (pair->lanes[0].shows != TC_SHOWS_SAID) /* of a capture's two legs one tells */
         tc_engine_observe(e, TC_OBS_LINK_UP, pair->from, pair->to);
 }
@@ -181,6 +181,8 @@ static void lane_forget(struct tc_engine *e, uint32_t conn, struct tc_lane *lane
 {
     tc_schedule_drop_lane(e->schedule, conn + 1, item_dropped, e);
     tc_engine_hold_drop(e, conn);
+    tc_engine_retire(e, lane->gathered.data);
+    lane->gathered = (struct tc_bytes){0};
     tc_engine_retire(e, lane->in);
     lane->in = NULL;
     lane->in_len = 0;

@@ -68,6 +68,14 @@ struct tc_protocol_env {
     uint16_t (*leader)(const struct tc_cluster *cluster, uint64_t view);
 };
 
+/* What becomes of a frame that may belong to a message of several frames (a proposal and the block it names). */
+enum tc_gather {
+    TC_GATHER_PASS = 0, /* no part of one: it goes on alone, what is kept waits */
+    TC_GATHER_KEEP,     /* the next frame of it: kept */
+    TC_GATHER_WHOLE,    /* the last: what is kept and this are one message */
+    TC_GATHER_LOSE      /* what is kept will not become whole: it goes on as it is, then this is looked at anew */
+};
+
 /* The justification oracle's eyes: what a rule breach looks like. `message` is the offending
  * statement, `rule` a short name ("commit-without-prepared"), `text` the sentence. */
 struct tc_breach {
@@ -127,6 +135,11 @@ struct tc_protocol {
      * from `frame`. TC_EMALFORMED if it does not decode (m then is an `other` without statements), TC_ELIMIT if it
      * needs more than the arena or TC_STATEMENTS_MAX. Signatures are not checked. */
     int (*decode)(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m);
+
+    /* Is `m` part of a message that scripts should see as one? `so_far`: the frames kept on its lane, one after another,
+     * empty at first. Asked only for what traitors say while they attack; frames that were gathered are decoded, encoded
+     * and forwarded as one. NULL: every frame is a message. */
+    enum tc_gather (*gather)(struct tc_slice so_far, const struct tc_message *m);
 
     /* Names the signers that the bytes alone do not tell (an address, or only a signature), once m->from is set; by the
      * keys of env. NULL: decode named them all. See tc_protocol_decode. */

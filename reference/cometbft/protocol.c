@@ -160,14 +160,6 @@ int tc_cometbft_vote_for(const struct tc_message *vote, const struct tc_message 
     return rc ? rc : tc_cometbft_decode(frame, arena, out);
 }
 
-/* What follows a proposal (its parts) is not in it: a second block needs the first one whole. */
-static int perturb(const struct tc_protocol_env *env, const struct tc_message *proposal, uint64_t hash,
-                   bool omit_requests, struct tc_arena *arena, struct tc_message *out, struct tc_error *err)
-{
-    (void)env, (void)proposal, (void)hash, (void)omit_requests, (void)arena, (void)out;
-    return tc_error_set(err, TC_EUNSUPPORTED, "a CometBFT proposal names its block and does not carry it");
-}
-
 static int certificate(const struct tc_message *const *votes, size_t count, struct tc_arena *arena,
                        struct tc_slice *out)
 {
@@ -192,7 +184,8 @@ const struct tc_protocol tc_cometbft = {
     .encode = tc_cometbft_encode,
     .sign = tc_cometbft_sign,
     .verify = tc_cometbft_verify,
-    .perturb = perturb,
+    .gather = tc_cometbft_gather,
+    .perturb = tc_cometbft_perturb,
     .vote_for = tc_cometbft_vote_for,
     .build = tc_cometbft_build,
     .certificate = certificate,

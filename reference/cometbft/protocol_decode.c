@@ -6,9 +6,13 @@
  *   +-------------------+---------+------------------------------------+
  *
  * The wrapper is a protobuf oneof: tag, length, body; read by hand, because what is inside tells us more than the
- * wrapper does. Proposals and votes lie one level deeper. */
+ * wrapper does. Proposals and votes lie one level deeper.
+ *
+ * Where a proposal was gathered with its block (protocol.c), the bytes are several frames: the proposal, then the
+ * parts, which become its embedded statements. */
 #include "../../proxy/cursor.h"
 #include "../../proxy/random.h"
+#include "block.h"
 #include "mconnection.h"
 #include "protocol_parts.h"
 
@@ -168,8 +172,80 @@ static int unpack(uint32_t wire_type, struct tc_slice bytes, struct tc_arena *ar
     return *row < 0 ? TC_EMALFORMED : 0;
 }
 
+/* What one frame holds. */
+struct inside {
+    uint8_t channel;
+    uint32_t number;
+    struct tc_slice bytes; /* of the body, wrapped once more for proposals and votes */
+    int row;
+    ProtobufCMessage *body;
+};
+
+static int look_inside(struct tc_slice frame, struct tc_arena *arena, struct inside *in)
+{
+    *in = (struct inside){.channel = frame.data[TC_CHANNEL_FRAME_HEAD - 1]};
+    in->bytes = (struct tc_slice){frame.data + TC_CHANNEL_FRAME_HEAD, frame.len - TC_CHANNEL_FRAME_HEAD};
+    const bool wrapped = in->channel != TC_COMETBFT_EVIDENCE && in->channel != TC_COMETBFT_NODE_INFO;
+    if (wrapped && !unwrap(in->bytes, &in->number, &in->bytes))
+        return TC_EMALFORMED;
+    return unpack(TC_COMETBFT_TYPE(group_of(in->channel), in->number), in->bytes, arena, &in->row, &in->body);
+}
+
+/* The parts of a block behind its proposal. */
+static int add_parts(struct tc_message *m, uint32_t room, struct tc_slice rest, struct tc_arena *arena)
+{
+    while (rest.len > 0) {
+        const int64_t len = tc_mconnection_frame(rest);
+        struct inside in;
+        if (len <= TC_CHANNEL_FRAME_HEAD || m->statement_count == room)
+            return TC_EMALFORMED;
+        const int rc = look_inside((struct tc_slice){rest.data, (size_t)len}, arena, &in);
+        if (rc != 0)
+            return rc;
+        if (tc_cometbft_rows[in.row].wire_type != TC_COMETBFT_TYPE_BLOCK_PART)
+            return TC_EMALFORMED;
+        struct tc_statement *s = &m->statements[m->statement_count++];
+        *s = (struct tc_statement){.origin = TC_ORIGIN_EMBEDDED, .type = (uint8_t)in.row, .body = in.bytes};
+        s->fields = (struct tc_fields){tc_cometbft_rows[in.row].descriptor, in.body};
+        tc_cometbft_read_neutral(s);
+        rest = (struct tc_slice){rest.data + len, rest.len - (size_t)len};
+    }
+    return 0;
+}
+
+static int decode_statements(struct tc_slice first, struct tc_slice rest, struct tc_arena *arena, struct tc_message *m)
+{
+    struct inside in;
+    const int rc = look_inside(first, arena, &in);
+    if (rc != 0)
+        return rc;
+    if (rest.len > 0 && tc_cometbft_rows[in.row].wire_type != TC_COMETBFT_TYPE_PROPOSAL)
+        return TC_EMALFORMED;
+    struct tc_statement s = {.parent = PARENT_NONE, .type = (uint8_t)in.row, .body = in.bytes};
+    s.fields = (struct tc_fields){tc_cometbft_rows[in.row].descriptor, in.body};
+    const Cometbft__EvidenceList *evidence = evidence_of(&s);
+    const size_t pieces = evidence ? evidence->n_evidence : 0;
+    const uint32_t room =
+        rest.len > 0 ? 1 + TC_BLOCK_PARTS_MAX : 1 + 2 * (uint32_t)(pieces < EVIDENCE_MAX ? pieces : EVIDENCE_MAX);
+    Cometbft__Wrapper *wrapper = tc_arena_alloc(arena, sizeof *wrapper);
+    m->statements = tc_arena_alloc(arena, room * sizeof *m->statements);
+    if (!wrapper || !m->statements)
+        return TC_ELIMIT;
+    cometbft__wrapper__init(wrapper);
+    wrapper->channel = in.channel;
+    wrapper->number = in.number;
+    m->envelope.base = wrapper;
+    m->statements[0] = s;
+    m->statement_count = 1;
+    m->type = tc_cometbft_rows[in.row].name;
+    tc_cometbft_read_neutral(&m->statements[0]);
+    add_evidence(m, room, evidence);
+    return add_parts(m, room, rest, arena);
+}
+
 int tc_cometbft_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
 {
+    const int64_t len = tc_mconnection_frame(frame);
     m->frame = frame;
     m->decoded = false;
     m->sender = TC_NODE_NONE;
@@ -177,48 +253,26 @@ int tc_cometbft_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_
     m->envelope = (struct tc_fields){&cometbft__wrapper__descriptor, NULL};
     m->statements = NULL;
     m->statement_count = 0;
-    if (tc_mconnection_frame(frame) != (int64_t)frame.len)
-        return TC_EMALFORMED;
-    const uint8_t channel = frame.data[TC_CHANNEL_FRAME_HEAD - 1];
-    struct tc_slice bytes = {frame.data + TC_CHANNEL_FRAME_HEAD, frame.len - TC_CHANNEL_FRAME_HEAD};
-    uint32_t number = 0;
-    ProtobufCMessage *body = NULL;
-    int row;
-    const bool wrapped = channel != TC_COMETBFT_EVIDENCE && channel != TC_COMETBFT_NODE_INFO;
-    if (wrapped && !unwrap(bytes, &number, &bytes))
-        return TC_EMALFORMED;
-    const int rc = unpack(TC_COMETBFT_TYPE(group_of(channel), number), bytes, arena, &row, &body);
-    if (rc != 0)
+    const int rc = len < TC_CHANNEL_FRAME_HEAD
+                       ? TC_EMALFORMED
+                       : decode_statements((struct tc_slice){frame.data, (size_t)len},
+                                           (struct tc_slice){frame.data + len, frame.len - (size_t)len}, arena, m);
+    if (rc != 0) {
+        m->type = "other";
+        m->statements = NULL;
+        m->statement_count = 0;
         return rc;
-    struct tc_statement first = {.parent = PARENT_NONE, .type = (uint8_t)row, .body = bytes};
-    first.fields = (struct tc_fields){tc_cometbft_rows[row].descriptor, body};
-    const Cometbft__EvidenceList *evidence = evidence_of(&first);
-    const size_t pieces = evidence ? evidence->n_evidence : 0;
-    const uint32_t room = 1 + 2 * (uint32_t)(pieces < EVIDENCE_MAX ? pieces : EVIDENCE_MAX);
-    Cometbft__Wrapper *wrapper = tc_arena_alloc(arena, sizeof *wrapper);
-    m->statements = tc_arena_alloc(arena, room * sizeof *m->statements);
-    if (!wrapper || !m->statements)
-        return TC_ELIMIT;
-    cometbft__wrapper__init(wrapper);
-    wrapper->channel = channel;
-    wrapper->number = number;
-    m->envelope.base = wrapper;
-    m->statements[0] = first;
-    m->statement_count = 1;
-    tc_cometbft_read_neutral(&m->statements[0]);
-    add_evidence(m, room, evidence);
+    }
     m->decoded = true;
-    m->type = tc_cometbft_rows[row].name;
     return 0;
 }
 
-int tc_cometbft_encode(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *frame)
+/* One frame: its head, the wrapper around the body, and the body. */
+static int encode_one(uint8_t channel, uint32_t number, const struct tc_fields *fields, struct tc_arena *arena,
+                      struct tc_slice *frame)
 {
     struct tc_slice body;
-    if (!m->decoded || m->statement_count == 0 || !m->envelope.base)
-        return TC_EMALFORMED;
-    const Cometbft__Wrapper *wrapper = m->envelope.base;
-    const int rc = tc_fields_pack(m->statements[0].fields.base, arena, &body);
+    const int rc = tc_fields_pack(fields->base, arena, &body);
     if (rc != 0)
         return rc;
     const size_t room = body.len + TC_CHANNEL_FRAME_HEAD + 24; /* head, and two tags with their lengths */
@@ -227,15 +281,15 @@ int tc_cometbft_encode(const struct tc_message *m, struct tc_arena *arena, struc
         return TC_ELIMIT;
     uint8_t inner[12];
     struct tc_writer nested = tc_writer_into(inner, sizeof inner);
-    if (is_nested(TC_COMETBFT_TYPE(group_of((uint8_t)wrapper->channel), wrapper->number))) {
+    if (is_nested(TC_COMETBFT_TYPE(group_of(channel), number))) {
         tc_writer_u8(&nested, 1 << 3 | 2);
         tc_writer_varint(&nested, body.len);
     }
     const struct tc_slice nested_head = tc_writer_bytes(&nested);
     struct tc_writer w = tc_writer_into(bytes + 4, room - 4);
-    tc_writer_u8(&w, (uint8_t)wrapper->channel);
-    if (wrapper->number > 0) {
-        tc_writer_varint(&w, (uint64_t)wrapper->number << 3 | 2);
+    tc_writer_u8(&w, channel);
+    if (number > 0) {
+        tc_writer_varint(&w, (uint64_t)number << 3 | 2);
         tc_writer_varint(&w, nested_head.len + body.len);
     }
     tc_writer_slice(&w, nested_head);
@@ -245,4 +299,33 @@ int tc_cometbft_encode(const struct tc_message *m, struct tc_arena *arena, struc
     tc_writer_u32(&head, (uint32_t)len);
     *frame = (struct tc_slice){bytes, len + 4};
     return tc_writer_ok(&w) ? 0 : TC_ELIMIT;
+}
+
+static bool is_part(const struct tc_statement *s)
+{
+    return s->fields.base && s->fields.descriptor == (const void *)&cometbft__block_part__descriptor;
+}
+
+int tc_cometbft_encode(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *frame)
+{
+    if (!m->decoded || m->statement_count == 0 || !m->envelope.base)
+        return TC_EMALFORMED;
+    const Cometbft__Wrapper *wrapper = m->envelope.base;
+    int rc = encode_one((uint8_t)wrapper->channel, wrapper->number, &m->statements[0].fields, arena, frame);
+    for (uint32_t i = 1; rc == 0 && i < m->statement_count; i++) {
+        struct tc_slice part, before = *frame;
+        if (!is_part(&m->statements[i]))
+            continue;
+        rc = encode_one((uint8_t)wrapper->channel, TC_COMETBFT_TYPE_BLOCK_PART & 0xff, &m->statements[i].fields, arena,
+                        &part);
+        uint8_t *both = rc == 0 ? tc_arena_alloc(arena, before.len + part.len) : NULL;
+        if (rc == 0 && !both)
+            return TC_ELIMIT;
+        if (rc == 0) {
+            memcpy(both, before.data, before.len);
+            memcpy(both + before.len, part.data, part.len);
+            *frame = (struct tc_slice){both, before.len + part.len};
+        }
+    }
+    return rc;
 }

@@ -18,6 +18,7 @@
 #define TC_COMETBFT_TYPE(group, number) ((uint32_t)(group) << 8 | (number))
 #define TC_COMETBFT_TYPE_PROPOSAL       TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 3)
 #define TC_COMETBFT_TYPE_VOTE           TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 6)
+#define TC_COMETBFT_TYPE_BLOCK_PART     TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 5)
 
 /* SignedMsgType */
 #define TC_COMETBFT_PREVOTE   1u
@@ -41,6 +42,9 @@ int tc_cometbft_sign(const struct tc_protocol_env *env, const struct tc_message 
 int tc_cometbft_verify(const struct tc_protocol_env *env, const struct tc_statement *s);
 int tc_cometbft_vote_for(const struct tc_message *vote, const struct tc_message *proposal, struct tc_arena *arena,
                          struct tc_message *out);
+int tc_cometbft_perturb(const struct tc_protocol_env *env, const struct tc_message *proposal, uint64_t hash,
+                        bool omit_requests, struct tc_arena *arena, struct tc_message *out, struct tc_error *err);
+enum tc_gather tc_cometbft_gather(struct tc_slice so_far, const struct tc_message *m);
 int tc_cometbft_build(const char *type, struct tc_arena *arena, struct tc_message *out);
 
 /* Sets kind, phase, view, sequence, value and slot of a statement from its fields. */

@@ -293,15 +293,17 @@ int tc_cometbft_sign(const struct tc_protocol_env *env, const struct tc_message 
     if (!tc_keyring_has_secret(env->keys, node))
         return TC_EKEY;
     struct tc_message copy = *m;
-    struct tc_statement first = m->statements[0];
-    first.fields = tc_fields_copy(first.fields, arena);
-    copy.statements = &first;
-    copy.statement_count = 1;
-    if (!first.fields.base)
+    copy.statements = tc_arena_alloc(arena, m->statement_count * sizeof *copy.statements);
+    if (!copy.statements)
         return TC_ELIMIT;
-    int rc = is_vote(&first)       ? sign_vote(env, first.fields.base, node, arena)
-             : is_proposal(&first) ? sign_proposal(env, first.fields.base, node, arena)
-                                   : 0; /* nothing else is signed: the link's encryption speaks for its sender */
+    memcpy(copy.statements, m->statements, m->statement_count * sizeof *copy.statements);
+    struct tc_statement *first = &copy.statements[0];
+    first->fields = tc_fields_copy(first->fields, arena);
+    if (!first->fields.base)
+        return TC_ELIMIT;
+    int rc = is_vote(first)       ? sign_vote(env, first->fields.base, node, arena)
+             : is_proposal(first) ? sign_proposal(env, first->fields.base, node, arena)
+                                  : 0; /* nothing else is signed: the link's encryption speaks for its sender */
     if (rc == 0)
         rc = tc_cometbft_encode(&copy, arena, &frame);
     if (rc != 0)

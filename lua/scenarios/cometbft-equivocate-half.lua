@@ -1,0 +1,8 @@
+return scenario "cometbft-equivocate-half" {
+  summary  = "A CometBFT proposer shows half of its peers another block, and votes for each where it was shown.",
+  protocol = "cometbft",
+  cluster  = reference { n = 4, clients = 0, id = "turncoat", view_timeout = 1 },
+  attack   = "equivocate-half",
+  phases   = { before = 1, during = 4, after = 1 },
+  expect   = { verdict = "holds", evidence = true },
+}

@@ -1,0 +1,161 @@
+/* A second proposal: the block it names must be whole, so a traitor's proposal is gathered with the parts that follow
+ * it on the same link before a script sees it. */
+#include "block.h"
+#include "mconnection.h"
+
+#include <string.h>
+
+/* ---- gathering ---- */
+
+/* A decoded proposal at the start of `frames`, without an arena of its own: only what gathering asks for. */
+struct begun {
+    int64_t height;
+    int32_t round;
+    uint32_t total, parts;
+};
+
+static bool read_begun(struct tc_slice frames, struct begun *begun)
+{
+    struct tc_arena arena;
+    struct tc_message m = {0};
+    tc_arena_init(&arena, TC_FRAME_MAX * 2);
+    const bool ok = tc_cometbft_decode(frames, &arena, &m) == 0 &&
+                    m.statements[0].fields.descriptor == (const void *)&cometbft__proposal__descriptor;
+    if (ok) {
+        const Cometbft__Proposal *proposal = m.statements[0].fields.base;
+        const Cometbft__PartSetHeader *header = proposal->block_id ? proposal->block_id->part_set_header : NULL;
+        *begun = (struct begun){proposal->height, proposal->round, header ? header->total : 0, m.statement_count - 1};
+    }
+    tc_arena_free(&arena);
+    return ok;
+}
+
+enum tc_gather tc_cometbft_gather(struct tc_slice so_far, const struct tc_message *m)
+{
+    const struct tc_statement *s = m->statement_count > 0 ? &m->statements[0] : NULL;
+    const bool proposal = s && s->fields.descriptor == (const void *)&cometbft__proposal__descriptor;
+    const bool part = s && s->fields.descriptor == (const void *)&cometbft__block_part__descriptor;
+    const bool step = s && s->fields.descriptor == (const void *)&cometbft__new_round_step__descriptor;
+    struct begun begun;
+    if (so_far.len == 0) {
+        const Cometbft__Proposal *p = proposal ? s->fields.base : NULL;
+        const Cometbft__PartSetHeader *header = p && p->block_id ? p->block_id->part_set_header : NULL;
+        const bool fits = header && header->total > 0 && header->total <= TC_BLOCK_PARTS_MAX;
+        return proposal && s->signer == m->from && fits ? TC_GATHER_KEEP : TC_GATHER_PASS;
+    }
+    if (!read_begun(so_far, &begun) || proposal)
+        return TC_GATHER_LOSE;
+    if (step) { /* the node has moved on: nothing more of that block will come */
+        const Cometbft__NewRoundStep *at = s->fields.base;
+        const bool later = at->height > begun.height || (at->height == begun.height && at->round > begun.round);
+        return later ? TC_GATHER_LOSE : TC_GATHER_PASS;
+    }
+    if (!part)
+        return TC_GATHER_PASS;
+    const Cometbft__BlockPart *block_part = s->fields.base;
+    if (block_part->height != begun.height || block_part->round != begun.round)
+        return TC_GATHER_PASS;
+    return begun.parts + 1 == begun.total ? TC_GATHER_WHOLE : TC_GATHER_KEEP;
+}
+
+/* ---- the other block ---- */
+
+/* The block whose parts were gathered, in their order. */
+static int assemble(const struct tc_message *m, struct tc_arena *arena, Cometbft__Block **block)
+{
+    const uint32_t total = m->statement_count - 1;
+    size_t len = 0;
+    uint8_t *bytes = tc_arena_alloc(arena, (size_t)total * TC_BLOCK_PART_SIZE + 1);
+    if (!bytes)
+        return TC_ELIMIT;
+    for (uint32_t index = 0; index < total; index++) {
+        const Cometbft__Part *found = NULL;
+        for (uint32_t i = 1; i <= total; i++) {
+            const Cometbft__BlockPart *part = m->statements[i].fields.base;
+            if (part->part && part->part->index == index)
+                found = part->part;
+        }
+        if (!found || found->bytes.len > TC_BLOCK_PART_SIZE)
+            return TC_EMALFORMED;
+        memcpy(bytes + len, found->bytes.data, found->bytes.len);
+        len += found->bytes.len;
+    }
+    ProtobufCMessage *base = NULL;
+    const int rc = tc_fields_unpack(&cometbft__block__descriptor, (struct tc_slice){bytes, len}, arena, &base);
+    *block = (Cometbft__Block *)(void *)base;
+    return rc;
+}
+
+/* Does the block hash to what the proposal names? If not, we do not understand it and must not touch it. */
+static bool is_understood(const struct tc_statement *s, const Cometbft__Block *block, struct tc_arena *arena)
+{
+    uint8_t hash[32];
+    return s->value.state == TC_VALUE_BYTES && tc_cometbft_header_hash(block->header, arena, hash) == 0 &&
+           memcmp(hash, s->value.bytes, sizeof hash) == 0;
+}
+
+/* The message of proposal and parts for `block`. */
+static int propose(const struct tc_message *like, const Cometbft__Block *block, struct tc_arena *arena,
+                   struct tc_message *out)
+{
+    struct tc_slice bytes, frame;
+    size_t count;
+    Cometbft__Part *parts;
+    Cometbft__BlockID *id = tc_arena_alloc(arena, sizeof *id);
+    Cometbft__PartSetHeader *header = tc_arena_alloc(arena, sizeof *header);
+    uint8_t *hash = tc_arena_alloc(arena, 32);
+    struct tc_fields fields = tc_fields_copy(like->statements[0].fields, arena);
+    if (!id || !header || !hash || !fields.base || tc_fields_pack(&block->base, arena, &bytes))
+        return TC_ELIMIT;
+    cometbft__block_id__init(id);
+    cometbft__part_set_header__init(header);
+    if (tc_cometbft_block_parts(bytes, arena, &parts, &count, header) ||
+        tc_cometbft_header_hash(block->header, arena, hash))
+        return TC_ELIMIT;
+    id->hash = (ProtobufCBinaryData){32, hash};
+    id->part_set_header = header;
+    Cometbft__Proposal *proposal = fields.base;
+    proposal->block_id = id;
+    struct tc_message m = *like;
+    m.statement_count = 1 + (uint32_t)count;
+    m.statements = tc_arena_alloc(arena, m.statement_count * sizeof *m.statements);
+    Cometbft__BlockPart *block_parts = tc_arena_alloc(arena, count * sizeof *block_parts);
+    if (!m.statements || !block_parts)
+        return TC_ELIMIT;
+    m.statements[0] = like->statements[0];
+    m.statements[0].fields = fields;
+    for (size_t i = 0; i < count; i++) {
+        cometbft__block_part__init(&block_parts[i]);
+        block_parts[i].height = proposal->height;
+        block_parts[i].round = proposal->round;
+        block_parts[i].part = &parts[i];
+        m.statements[1 + i] = (struct tc_statement){.fields = {&cometbft__block_part__descriptor, &block_parts[i]}};
+    }
+    const int rc = tc_cometbft_encode(&m, arena, &frame);
+    *out = (struct tc_message){.from = like->from, .to = like->to, .conn = like->conn, .touched = true};
+    return rc ? rc : tc_cometbft_decode(frame, arena, out);
+}
+
+int tc_cometbft_perturb(const struct tc_protocol_env *env, const struct tc_message *proposal, uint64_t hash,
+                        bool omit_requests, struct tc_arena *arena, struct tc_message *out, struct tc_error *err)
+{
+    (void)env;
+    Cometbft__Block *block;
+    if (!proposal->decoded ||
+        proposal->statements[0].fields.descriptor != (const void *)&cometbft__proposal__descriptor)
+        return tc_error_set(err, TC_EUNSUPPORTED, "a %s proposes nothing", proposal->type);
+    if (proposal->statement_count < 2)
+        return tc_error_set(err, TC_EUNSUPPORTED, "the block of this proposal is not known: a traitor's own is");
+    int rc = assemble(proposal, arena, &block);
+    if (rc)
+        return tc_error_set(err, TC_EUNSUPPORTED, "the parts of the proposal are no block");
+    if (!is_understood(&proposal->statements[0], block, arena))
+        return tc_error_set(err, TC_EUNSUPPORTED, "the block does not hash to what the proposal names");
+    rc = tc_cometbft_block_change(block, hash, omit_requests, arena);
+    if (rc)
+        return tc_error_set(err, rc, "%s",
+                            rc == TC_EUNSUPPORTED ? "the block has no transactions to leave out"
+                                                  : "the second block does not fit");
+    rc = propose(proposal, block, arena, out);
+    return rc ? tc_error_set(err, rc, "the second proposal cannot be encoded") : 0;
+}
