@@ -102,13 +102,14 @@ static void say_both(struct tc_text *t, const struct tc_oracle_env *env, const s
     tc_text_add(t, " signed both");
 }
 
+/* The votes for one side, as the replica that executed it was offered them. */
 static void attach(const struct tc_oracle_env *env, const struct side *side, uint32_t most, struct tc_finding *f)
 {
     for (uint8_t column = 0; column < tc_votes_column_count(env->votes); column++) {
         struct tc_nodeset signers = tc_votes_signers(env->votes, side->slot, column, side->value, false);
         for (uint32_t i = 0; i < TC_REPLICAS_MAX && f->evidence_count < most; i++)
             if (tc_nodeset_has(&signers, i))
-                tc_finding_vote(f, env, side->slot, column, side->value, (uint16_t)i);
+                tc_finding_vote_to(f, env, side->slot, column, side->value, (uint16_t)i, side->fact->node);
     }
 }
 

@@ -55,6 +55,18 @@ static void add_vote_words(struct tc_text *t, const char *name, uint16_t signer,
     tc_text_value(t, value);
 }
 
+bool tc_finding_vote_to(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slot *slot, uint8_t column,
+                        uint8_t value, uint16_t signer, uint16_t to)
+{
+    const bool offered = tc_votes_offered(env->votes, slot, column, value, signer, to);
+    if (!tc_finding_vote(f, env, slot, column, value, signer))
+        return false;
+    struct tc_evidence *last = &f->evidence[f->evidence_count - 1];
+    if (offered && last->from == signer)
+        last->to = to;
+    return true;
+}
+
 bool tc_finding_vote(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slot *slot, uint8_t column,
                      uint8_t value, uint16_t signer)
 {

@@ -71,7 +71,7 @@ static void bucket_settle(struct tc_metrics *m)
     bucket->latency_max_ns = m->bucket_latency.count ? m->bucket_latency.max_ns : 0;
 }
 
-struct tc_metrics_bucket *metrics_bucket(struct tc_metrics *m, uint64_t now_ns)
+struct tc_metrics_bucket *tc_metrics_bucket_at(struct tc_metrics *m, uint64_t now_ns)
 {
     if (m->bucket_count > 0 && now_ns >= m->bucket_begin_ns && now_ns - m->bucket_begin_ns < m->bucket_ns)
         return &m->buckets[m->bucket_count - 1];
@@ -88,7 +88,7 @@ struct tc_metrics_bucket *metrics_bucket(struct tc_metrics *m, uint64_t now_ns)
     return &m->buckets[index];
 }
 
-const struct decisions *metrics_decisions(const struct tc_metrics *m)
+const struct decisions *tc_metrics_decisions(const struct tc_metrics *m)
 {
     return m->lines.first_ns != TC_NEVER_NS ? &m->lines : &m->wire;
 }
@@ -108,7 +108,7 @@ static void note_recovery(struct tc_metrics *m, const struct decisions *decision
     }
 }
 
-void metrics_decided(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns)
+void tc_metrics_decided(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns)
 {
     if (decisions->first_ns == TC_NEVER_NS)
         decisions->first_ns = now_ns;
@@ -116,13 +116,13 @@ void metrics_decided(struct tc_metrics *m, struct decisions *decisions, uint64_t
         note_recovery(m, decisions, now_ns);
     decisions->last_ns = now_ns;
     decisions->count[m->phase]++;
-    metrics_bucket(m, now_ns)->decisions++;
+    tc_metrics_bucket_at(m, now_ns)->decisions++;
 }
 
-void metrics_latency(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns, uint64_t latency_ns)
+void tc_metrics_add_latency(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns, uint64_t latency_ns)
 {
     tc_histogram_add(&decisions->latency[m->phase], latency_ns);
-    metrics_bucket(m, now_ns);
+    tc_metrics_bucket_at(m, now_ns);
     tc_histogram_add(&m->bucket_latency, latency_ns);
 }
 
@@ -131,7 +131,7 @@ static void observe_message(struct tc_metrics *m, const struct tc_observation *o
     const struct tc_message *message = observation->message.message;
     if (observation->message.said) {
         enum tc_kind kind = message->statement_count ? message->statements[0].kind : TC_KIND_OTHER;
-        struct tc_metrics_bucket *bucket = metrics_bucket(m, observation->time_ns);
+        struct tc_metrics_bucket *bucket = tc_metrics_bucket_at(m, observation->time_ns);
         bucket->messages++;
         bucket->bytes += message->frame.len;
         if (message->from < m->n && message->to < m->n) { /* between replicas: what the formulas speak of */
@@ -139,7 +139,7 @@ static void observe_message(struct tc_metrics *m, const struct tc_observation *o
             m->bytes[m->phase][kind] += message->frame.len;
         }
     }
-    metrics_statements(m, observation);
+    tc_metrics_statements(m, observation);
 }
 
 /* The first execution line: from now on lines count, and what the votes had told before is not counted twice. */
@@ -166,12 +166,12 @@ static void observe_executed(struct tc_metrics *m, const struct tc_observation *
         row->first_seen = true;
         if (m->lines.first_ns == TC_NEVER_NS)
             forget_wire(m);
-        metrics_decided(m, &m->lines, observation->time_ns);
+        tc_metrics_decided(m, &m->lines, observation->time_ns);
         uint64_t operations = 0;
         for (uint32_t i = 0; i < observation->executed.operation_count; i++)
             operations += observation->executed.operations[i].fresh;
         m->operations[m->phase] += operations;
-        metrics_bucket(m, observation->time_ns)->operations += operations;
+        tc_metrics_bucket_at(m, observation->time_ns)->operations += operations;
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < SIGNER_WORDS; i++)
@@ -180,7 +180,7 @@ static void observe_executed(struct tc_metrics *m, const struct tc_observation *
         return;
     row->latency_known = true;
     if (row->proposed_ns)
-        metrics_latency(m, &m->lines, observation->time_ns, observation->time_ns + 1 - row->proposed_ns);
+        tc_metrics_add_latency(m, &m->lines, observation->time_ns, observation->time_ns + 1 - row->proposed_ns);
 }
 
 static void observe_view(struct tc_metrics *m, const struct tc_observation *observation)
@@ -188,7 +188,7 @@ static void observe_view(struct tc_metrics *m, const struct tc_observation *obse
     if (observation->view.active && observation->view.view > m->view) {
         m->view = observation->view.view;
         m->view_changes[m->phase]++;
-        metrics_bucket(m, observation->time_ns)->view_changes++;
+        tc_metrics_bucket_at(m, observation->time_ns)->view_changes++;
     }
     if (observation->view.timeout_ns > m->timeout_max_ns)
         m->timeout_max_ns = observation->view.timeout_ns;
@@ -256,7 +256,7 @@ void tc_metrics_observe(struct tc_metrics *m, const struct tc_observation *obser
     }
 }
 
-uint64_t metrics_phase_ns(const struct tc_metrics *m, enum tc_run_phase phase)
+uint64_t tc_metrics_phase_ns(const struct tc_metrics *m, enum tc_run_phase phase)
 {
     uint64_t begin_ns = m->begin_ns[phase];
     if (begin_ns == TC_NEVER_NS)
@@ -270,7 +270,7 @@ uint64_t metrics_phase_ns(const struct tc_metrics *m, enum tc_run_phase phase)
 
 void tc_metrics_now(const struct tc_metrics *m, uint64_t now_ns, struct tc_metrics_now *out)
 {
-    const struct decisions *decisions = metrics_decisions(m);
+    const struct decisions *decisions = tc_metrics_decisions(m);
     *out = (struct tc_metrics_now){.phase = m->phase,
                                    .phase_begin_ns = m->begin_ns[m->phase],
                                    .view = m->view_count > 0 ? m->view : m->wire_view,
@@ -290,7 +290,7 @@ void tc_metrics_finish(struct tc_metrics *m, uint64_t now_ns)
     bucket_settle(m);
     m->end_ns = now_ns;
     m->finished = true;
-    metrics_list(m);
+    tc_metrics_make_list(m);
 }
 
 const struct tc_metrics_bucket *tc_metrics_series(const struct tc_metrics *m, size_t *count, uint64_t *bucket_ns)
@@ -319,7 +319,7 @@ uint64_t tc_metrics_recovered_ns(const struct tc_metrics *m)
 const struct tc_histogram *tc_metrics_latency(const struct tc_metrics *m, enum tc_run_phase phase)
 {
     assert((unsigned)phase < TC_RUN_PHASE_COUNT);
-    return &metrics_decisions(m)->latency[phase];
+    return &tc_metrics_decisions(m)->latency[phase];
 }
 
 const struct tc_histogram *tc_metrics_client_latency(const struct tc_metrics *m, enum tc_run_phase phase)

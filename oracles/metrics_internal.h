@@ -78,22 +78,22 @@ struct tc_metrics {
 };
 
 /* The bucket of a moment; the last one if the run is longer than there are buckets. */
-struct tc_metrics_bucket *metrics_bucket(struct tc_metrics *m, uint64_t now_ns);
+struct tc_metrics_bucket *tc_metrics_bucket_at(struct tc_metrics *m, uint64_t now_ns);
 
 /* A message was said: proposals and votes (metrics_slots.c). */
-void metrics_statements(struct tc_metrics *m, const struct tc_observation *observation);
+void tc_metrics_statements(struct tc_metrics *m, const struct tc_observation *observation);
 
 /* A decision with its latency, or TC_NEVER_NS if that is not known. */
-void metrics_decided(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns);
-void metrics_latency(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns, uint64_t latency_ns);
+void tc_metrics_decided(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns);
+void tc_metrics_add_latency(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns, uint64_t latency_ns);
 
 /* Lines if there were any, else the wire. */
-const struct decisions *metrics_decisions(const struct tc_metrics *m);
+const struct decisions *tc_metrics_decisions(const struct tc_metrics *m);
 
 /* Length of a phase so far. */
-uint64_t metrics_phase_ns(const struct tc_metrics *m, enum tc_run_phase phase);
+uint64_t tc_metrics_phase_ns(const struct tc_metrics *m, enum tc_run_phase phase);
 
 /* Makes the list of scalars (metrics_report.c). */
-void metrics_list(struct tc_metrics *m);
+void tc_metrics_make_list(struct tc_metrics *m);
 
 #endif

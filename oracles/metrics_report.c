@@ -36,7 +36,7 @@ static double per_second(uint64_t count, uint64_t duration_ns)
 
 static void add_messages(struct tc_metrics *m, enum tc_run_phase phase, const char *phase_tags)
 {
-    uint64_t decisions = metrics_decisions(m)->count[phase];
+    uint64_t decisions = tc_metrics_decisions(m)->count[phase];
     uint64_t messages = 0;
     uint64_t bytes = 0;
     for (int kind = 0; kind < TC_KIND_COUNT; kind++) {
@@ -74,8 +74,8 @@ static void add_phase(struct tc_metrics *m, enum tc_run_phase phase)
         return;
     char tags[96];
     snprintf(tags, sizeof tags, "phase:%s", tc_run_phase_name(phase));
-    const struct decisions *decisions = metrics_decisions(m);
-    uint64_t duration_ns = metrics_phase_ns(m, phase);
+    const struct decisions *decisions = tc_metrics_decisions(m);
+    uint64_t duration_ns = tc_metrics_phase_ns(m, phase);
     add_histogram(m, "decision_latency", tags, &decisions->latency[phase]);
     add_histogram(m, "client_latency", tags, &m->client_latency[phase]);
     add(m, "decisions", tags, "count", (double)decisions->count[phase], "");
@@ -105,7 +105,7 @@ static void add_recovery(struct tc_metrics *m, const struct decisions *decisions
 /* Sums over the phases of the run proper: what comes after its end is shutting down. */
 static void add_whole(struct tc_metrics *m)
 {
-    const struct decisions *decisions = metrics_decisions(m);
+    const struct decisions *decisions = tc_metrics_decisions(m);
     uint64_t count = 0;
     uint64_t operations = 0;
     uint64_t changes = 0;
@@ -116,7 +116,7 @@ static void add_whole(struct tc_metrics *m)
         operations += m->operations[phase];
         changes += m->view_changes[phase];
         failures += m->client_failures[phase];
-        duration_ns += metrics_phase_ns(m, phase);
+        duration_ns += tc_metrics_phase_ns(m, phase);
     }
     add(m, "decisions", "", "count", (double)count, "");
     add(m, "decisions", "", "rate", per_second(count, duration_ns), "1/s");
@@ -131,7 +131,7 @@ static void add_whole(struct tc_metrics *m)
     add_recovery(m, decisions);
 }
 
-void metrics_list(struct tc_metrics *m)
+void tc_metrics_make_list(struct tc_metrics *m)
 {
     m->list_count = 0;
     add_whole(m);

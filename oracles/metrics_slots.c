@@ -64,9 +64,9 @@ static void quorum(struct tc_metrics *m, const struct tc_statement *s, uint64_t 
     if (m->lines.first_ns != TC_NEVER_NS || sequence->on_wire)
         return;
     sequence->on_wire = true;
-    metrics_decided(m, &m->wire, now_ns);
+    tc_metrics_decided(m, &m->wire, now_ns);
     if (sequence->proposed_ns)
-        metrics_latency(m, &m->wire, now_ns, now_ns + 1 - sequence->proposed_ns);
+        tc_metrics_add_latency(m, &m->wire, now_ns, now_ns + 1 - sequence->proposed_ns);
 }
 
 static void voted(struct tc_metrics *m, const struct tc_statement *s, uint64_t now_ns)
@@ -96,7 +96,7 @@ static void led(struct tc_metrics *m, const struct tc_statement *s)
     m->wire_view_known = true;
 }
 
-void metrics_statements(struct tc_metrics *m, const struct tc_observation *observation)
+void tc_metrics_statements(struct tc_metrics *m, const struct tc_observation *observation)
 {
     const struct tc_message *message = observation->message.message;
     if (!observation->message.said || message->from >= m->n || message->statement_count == 0)

@@ -50,6 +50,10 @@ struct tc_text tc_finding_fact(struct tc_finding *f, uint64_t time_ns, uint16_t 
 bool tc_finding_vote(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slot *slot, uint8_t column,
                      uint8_t value, uint16_t signer);
 
+/* The same, shown as it was offered to `to` if it was: by the first copy of what its signer told others too. */
+bool tc_finding_vote_to(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slot *slot, uint8_t column,
+                        uint8_t value, uint16_t signer, uint16_t to);
+
 /* Describes a statement: "prepare of replica 2 for view 0, sequence 1,913: 9c41…e0". */
 void tc_finding_describe(struct tc_text *t, const struct tc_oracle_env *env, const struct tc_statement *s,
                          const char *name);

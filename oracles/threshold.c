@@ -232,7 +232,7 @@ static int histogram_gather(const struct tc_metrics *m, const struct selector *s
     bool client = strcmp(s->name, "client_latency") == 0;
     for (int i = 0; i < TC_RUN_ENDED; i++)
         if (phase == TC_RUN_PHASE_COUNT || phase == i)
-            tc_histogram_merge(out, client ? &m->client_latency[i] : &metrics_decisions(m)->latency[i]);
+            tc_histogram_merge(out, client ? &m->client_latency[i] : &tc_metrics_decisions(m)->latency[i]);
     return 0;
 }
 

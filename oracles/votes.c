@@ -54,7 +54,7 @@ struct tc_votes *tc_votes_new(const struct tc_protocol *protocol, const struct t
     votes->quorum = tc_protocol_quorum(protocol, env->cluster);
     votes->words = (votes->n + 63) / 64;
     columns_init(votes, protocol);
-    votes_layout(votes);
+    tc_votes_layout(votes);
     votes->table = tc_table_new(rows_for(votes->row_size), votes->row_size);
     votes->frames = tc_frames_new(FRAMES_SIZE);
     votes->current = malloc(TC_STATEMENTS_MAX * sizeof *votes->current);
@@ -210,13 +210,20 @@ static uint64_t keep_frame(struct tc_votes *votes, const struct tc_observation *
     return votes->current_frame;
 }
 
-/* What somebody was made to hear is the better evidence: keep it instead of what was said and never arrived. */
-static void prefer_heard(struct tc_votes *votes, const struct tc_observation *o, struct tc_slot *slot, uint8_t column,
-                         uint8_t value, uint16_t signer)
+/* Notes who was made to hear it. That is the better evidence too: it is kept instead of what was said and never
+ * arrived.
+ */
+static void note_heard(struct tc_votes *votes, const struct tc_observation *o, struct tc_slot *slot, uint8_t column,
+                       uint8_t value, uint16_t signer)
 {
     for (uint32_t plane = 0; plane < 2; plane++) {
         struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
-        if (at->frame == 0 || at->value != value || at->heard)
+        uint64_t *offered = votes_offered(votes, slot, at);
+        if (at->frame == 0 || at->value != value)
+            continue;
+        if (offered && o->message.message->to < votes->n)
+            *offered |= UINT64_C(1) << o->message.message->to;
+        if (at->heard)
             continue;
         uint64_t reference = keep_frame(votes, o);
         if (reference == 0) /* too large to keep */
@@ -268,7 +275,7 @@ static uint32_t take(struct tc_votes *votes, const struct tc_observation *o, uin
         }
     }
     if (index == 0 && o->message.heard)
-        prefer_heard(votes, o, slot, column, (uint8_t)value, s->signer);
+        note_heard(votes, o, slot, column, (uint8_t)value, s->signer);
     if (flags && votes->current_count < TC_STATEMENTS_MAX)
         votes->current[votes->current_count++] = (struct tc_vote){.flags = flags,
                                                                   .statement = (uint16_t)index,
@@ -291,7 +298,7 @@ uint32_t tc_votes_observe(struct tc_votes *votes, const struct tc_observation *o
         /* A full table reuses rows: what an earlier statement of this message points at must not be one of them. */
         if (tc_table_forgotten(votes->table) != forgotten) {
             forgotten = tc_table_forgotten(votes->table);
-            votes_drop_stale(votes);
+            tc_votes_drop_stale(votes);
         }
     }
     return flags;
@@ -313,7 +320,7 @@ struct tc_slot *tc_votes_slot(const struct tc_votes *votes, const struct tc_stat
     return s->slot ? tc_table_find(votes->table, key_of(s)) : NULL;
 }
 
-bool votes_is_of(const struct tc_slot *slot, const struct tc_statement *s)
+bool tc_votes_is_of(const struct tc_slot *slot, const struct tc_statement *s)
 {
     return s->slot != 0 && key_of(s) == slot->key;
 }

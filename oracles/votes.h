@@ -83,6 +83,11 @@ bool tc_votes_spoken(const struct tc_votes *votes, const struct tc_slot *slot, u
 bool tc_votes_frame(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
                     uint16_t signer, struct tc_kept_frame *out);
 
+/* Was that vote offered to replica `to`, said or made for it directly? false also where that is not kept (more than 64
+ * replicas). */
+bool tc_votes_offered(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
+                      uint16_t signer, uint16_t to);
+
 /* Verifies the signature of the kept copy: 0; TC_ESIGNATURE (the vote is then forgotten, for nobody said it), TC_EKEY,
  * TC_ENOT_FOUND if the copy is gone, TC_ELIMIT when the run's budget of verifications is spent. */
 int tc_votes_verify(struct tc_votes *votes, struct tc_slot *slot, uint8_t column, uint8_t value, uint16_t signer);

@@ -8,6 +8,7 @@
 #define SLOTS_MAX      8192
 #define SLOT_BYTES_MAX (8u << 20)
 #define FRAMES_SIZE    (8u << 20)
+#define OFFERED_MAX    64     /* replicas of whom it is remembered who was offered which copy */
 #define VERIFY_MAX     20000u /* signatures verified in a run, by all oracles together: about a second of one core */
 
 struct column {
@@ -26,7 +27,8 @@ struct vote_reference {
  *   signers   [TC_SLOT_VALUES_MAX][columns] sets of `words` words
  *   spoken    likewise
  *   convicted one set
- *   references [2 planes][columns][n] */
+ *   references [2 planes][columns][n]
+ *   offered    [2 planes][columns][n] sets of receivers, of clusters of at most OFFERED_MAX */
 struct tc_votes {
     const struct tc_protocol *protocol;
     const struct tc_protocol_env *env;
@@ -34,7 +36,7 @@ struct tc_votes {
     uint8_t column_of[TC_KIND_COUNT][TC_PHASE_COUNT];
     struct column columns[TC_COLUMNS_MAX];
     uint8_t column_count;
-    size_t signers_at, spoken_at, convicted_at, references_at, row_size;
+    size_t signers_at, spoken_at, convicted_at, references_at, offered_at, row_size; /* offered_at 0: not kept */
     struct tc_table *table;
     struct tc_frames *frames;
     struct tc_vote *current;
@@ -46,13 +48,13 @@ struct tc_votes {
     uint32_t verified;
 };
 
-void votes_layout(struct tc_votes *votes);
+void tc_votes_layout(struct tc_votes *votes);
 
 /* Forgets pointers into rows that were given to another slot. */
-void votes_drop_stale(struct tc_votes *votes);
+void tc_votes_drop_stale(struct tc_votes *votes);
 
 /* Does the statement belong to the row? */
-bool votes_is_of(const struct tc_slot *slot, const struct tc_statement *s);
+bool tc_votes_is_of(const struct tc_slot *slot, const struct tc_statement *s);
 
 static inline uint64_t *votes_set(const struct tc_votes *votes, const struct tc_slot *slot, size_t at, uint8_t column,
                                   uint8_t value)
@@ -72,6 +74,15 @@ static inline struct vote_reference *votes_reference(const struct tc_votes *vote
     uint8_t *row = (uint8_t *)(uintptr_t)slot;
     return (struct vote_reference *)(void *)(row + votes->references_at) +
            ((size_t)plane * votes->column_count + column) * votes->n + signer;
+}
+
+/* To whom the vote that this reference is of was offered; NULL where that is not kept. */
+static inline uint64_t *votes_offered(const struct tc_votes *votes, const struct tc_slot *slot,
+                                      const struct vote_reference *reference)
+{
+    uint8_t *row = (uint8_t *)(uintptr_t)slot;
+    const struct vote_reference *first = (const struct vote_reference *)(const void *)(row + votes->references_at);
+    return votes->offered_at ? (uint64_t *)(void *)(row + votes->offered_at) + (reference - first) : NULL;
 }
 
 #endif

@@ -4,17 +4,22 @@
 #include "../proxy/nodeset.h"
 #include "votes_internal.h"
 
-void votes_layout(struct tc_votes *votes)
+void tc_votes_layout(struct tc_votes *votes)
 {
     size_t sets = (size_t)TC_SLOT_VALUES_MAX * votes->column_count * votes->words * sizeof(uint64_t);
     votes->signers_at = (sizeof(struct tc_slot) + 7) & ~(size_t)7;
     votes->spoken_at = votes->signers_at + sets;
     votes->convicted_at = votes->spoken_at + sets;
     votes->references_at = votes->convicted_at + votes->words * sizeof(uint64_t);
-    votes->row_size = votes->references_at + (size_t)2 * votes->column_count * votes->n * sizeof(struct vote_reference);
+    const size_t references = (size_t)2 * votes->column_count * votes->n;
+    votes->row_size = votes->references_at + references * sizeof(struct vote_reference);
+    if (votes->n > OFFERED_MAX)
+        return;
+    votes->offered_at = votes->row_size;
+    votes->row_size += references * sizeof(uint64_t);
 }
 
-void votes_drop_stale(struct tc_votes *votes)
+void tc_votes_drop_stale(struct tc_votes *votes)
 {
     size_t kept = 0;
     for (size_t i = 0; i < votes->current_count; i++) {
@@ -93,6 +98,20 @@ bool tc_votes_frame(const struct tc_votes *votes, const struct tc_slot *slot, ui
     return false;
 }
 
+bool tc_votes_offered(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
+                      uint16_t signer, uint16_t to)
+{
+    if (to >= votes->n || !tc_votes_knows(votes, slot, column, value, signer))
+        return false;
+    for (uint32_t plane = 0; plane < 2; plane++) {
+        const struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
+        const uint64_t *offered = votes_offered(votes, slot, at);
+        if (at->frame != 0 && at->value == value)
+            return offered && (*offered >> to & 1);
+    }
+    return false;
+}
+
 static void forget(struct tc_votes *votes, struct tc_slot *slot, uint8_t column, uint8_t value, uint16_t signer)
 {
     uint64_t bit = UINT64_C(1) << (signer % 64);
@@ -100,8 +119,12 @@ static void forget(struct tc_votes *votes, struct tc_slot *slot, uint8_t column,
     votes_set(votes, slot, votes->spoken_at, column, value)[signer / 64] &= ~bit;
     for (uint32_t plane = 0; plane < 2; plane++) {
         struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
-        if (at->value == value)
-            *at = (struct vote_reference){0};
+        uint64_t *offered = votes_offered(votes, slot, at);
+        if (at->value != value)
+            continue;
+        *at = (struct vote_reference){0};
+        if (offered)
+            *offered = 0;
     }
 }
 
@@ -122,7 +145,7 @@ static const struct tc_statement *statement_find(const struct tc_votes *votes, c
 {
     for (uint32_t i = 0; i < m->statement_count; i++) {
         const struct tc_statement *s = &m->statements[i];
-        if (votes_is_of(slot, s) && s->signer == signer && tc_votes_column(votes, s) == column &&
+        if (tc_votes_is_of(slot, s) && s->signer == signer && tc_votes_column(votes, s) == column &&
             tc_votes_value(slot, &s->value) == value)
             return s;
     }

@@ -150,12 +150,47 @@ static void not_judged_without_lines(void **state)
     bench_close(&b);
 }
 
+/* Replica 3 hears both proposals first; shown are those that reached who executed them. */
+static void evidence_is_what_the_executing_replica_was_offered(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 0);
+    struct toy s = {.type = TOY_PROPOSE, .view = 0, .sequence = 9, .signer = 0};
+    for (uint16_t to = 3; to >= 1; to--) {
+        if (to != 2) {
+            s.value = 'a';
+            bench_message_as(&b, 0, to, &s, 1, false, true, true);
+        }
+        if (to != 1) {
+            s.value = 'b';
+            bench_message_as(&b, 0, to, &s, 1, false, true, true);
+        }
+    }
+    bench_execute(&b, 1, 0, 9, 'a');
+    bench_execute(&b, 2, 0, 9, 'b');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->finding_total, 1);
+    const struct tc_finding *f = &j->findings[0];
+    assert_int_equal(f->evidence_count, 4);
+    assert_int_equal(f->evidence[2].to, 1);
+    assert_non_null(strstr(f->evidence[2].text, "6161…61"));
+    assert_int_equal(f->evidence[3].to, 2);
+    assert_non_null(strstr(f->evidence[3].text, "6262…62"));
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(fires_with_reason_and_votes),   cmocka_unit_test(names_those_who_signed_both),
-        cmocka_unit_test(evidence_shows_what_was_heard), cmocka_unit_test(holds_over_views_and_retellings),
-        cmocka_unit_test(traitors_bind_nobody),          cmocka_unit_test(a_replayed_line_that_differs_is_a_breach),
+        cmocka_unit_test(fires_with_reason_and_votes),
+        cmocka_unit_test(names_those_who_signed_both),
+        cmocka_unit_test(evidence_is_what_the_executing_replica_was_offered),
+        cmocka_unit_test(evidence_shows_what_was_heard),
+        cmocka_unit_test(holds_over_views_and_retellings),
+        cmocka_unit_test(traitors_bind_nobody),
+        cmocka_unit_test(a_replayed_line_that_differs_is_a_breach),
         cmocka_unit_test(not_judged_without_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
