@@ -147,24 +147,33 @@ static void add_table(const struct tc_cost_table *table, bool plot, struct tc_bu
     }
 }
 
+/* Left: counted messages as points on the formula's line. Right: bytes. The last point of each line is named. */
 static void add_script(const struct tc_cost_table *table, struct tc_buf *out)
 {
-    unsigned protocols = 0;
-    for (size_t i = 0; i < table->row_count; i++)
+    unsigned protocols = 0, n_max = 0;
+    for (size_t i = 0; i < table->row_count; i++) {
         protocols += begins(table, i);
-    tc_buf_format(out,
-                  "set output 'cost.svg'\nset multiplot layout 1,2\n"
-                  "set logscale xy\nset xlabel 'replicas'\nset grid xtics ytics lc rgb '#e6e8eb' lw 1\n"
-                  "set xrange [3.4:130]\nset xtics (4,7,10,16,31,61,100)\nset format y '%%.0f'\nset lmargin 11\n"
-                  "set pointsize 0.9\n"
-                  "set ylabel 'messages per decision' offset 1,0\n"
-                  "plot for [i=0:%u] 'cost.tsv' index i using 1:2 with lines lt i+1 lw 1.6 notitle, \\\n"
-                  "     for [i=0:%u] '' index i using 1:3 with points lt i+1 pt 7 title columnheader(1)\n"
-                  "set ylabel 'bytes per decision' offset 1,0\n"
-                  "set format y '%%.0s %%c'\n"
-                  "plot for [i=0:%u] 'cost.tsv' index i using 1:4 with linespoints lt i+1 pt 7 lw 1.6 title "
-                  "columnheader(1)\nunset multiplot\n",
-                  protocols - 1, protocols - 1, protocols - 1);
+        n_max = table->rows[i].n > n_max ? table->rows[i].n : n_max;
+    }
+    tc_buf_format(out, "last = %u\nlines = %u\nset output 'cost.svg'\nset multiplot layout 1,2\n", n_max,
+                  protocols - 1);
+    tc_buf_add(
+        out, "set logscale xy\nset xlabel 'replicas'\nset grid xtics ytics lc rgb '#e6e8eb' lw 1\n"
+             "set xrange [3.4:170]\nset xtics (4,7,10,16,31,61,100)\nset lmargin 11\nset rmargin 1\nset pointsize 0.9\n"
+             "set key inside top left vertical Left reverse\nset tmargin 2.5\n"
+             "end(n, value, text) = n == last ? text : ''\n"
+             "set title 'Messages per decision: counted (points), by the formula (lines)' offset 0,-0.4 textcolor rgb "
+             "'#30363d'\nset ylabel 'messages' offset 1,0\nset format y '%.0f'\n"
+             "plot for [i=0:lines] 'cost.tsv' index i using 1:2 with lines lt i+1 lw 1.6 notitle, \\\n"
+             "     for [i=0:lines] '' index i using 1:3 with points lt i+1 pt 7 title columnheader(1), \\\n"
+             "     for [i=0:lines] '' index i using 1:3:(end($1, $3, sprintf('%.0f', $3))) with labels left offset "
+             "0.7,0 textcolor lt i+1 notitle\n"
+             "set title 'Bytes per decision: most of them signatures' offset 0,-0.4\n"
+             "set ylabel 'bytes' offset 1,0\nset format y '%.0s %c'\n"
+             "plot for [i=0:lines] 'cost.tsv' index i using 1:4 with linespoints lt i+1 pt 7 lw 1.6 title "
+             "columnheader(1), \\\n"
+             "     for [i=0:lines] '' index i using 1:4:(end($1, $4, gprintf('%.1s %c', $4))) with labels left offset "
+             "0.7,(i == 1 ? 0.45 : i == 0 ? -0.45 : 0) textcolor lt i+1 notitle\nunset multiplot\n");
 }
 
 static json_t *json_of(const struct tc_cost_table *table)

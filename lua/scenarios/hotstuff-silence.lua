@@ -3,6 +3,7 @@ return scenario "hotstuff-silence" {
   protocol = "hotstuff",
   cluster  = reference { n = 4, clients = 4 },
   attack   = "silence",
+  args     = { phase = "precommit" }, -- it proposes, and keeps the certificate that the votes make
   phases   = { before = 2, during = 6, after = 4 },
   expect   = { verdict = "holds" },
 }
