@@ -185,7 +185,7 @@ static uint64_t round_of(struct tc_adversary *a, const struct tc_message *m)
     const uint64_t round = a->stable_leader && s->has_sequence ? s->view + s->sequence - 1 : s->view;
     if (round > a->newest)
         a->newest = round;
-    return round;
+    return a->stable_leader ? a->newest : round; /* an old slot may be told again: that is said now */
 }
 
 static bool meet(const struct tc_adversary *a, uint64_t round, uint32_t x, uint32_t y)
