@@ -39,9 +39,6 @@ static bool compute_outcome(struct pbft *r, const struct view_change *const *cha
     for (uint32_t i = 0; i < count; i++)
         if (changes[i]->stable_sequence > out->stable)
             out->stable = changes[i]->stable_sequence;
-    for (uint32_t i = 0; i < r->n && tc_bug(r, TC_BUG_CHECKPOINT_CHOICE); i++)
-        if (r->view_changes[i].view >= r->view && r->view_changes[i].stable_sequence > out->stable)
-            out->stable = r->view_changes[i].stable_sequence;
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = 0; j < changes[i]->claim_count; j++) {
             const struct claim *claim = &changes[i]->claims[j];
