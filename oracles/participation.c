@@ -7,8 +7,8 @@
  * (Bonferroni over all edges): six standard deviations and more. Nobody is named for voting late, or to nobody.
  *
  * Where votes go to one collector, a vote is due from whoever was offered the proposal before the others' votes were
- * enough, to where f+1 others sent theirs. It is not due from a replica that was down, not connected to the collector,
- * or that asks for a later view. */
+ * enough, to where all the others sent theirs. It is not due from a replica that was down or not connected to the
+ * collector, that asks for a later view, or that did not vote in the view before: it may lack the block's parent. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -43,9 +43,10 @@ struct tc_oracle {
     bool broadcast;     /* the protocol's votes go to everybody, not to one collector */
     bool links_told;    /* connections are reported, so that `up` means something */
     uint32_t quorum;
-    enum tc_phase first_phase;       /* of the votes that answer a proposal without a phase */
-    struct collected *open;          /* OPEN_MAX, unless broadcast */
-    uint64_t asked[TC_REPLICAS_MAX]; /* highest view asked for after a timeout */
+    enum tc_phase first_phase;            /* of the votes that answer a proposal without a phase */
+    struct collected *open;               /* OPEN_MAX, unless broadcast */
+    uint64_t asked[TC_REPLICAS_MAX];      /* highest view asked for after a timeout */
+    uint64_t voted_view[TC_REPLICAS_MAX]; /* highest view voted in */
 };
 
 /* By the protocol's own formula: does one kind of vote alone cost more than a message a replica? */
@@ -157,11 +158,13 @@ static void voted(struct tc_oracle *o, const struct tc_statement *s, uint16_t fr
         c->collector = to;
     c->astray |= c->collector != to;
     tc_nodeset_add(&c->voted, from);
+    if (s->view > o->voted_view[from])
+        o->voted_view[from] = s->view;
     if (c->enough || tc_nodeset_count(&c->voted) + 1 < o->quorum) /* the collector's own is not on the wire */
         return;
     c->enough = true;
     for (uint32_t i = 0; i < o->n; i++)
-        if (o->links_told && !edge_at(o, i, c->collector)->up)
+        if ((o->links_told && !edge_at(o, i, c->collector)->up) || o->voted_view[i] + 1 < s->view)
             tc_nodeset_remove(&c->due, i);
 }
 

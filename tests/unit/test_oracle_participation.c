@@ -124,22 +124,23 @@ static void open_chain(struct bench *b)
 }
 
 /* How replica 2 votes in the views that replica 1 leads. */
-enum manner { ALWAYS, NEVER, OFFERED_LATE, TIMED_OUT, DOWN };
+enum manner { ALWAYS, NEVER, OFFERED_LATE, TIMED_OUT, DOWN, MISSED_THE_PARENT };
 
 static void view_led(struct bench *b, uint64_t view, enum manner manner)
 {
     const uint16_t leader = (uint16_t)(view % 4);
+    const bool misses = leader == 0 && manner == MISSED_THE_PARENT; /* what the leader before proposed */
     const enum manner here = leader == 1 ? manner : ALWAYS;
     struct toy s = {.type = TOY_PROPOSE, .view = view, .sequence = view, .value = 'a', .signer = leader};
     for (uint16_t to = 0; to < 4; to++)
-        if (to != leader && !(to == 2 && here == OFFERED_LATE))
+        if (to != leader && !(to == 2 && (here == OFFERED_LATE || misses)))
             bench_message(b, leader, to, &s, 1);
     if (here == TIMED_OUT)
         bench_view(b, 2, view + 1, false, 0);
     struct toy vote = s;
     vote.type = TOY_PREPARE;
     for (vote.signer = 0; vote.signer < 4; vote.signer++)
-        if (vote.signer != leader && !(vote.signer == 2 && here != ALWAYS))
+        if (vote.signer != leader && !(vote.signer == 2 && (here != ALWAYS || misses)))
             bench_message(b, vote.signer, leader, &vote, 1);
     if (here == OFFERED_LATE)
         bench_message(b, leader, 2, &s, 1);
@@ -171,7 +172,7 @@ static void who_votes_to_some_leaders_only_is_named(void **state)
 static void who_had_no_time_to_vote_is_not(void **state)
 {
     (void)state;
-    const enum manner manners[] = {ALWAYS, OFFERED_LATE, TIMED_OUT, DOWN};
+    const enum manner manners[] = {ALWAYS, OFFERED_LATE, TIMED_OUT, DOWN, MISSED_THE_PARENT};
     for (size_t i = 0; i < sizeof manners / sizeof *manners; i++) {
         struct bench b;
         const struct tc_judgement *j = led(&b, manners[i], false);
