@@ -1,5 +1,6 @@
 /* O18, crashes: a replica process that ends without being asked to, and reports of sanitizers or failed assertions.
- * Kills and stops that we asked for are no crash; neither is an end after the run's end. */
+ * A node that says it has halted has crashed, whether its process runs or not. Kills and stops that we asked for are no
+ * crash; neither is an end after the run's end. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,6 +80,8 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         o->up++;
     else if (observation->kind == TC_OBS_NODE_EXIT)
         ended(o, observation);
+    else if (observation->kind == TC_OBS_HALTED)
+        report(o, observation, "stopped by itself: it says that it cannot go on");
     else if (is_sanitizer(observation->text))
         report(o, observation, "reports a sanitizer's finding or a failed assertion");
 }
@@ -103,7 +106,7 @@ const struct tc_oracle_class tc_oracle_crashes = {
     .summary = "no replica ends unasked or reports a sanitizer's finding",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_COMPLAINT) |
-                    TC_OBS_BIT(TC_OBS_PHASE),
+                    TC_OBS_BIT(TC_OBS_HALTED) | TC_OBS_BIT(TC_OBS_PHASE),
     .create = create,
     .observe = observe,
     .finish = finish,

@@ -203,6 +203,7 @@ enum tc_observation_kind {
     TC_OBS_PHASE,    /* the run entered a phase */
     TC_OBS_FAULTS,   /* the set of faulty nodes changed */
     TC_OBS_NOTE,     /* a script's note */
+    TC_OBS_HALTED,   /* a node says that it cannot go on, though its process still runs; `text` is its word */
     TC_OBS_BROKEN,   /* an encrypted connection ended because a peer broke its rules; `text` says how */
     TC_OBS_COUNT
 };

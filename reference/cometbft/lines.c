@@ -6,7 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define COMPLAINT_MAX 512
+#define HALT_MAX 512
 
 static const char *text_of(const json_t *object, const char *key)
 {
@@ -58,19 +58,19 @@ static int read_execution(const json_t *object, struct tc_observation *out)
     return 0;
 }
 
-static int read_complaint(const json_t *object, const char *message, struct tc_arena *arena, struct tc_observation *out)
+static int read_halt(const json_t *object, const char *message, struct tc_arena *arena, struct tc_observation *out)
 {
-    char *text = tc_arena_alloc(arena, COMPLAINT_MAX);
+    char *text = tc_arena_alloc(arena, HALT_MAX);
     const char *why = text_of(object, "err");
     if (!text)
         return TC_EUNSUPPORTED;
-    out->kind = TC_OBS_COMPLAINT;
+    out->kind = TC_OBS_HALTED;
     out->peer = TC_NODE_NONE;
     text[0] = 0;
-    strncat(text, message, COMPLAINT_MAX / 2 - 1);
+    strncat(text, message, HALT_MAX / 2 - 1);
     if (why[0]) {
         strcat(text, ": ");
-        strncat(text, why, COMPLAINT_MAX / 2 - 4);
+        strncat(text, why, HALT_MAX / 2 - 4);
     }
     out->text = text;
     return 0;
@@ -93,7 +93,7 @@ int tc_cometbft_line_parse(struct tc_slice line, struct tc_arena *arena, struct 
     if (strcasecmp(message, "finalizing commit of block") == 0)
         rc = read_execution(object, out);
     else if (strncasecmp(message, "CONSENSUS FAILURE", 17) == 0)
-        rc = read_complaint(object, message, arena, out);
+        rc = read_halt(object, message, arena, out);
     json_decref(object);
     return rc;
 }
