@@ -1,13 +1,11 @@
-#include "adversary.h"
+#include "adversary_base.h"
 
 #include <stddef.h>
 #include <string.h>
 
-extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz, tc_adversary_strategic,
-    tc_adversary_twins;
-
 const struct tc_adversary_class *const tc_adversaries[] = {
-    &tc_adversary_random, &tc_adversary_byzzfuzz, &tc_adversary_strategic, &tc_adversary_twins, NULL,
+    &tc_adversary_random, &tc_adversary_byzzfuzz,    &tc_adversary_strategic,
+    &tc_adversary_twins,  &tc_adversary_performance, NULL,
 };
 
 const struct tc_adversary_class *tc_adversary_find(const char *name)

@@ -12,6 +12,10 @@
 #include "adversary.h"
 #include "mutate.h"
 
+/* The strategies, for the table. */
+extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuzz, tc_adversary_strategic,
+    tc_adversary_twins, tc_adversary_performance;
+
 /* First member of every strategy's struct. */
 struct tc_adversary_base {
     struct tc_adversary_config config;

@@ -2,6 +2,7 @@
  * violation. Trials in memory, nothing else; what a user gets from `turncoat hunt` are the same runs.
  *
  *   zoo [--strategy NAME]… [--bug NAME]… [--seeds N] [--seconds S] [--runs N] [--decisions N] [--first SEED]
+ *   zoo --performance S    the greedy search for what slows each protocol down most, over S seeds
  *   zoo --correct N        N runs of each correct protocol under each strategy: no violation
  *   zoo --show SEED INDEX  one run (with one --strategy and one --bug), and what was found in it */
 #define _POSIX_C_SOURCE 200809L
@@ -23,7 +24,7 @@ struct options {
     size_t strategy_count, bug_count, protocol_count;
     uint64_t seeds, runs, decisions, first, correct, show_seed, show_index;
     double seconds;
-    bool show, any_scope;
+    bool show, any_scope, performance;
 };
 
 /* One hunt for one bug: until the first violation, or the budget is spent. */
@@ -253,6 +254,89 @@ static uint64_t correct(const struct options *options)
     return alarms;
 }
 
+/* ---- the greedy search for what hurts most ---- */
+
+#define CANDIDATES_MAX 512
+#define ROUNDS         3
+#define SHOWN          5
+#define GAIN_MIN       1.05 /* a round that adds less ends the search */
+
+struct damage {
+    uint32_t candidate;
+    double ratio;
+};
+
+static int by_damage(const void *a, const void *b)
+{
+    const struct damage *x = a, *y = b;
+    if (x->ratio != y->ratio)
+        return x->ratio < y->ratio ? 1 : -1;
+    return (x->candidate > y->candidate) - (x->candidate < y->candidate);
+}
+
+/* Decisions a virtual second. */
+static double rate(struct tc_trial *trial, uint64_t seed, uint64_t index)
+{
+    struct tc_trial_result result;
+    struct tc_error err = {0};
+    const struct tc_trial_request request = {.seed = seed, .index = index};
+    must(tc_trial_run(trial, &request, &result, &err), &err);
+    return (double)(result.decided + 1) * 1e9 / (double)(result.now_ns + 1);
+}
+
+static double greedy_round(const struct options *options, const struct tc_scenario *scenario,
+                           const struct tc_protocol *protocol, uint32_t *chosen, uint32_t *chosen_count)
+{
+    static struct damage damages[CANDIDATES_MAX];
+    const uint32_t count = tc_performance_count(protocol);
+    struct tc_error err = {0};
+    struct tc_trial *trial, *plain;
+    const struct tc_trial_setup base = {.scenario = scenario,
+                                        .lua_dir = TC_SOURCE_LUA_DIR,
+                                        .strategy = tc_adversary_find("performance"),
+                                        .decisions_max = options->decisions};
+    struct tc_trial_setup setup = base;
+    setup.limits.chosen = chosen;
+    setup.limits.chosen_count = *chosen_count;
+    must(tc_trial_new(&base, &plain, &err), &err);
+    must(tc_trial_new(&setup, &trial, &err), &err);
+    for (uint32_t c = 1; c <= count && c <= CANDIDATES_MAX; c++) {
+        damages[c - 1] = (struct damage){.candidate = c};
+        for (uint64_t s = 0; s < options->seeds; s++)
+            damages[c - 1].ratio += rate(plain, options->first + s, 0) / rate(trial, options->first + s, c);
+        damages[c - 1].ratio /= (double)options->seeds;
+    }
+    qsort(damages, count < CANDIDATES_MAX ? count : CANDIDATES_MAX, sizeof *damages, by_damage);
+    for (uint32_t i = 0; i < SHOWN; i++) {
+        char text[128];
+        printf("| %s | %u | %s | %.2f |\n", protocol->name, *chosen_count + 1,
+               tc_performance_text(protocol, damages[i].candidate, text, sizeof text), damages[i].ratio);
+    }
+    tc_trial_free(trial);
+    tc_trial_free(plain);
+    chosen[(*chosen_count)++] = damages[0].candidate;
+    return damages[0].ratio;
+}
+
+static int performance(const struct options *options)
+{
+    printf("| protocol | round | the traitor's messages | times slower |\n|--|--:|--|--:|\n");
+    for (size_t p = 0; tc_protocols[p]; p++) {
+        static struct tc_scenario scenario;
+        uint32_t chosen[ROUNDS], chosen_count = 0;
+        double before = 1;
+        if (!load(options, tc_protocols[p]->name, &scenario))
+            continue;
+        while (chosen_count < ROUNDS) {
+            const double now = greedy_round(options, &scenario, tc_protocols[p], chosen, &chosen_count);
+            if (now < before * GAIN_MIN)
+                break;
+            before = now;
+        }
+    }
+    return 0;
+}
+
 /* ---- one run ---- */
 
 static void show_decision(void *self, const struct tc_decision *d)
@@ -352,7 +436,10 @@ static void read_options(int argc, char **argv, struct options *o)
             o->decisions = number(value);
         else if (strcmp(name, "--first") == 0)
             o->first = number(value);
-        else if (strcmp(name, "--correct") == 0)
+        else if (strcmp(name, "--performance") == 0) {
+            o->performance = true;
+            o->seeds = number(value);
+        } else if (strcmp(name, "--correct") == 0)
             o->correct = number(value);
         else if (strcmp(name, "--show") == 0 && i + 1 < argc) {
             o->show = true;
@@ -371,6 +458,8 @@ int main(int argc, char **argv)
     read_options(argc, argv, &options);
     if (options.show)
         return show(&options);
+    if (options.performance)
+        return performance(&options);
     if (options.correct)
         return correct(&options) ? EXIT_FOUND_NOTHING : 0;
     return table(&options) ? EXIT_FOUND_NOTHING : 0;
