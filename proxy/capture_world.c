@@ -188,9 +188,9 @@ int tc_capture_world_take(void *self, const struct tc_capture_segment *segment)
     if (result == 0 && segment->begins)
         return begin(world, segment);
     if (result == 0 && s->state == UNDECIDED) {
-        world->counts.undecided_bytes += segment->bytes.len;
         if (world->decided || world->now_ns >= DECIDE_NS)
             result = open_when_decided(world, segment->slot);
+        world->counts.undecided_bytes += s->state == UNDECIDED ? segment->bytes.len : 0;
         if (s->state == UNDECIDED && segment->closed)
             s->state = FOREIGN;
     }
