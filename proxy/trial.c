@@ -159,7 +159,10 @@ static void mix_observation(struct tc_trial *trial, const struct tc_observation 
     switch (o->kind) {
     case TC_OBS_MESSAGE:
         mix(trial, (uint64_t)o->message.said << 1 | o->message.heard);
-        mix_bytes(trial, o->message.message->frame);
+        if (o->message.said || o->message.message->touched) /* else it is what was said before */
+            mix_bytes(trial, o->message.message->frame);
+        else
+            mix(trial, o->message.message->key);
         break;
     case TC_OBS_EXECUTED:
         mix(trial, o->executed.sequence << 2 | (uint64_t)o->executed.origin);

@@ -199,7 +199,7 @@ static void turn(struct tc_sim *sim)
     if (is_for_process(&event) && tc_sim_defer(sim, event.node, &event))
         return;
     handle(sim, &event);
-    tc_sim_event_drop(&event);
+    tc_sim_event_drop(sim, &event);
 }
 
 int tc_sim_run(struct tc_sim *sim, struct tc_error *err)
@@ -332,7 +332,8 @@ void tc_sim_free(struct tc_sim *sim)
     tc_sim_clients_free(sim);
     tc_sim_pairs_free(sim);
     for (size_t i = 0; i < sim->heap_count; i++)
-        tc_sim_event_drop(&sim->heap[i]);
+        tc_sim_event_drop(sim, &sim->heap[i]);
+    tc_sim_blobs_free(sim);
     free(sim->heap);
     free(sim->newest);
     free(sim->links);

@@ -14,17 +14,17 @@ static bool is_record(const struct tc_output *output)
     return output->kind == TC_OUT_PERSIST || output->kind == TC_OUT_SNAPSHOT;
 }
 
-void tc_sim_disk_wipe(struct tc_sim_node *node)
+void tc_sim_disk_wipe(struct tc_sim *sim, struct tc_sim_node *node)
 {
     for (size_t i = 0; i < node->disk_count; i++)
-        tc_sim_blob_drop(node->disk[i]);
+        tc_sim_blob_drop(sim, node->disk[i]);
     node->disk_count = 0;
 }
 
 static void keep(struct tc_sim *sim, struct tc_sim_node *node, const struct tc_output *record)
 {
     if (record->kind == TC_OUT_SNAPSHOT)
-        tc_sim_disk_wipe(node);
+        tc_sim_disk_wipe(sim, node);
     if (node->disk_count == node->disk_size) {
         const size_t size = node->disk_size ? 2 * node->disk_size : 64;
         struct tc_sim_blob **disk = realloc(node->disk, size * sizeof *disk);
@@ -35,7 +35,7 @@ static void keep(struct tc_sim *sim, struct tc_sim_node *node, const struct tc_o
         node->disk = disk;
         node->disk_size = size;
     }
-    struct tc_sim_blob *blob = tc_sim_blob_new(record->bytes);
+    struct tc_sim_blob *blob = tc_sim_blob_new(sim, record->bytes);
     if (blob)
         node->disk[node->disk_count++] = blob;
     else

@@ -5,9 +5,33 @@
 
 /* ---- bytes ---- */
 
-struct tc_sim_blob *tc_sim_blob_new(struct tc_slice bytes)
+#define SPARE_FIRST ((size_t)256)
+
+/* The size that holds so many bytes; TC_SIM_SPARE: none. */
+static uint32_t spare_of(size_t len)
 {
-    struct tc_sim_blob *blob = malloc(sizeof *blob + bytes.len);
+    uint32_t spare = 0;
+    while (spare < TC_SIM_SPARE && (SPARE_FIRST << spare) - sizeof(struct tc_sim_blob) < len)
+        spare++;
+    return spare;
+}
+
+/* A spare blob's data begin with the next one. */
+static struct tc_sim_blob *next_spare(const struct tc_sim_blob *blob)
+{
+    struct tc_sim_blob *next;
+    memcpy(&next, blob->data, sizeof next);
+    return next;
+}
+
+struct tc_sim_blob *tc_sim_blob_new(struct tc_sim *sim, struct tc_slice bytes)
+{
+    const uint32_t spare = spare_of(bytes.len);
+    struct tc_sim_blob *blob = spare < TC_SIM_SPARE ? sim->spare[spare] : NULL;
+    if (blob)
+        sim->spare[spare] = next_spare(blob);
+    else
+        blob = malloc(spare < TC_SIM_SPARE ? SPARE_FIRST << spare : sizeof *blob + bytes.len);
     if (!blob)
         return NULL;
     blob->references = 1;
@@ -17,10 +41,27 @@ struct tc_sim_blob *tc_sim_blob_new(struct tc_slice bytes)
     return blob;
 }
 
-void tc_sim_blob_drop(struct tc_sim_blob *blob)
+void tc_sim_blob_drop(struct tc_sim *sim, struct tc_sim_blob *blob)
 {
-    if (blob && --blob->references == 0)
+    if (!blob || --blob->references > 0)
+        return;
+    const uint32_t spare = spare_of(blob->len);
+    if (spare == TC_SIM_SPARE) {
         free(blob);
+        return;
+    }
+    memcpy(blob->data, &sim->spare[spare], sizeof sim->spare[spare]);
+    sim->spare[spare] = blob;
+}
+
+void tc_sim_blobs_free(struct tc_sim *sim)
+{
+    for (size_t i = 0; i < TC_SIM_SPARE; i++)
+        while (sim->spare[i]) {
+            struct tc_sim_blob *blob = sim->spare[i];
+            sim->spare[i] = next_spare(blob);
+            free(blob);
+        }
 }
 
 bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice bytes)
@@ -48,10 +89,10 @@ static bool before(const struct tc_sim_event *a, const struct tc_sim_event *b)
     return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
 }
 
-void tc_sim_event_drop(struct tc_sim_event *event)
+void tc_sim_event_drop(struct tc_sim *sim, struct tc_sim_event *event)
 {
     if (event->kind == TC_SIM_BYTES)
-        tc_sim_blob_drop(event->blob);
+        tc_sim_blob_drop(sim, event->blob);
 }
 
 void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event)
@@ -60,7 +101,7 @@ void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event)
         size_t size = sim->heap_size ? 2 * sim->heap_size : 256;
         struct tc_sim_event *heap = realloc(sim->heap, size * sizeof *heap);
         if (!heap) {
-            tc_sim_event_drop(&event);
+            tc_sim_event_drop(sim, &event);
             tc_sim_fail(sim, TC_EMEMORY, "no memory for %zu simulated events", size);
             return;
         }

@@ -19,6 +19,8 @@
 
 #define TC_SIM_NONE UINT32_MAX
 
+#define TC_SIM_SPARE 6 /* sizes of blobs that are used again: 256 << 0 … 5; larger ones are freed */
+
 /* Bytes with an owner count. */
 struct tc_sim_blob {
     uint32_t references;
@@ -152,7 +154,8 @@ struct tc_sim {
     uint64_t started;     /* operations, all clients */
     uint64_t interval_ns; /* open loop */
     struct tc_operation_maker maker;
-    struct tc_arena arena; /* hellos, replies */
+    struct tc_sim_blob *spare[TC_SIM_SPARE]; /* blobs that were dropped, by size */
+    struct tc_arena arena;                   /* hellos, replies */
     struct tc_arena verify_arena;
     struct tc_sim_stats stats;
 };
@@ -187,10 +190,11 @@ static inline uint32_t *tc_sim_newest(struct tc_sim *sim, uint16_t replica, uint
 void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event);
 /* The earliest event; call only if there is one. */
 struct tc_sim_event tc_sim_pop(struct tc_sim *sim);
-struct tc_sim_blob *tc_sim_blob_new(struct tc_slice bytes); /* NULL: out of memory */
-void tc_sim_blob_drop(struct tc_sim_blob *blob);            /* safe on NULL */
+struct tc_sim_blob *tc_sim_blob_new(struct tc_sim *sim, struct tc_slice bytes); /* NULL: out of memory */
+void tc_sim_blob_drop(struct tc_sim *sim, struct tc_sim_blob *blob);            /* safe on NULL */
+void tc_sim_blobs_free(struct tc_sim *sim);                                     /* those that are kept for new ones */
 /* Frees what an event that is not handled holds. */
-void tc_sim_event_drop(struct tc_sim_event *event);
+void tc_sim_event_drop(struct tc_sim *sim, struct tc_sim_event *event);
 /* Adds to a growing buffer. False: out of memory. */
 bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice bytes);
 
@@ -268,7 +272,7 @@ static inline bool tc_sim_is_current(const struct tc_sim *sim, const struct tc_s
 void tc_sim_outputs(struct tc_sim *sim, uint16_t node, const struct tc_outputs *outputs);
 void tc_sim_synced(struct tc_sim *sim, const struct tc_sim_event *event);
 void tc_sim_disk_crash(struct tc_sim *sim, uint16_t node); /* what was on its way is lost or kept */
-void tc_sim_disk_wipe(struct tc_sim_node *node);
+void tc_sim_disk_wipe(struct tc_sim *sim, struct tc_sim_node *node);
 void tc_sim_turns_drop(struct tc_sim_node *node);
 
 /* ---- sim_client.c ---- */

@@ -167,7 +167,7 @@ void tc_sim_node_act(struct tc_sim *sim, uint16_t number, enum tc_verb verb)
         stop(sim, number, KILLED);
         resume(sim, number);
         if (verb == TC_WIPE)
-            tc_sim_disk_wipe(node);
+            tc_sim_disk_wipe(sim, node);
         if (verb == TC_RESTART)
             tc_sim_boot_soon(sim, number, BOOT_NS);
     } else if (!replica || verb != TC_PAUSE) {
@@ -182,9 +182,9 @@ void tc_sim_nodes_free(struct tc_sim *sim)
         if (node->replica)
             sim->replica_class->destroy(node->replica);
         tc_sim_turns_drop(node);
-        tc_sim_disk_wipe(node);
+        tc_sim_disk_wipe(sim, node);
         for (size_t k = 0; k < node->deferred_count; k++)
-            tc_sim_event_drop(&node->deferred[k]);
+            tc_sim_event_drop(sim, &node->deferred[k]);
         free(node->deferred);
         free(node->disk);
     }

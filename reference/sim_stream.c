@@ -34,7 +34,7 @@ void tc_sim_write(struct tc_sim *sim, uint32_t conn, struct tc_slice bytes)
         side->last_ns = at_ns;
     struct tc_sim_event event = {
         .time_ns = side->last_ns, .kind = TC_SIM_BYTES, .node = side->node, .conn = conn, .use = pair->use};
-    event.blob = tc_sim_blob_new(bytes);
+    event.blob = tc_sim_blob_new(sim, bytes);
     if (event.blob)
         tc_sim_push(sim, event);
     else

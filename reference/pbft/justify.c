@@ -37,9 +37,7 @@ static struct tc_justifier *create(const struct tc_protocol_env *env, tc_breach_
     j->genuine_size = GENUINE_FIRST;
     j->genuine = calloc(j->genuine_size, sizeof *j->genuine);
     j->frames = malloc(FRAMES_MAX * sizeof *j->frames);
-    j->frame_bytes = malloc(FRAME_BYTES_MAX);
-    j->support_bytes = malloc(FRAME_BYTES_MAX);
-    if (tc_justify_table_init(j) && j->replicas && j->genuine && j->frames && j->frame_bytes && j->support_bytes)
+    if (tc_justify_table_init(j) && j->replicas && j->genuine && j->frames)
         return j;
     destroy(j);
     return NULL;

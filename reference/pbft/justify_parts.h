@@ -11,13 +11,15 @@
 
 #define JUSTIFY_NONE      UINT32_MAX /* no index */
 #define BALLOTS_SLOT_MAX  24         /* different (view, digest) remembered for one sequence number */
-#define TEXTS_MAX         8192       /* votes that wait for verification */
+#define TEXTS_FIRST       64
+#define TEXTS_MAX         8192 /* votes that wait for verification */
 #define TEXT_BODY_MAX     96
 #define NEW_VIEWS_MAX     32
 #define NEW_VIEW_SIZE_MAX (1u << 20)
 #define ASKED_MAX         32 /* views for which we remember who asked */
 #define JUDGED_MAX        16 /* view changes of a replica remembered as judged */
 #define FRAMES_MAX        8192
+#define FRAME_BYTES_FIRST (64u << 10)
 #define FRAME_BYTES_MAX   (4u << 20)
 #define SUPPORT_MAX       12
 #define GENUINE_FIRST     256   /* remembered verdicts on signatures; it grows to */
@@ -146,7 +148,7 @@ struct tc_justifier {
     size_t ballot_size;
     uint32_t ballot_free, ballots_used, ballots_max; /* given back; ever used, of so many */
     struct justify_text *texts;
-    uint32_t text_free, texts_used;
+    uint32_t text_free, texts_used, texts_size;
     uint64_t dropped_low, dropped_high; /* sequence numbers beyond the ring when they were offered; low > high: none */
     struct justify_replica *replicas;
     /* views */
@@ -159,11 +161,12 @@ struct tc_justifier {
     struct tc_arena scratch;
     /* frames that may support a claim */
     struct justify_frame *frames;
-    uint8_t *frame_bytes;
+    uint8_t *frame_bytes; /* a ring once it has grown to FRAME_BYTES_MAX */
+    size_t frame_bytes_size;
     uint64_t frame_head, frame_bytes_head;
     struct tc_slice support[SUPPORT_MAX];
     size_t support_count;
-    uint8_t *support_bytes;
+    uint8_t *support_bytes; /* NULL until something is to be supported */
     size_t support_used;
 };
 

@@ -2,7 +2,22 @@
 #include "justify_parts.h"
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Room for `len` bytes at the head, if memory for it can be had. */
+static bool frame_room(struct tc_justifier *j, size_t len)
+{
+    while (j->frame_bytes_size < FRAME_BYTES_MAX && j->frame_bytes_head + len > j->frame_bytes_size) {
+        const size_t size = j->frame_bytes_size ? 4 * j->frame_bytes_size : FRAME_BYTES_FIRST;
+        uint8_t *grown = realloc(j->frame_bytes, size < FRAME_BYTES_MAX ? size : FRAME_BYTES_MAX);
+        if (!grown)
+            return false;
+        j->frame_bytes = grown;
+        j->frame_bytes_size = size < FRAME_BYTES_MAX ? size : FRAME_BYTES_MAX;
+    }
+    return true;
+}
 
 /* Frames are kept in a ring of bytes; an entry whose bytes were overwritten is dead. */
 void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, uint16_t to)
@@ -13,6 +28,8 @@ void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, u
         return;
     if (FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX < len) /* do not wrap inside a frame */
         j->frame_bytes_head += FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX;
+    if (!frame_room(j, len))
+        return;
     memcpy(j->frame_bytes + j->frame_bytes_head % FRAME_BYTES_MAX, m->frame.data, len);
     j->frames[j->frame_head % FRAMES_MAX] = (struct justify_frame){.sequence = s->has_sequence ? s->sequence : 0,
                                                                    .view = s->view,
@@ -48,6 +65,10 @@ static void gather_support(struct tc_justifier *j, uint16_t replica, uint64_t vi
     const uint64_t kept = j->frame_head < FRAMES_MAX ? j->frame_head : FRAMES_MAX;
     j->support_count = 0;
     j->support_used = 0;
+    if (!j->support_bytes)
+        j->support_bytes = malloc(FRAME_BYTES_MAX);
+    if (!j->support_bytes)
+        return;
     for (uint64_t i = 1; i <= kept && j->support_count < SUPPORT_MAX; i++) {
         const struct justify_frame *frame = &j->frames[(j->frame_head - i) % FRAMES_MAX];
         if (frame->offset + FRAME_BYTES_MAX < j->frame_bytes_head)

@@ -21,8 +21,7 @@ bool tc_justify_table_init(struct tc_justifier *j)
     j->ballots_max = j->slot_count * 3 < most ? j->slot_count * 3 : (uint32_t)most;
     j->slots = calloc(j->slot_count, sizeof *j->slots);
     j->ballots = malloc(j->ballots_max * j->ballot_size);
-    j->texts = malloc(TEXTS_MAX * sizeof *j->texts);
-    if (!j->slots || !j->ballots || !j->texts)
+    if (!j->slots || !j->ballots)
         return false;
     j->ballot_free = j->text_free = JUSTIFY_NONE;
     j->dropped_low = UINT64_MAX;
@@ -94,11 +93,21 @@ static struct justify_ballot *take_ballot(struct tc_justifier *j)
     return taken;
 }
 
+/* As above; texts may move. */
 static uint32_t take_text(struct tc_justifier *j)
 {
     const uint32_t taken = j->text_free;
-    if (taken == JUSTIFY_NONE)
-        return j->texts_used < TEXTS_MAX ? j->texts_used++ : JUSTIFY_NONE;
+    if (taken == JUSTIFY_NONE) {
+        if (j->texts_used == j->texts_size) {
+            const uint32_t size = j->texts_size ? 2 * j->texts_size : TEXTS_FIRST;
+            struct justify_text *grown = size <= TEXTS_MAX ? realloc(j->texts, size * sizeof *grown) : NULL;
+            if (!grown)
+                return JUSTIFY_NONE;
+            j->texts = grown;
+            j->texts_size = size;
+        }
+        return j->texts_used++;
+    }
     j->text_free = j->texts[taken].next;
     return taken;
 }
