@@ -54,7 +54,7 @@ struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
                                         .has_messages = config->has_messages,
                                         .links_complete = config->links_complete,
                                         .tell_standstill = config->expect == TC_EXPECTED,
-                                        .report = judge_report,
+                                        .report = tc_judge_report,
                                         .judge = judge};
     judge->env.votes = tc_votes_new(config->protocol, &judge->env.protocol_env);
     judge->env.proofs = tc_proofs_new();
@@ -68,7 +68,7 @@ struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
 static void findings_free(struct seat *seat)
 {
     for (size_t i = 0; i < seat->judgement.finding_count; i++)
-        judge_finding_free(&seat->findings[i]);
+        tc_judge_finding_free(&seat->findings[i]);
     free(seat->findings);
 }
 
@@ -126,7 +126,7 @@ static void note_spliced(struct tc_judge *judge, const struct tc_observation *ob
         judge->gap = observation->is_gap;
     }
     if (observation->is_gap)
-        judge_withdraw_since(judge, observation->gap_since_ns);
+        tc_judge_withdraw_since(judge, observation->gap_since_ns);
     if (stranger)
         return;
     if (!judge->spliced) {
@@ -145,7 +145,7 @@ static void take_note(struct tc_judge *judge, const struct tc_observation *obser
     switch (observation->kind) {
     case TC_OBS_FAULTS:
         judge->faults = observation->faults;
-        judge_recount(judge);
+        tc_judge_recount(judge);
         break;
     case TC_OBS_SPLICED:
         note_spliced(judge, observation);
@@ -193,7 +193,7 @@ void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns)
         seat->judgement.oracle->finish(seat->oracle, now_ns, &seat->judgement.result);
     }
     judge->finished = true;
-    judge_settle(judge);
+    tc_judge_settle(judge);
 }
 
 size_t tc_judge_count(const struct tc_judge *judge)

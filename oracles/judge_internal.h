@@ -38,32 +38,32 @@ struct tc_judge {
 };
 
 /* struct tc_oracle_env.report */
-void judge_report(void *self, const struct tc_finding *finding);
+void tc_judge_report(void *self, const struct tc_finding *finding);
 
 /* Counts the violations anew: after a finding, and when F_s has changed. */
-void judge_recount(struct tc_judge *judge);
+void tc_judge_recount(struct tc_judge *judge);
 
 /* Fixes every oracle's status once all have finished. */
-void judge_settle(struct tc_judge *judge);
+void tc_judge_settle(struct tc_judge *judge);
 
 /* Adds a finding to what its seat counts, by the faults that the finding carries. */
-void judge_count(const struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding);
+void tc_judge_count_finding(const struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding);
 
 /* ---- judge_links.c ---- */
 
 /* Oracles that need all links: what they found at this time or later is withdrawn, and from now on they find nothing.
  */
-void judge_withdraw_since(struct tc_judge *judge, uint64_t since_ns);
+void tc_judge_withdraw_since(struct tc_judge *judge, uint64_t since_ns);
 /* Were the connections that named nobody some replica's after all? */
-bool judge_hides_replicas(const struct tc_judge *judge);
-void judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement);
+bool tc_judge_hides_replicas(const struct tc_judge *judge);
+void tc_judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement);
 /* Its findings mean a breach only by who made them, and nobody says who is faulty. */
-bool judge_is_blameless(const struct tc_judge *judge, const struct seat *seat);
-void judge_settle_blameless(struct seat *seat);
+bool tc_judge_is_blameless(const struct tc_judge *judge, const struct seat *seat);
+void tc_judge_settle_blameless(struct seat *seat);
 /* The reason why it is not to be judged in this world, or NULL. */
-const struct tc_unjudged *judge_unjudged(const struct tc_judge *judge, const struct seat *seat);
+const struct tc_unjudged *tc_judge_unjudged(const struct tc_judge *judge, const struct seat *seat);
 
 /* Frees the copies that a kept finding owns. */
-void judge_finding_free(struct tc_finding *finding);
+void tc_judge_finding_free(struct tc_finding *finding);
 
 #endif

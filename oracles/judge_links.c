@@ -7,7 +7,7 @@
 #include "judge_internal.h"
 #include "oracles.h"
 
-void judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement)
+void tc_judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement)
 {
     struct tc_oracle_result *result = &judgement->result;
     judgement->status = TC_NOT_JUDGED;
@@ -28,7 +28,7 @@ void judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *jud
 
 /* Were the connections that named nobody some replica's after all? So it seems if one was never heard on a link that
  * bears its name. (Two junk connections to a cluster that is heard take nothing from it.) */
-bool judge_hides_replicas(const struct tc_judge *judge)
+bool tc_judge_hides_replicas(const struct tc_judge *judge)
 {
     if (judge->strangers == 0)
         return false;
@@ -46,23 +46,23 @@ static void withdraw(struct tc_judge *judge, struct seat *seat, uint64_t since_n
     seat->violations = seat->expected = 0;
     for (size_t i = 0; i < judgement->finding_count; i++) {
         if (seat->findings[i].time_ns >= since_ns) {
-            judge_finding_free(&seat->findings[i]);
+            tc_judge_finding_free(&seat->findings[i]);
             continue;
         }
         seat->findings[kept++] = seat->findings[i];
-        judge_count(judge, seat, &seat->findings[kept - 1]);
+        tc_judge_count_finding(judge, seat, &seat->findings[kept - 1]);
     }
     judgement->finding_count = kept;
     judgement->finding_total = kept;
 }
 
-void judge_withdraw_since(struct tc_judge *judge, uint64_t since_ns)
+void tc_judge_withdraw_since(struct tc_judge *judge, uint64_t since_ns)
 {
     judge->spliced = true;
     for (size_t i = 0; i < judge->seat_count; i++)
         if (judge->seats[i].judgement.oracle->needs_links)
             withdraw(judge, &judge->seats[i], since_ns);
-    judge_recount(judge);
+    tc_judge_recount(judge);
 }
 
 void tc_judge_links_hidden(struct tc_judge *judge, const char *why)
@@ -70,17 +70,17 @@ void tc_judge_links_hidden(struct tc_judge *judge, const char *why)
     struct tc_text t = tc_text_begin(judge->hidden, sizeof judge->hidden);
     tc_text_add(&t, "%s", why);
     judge->env.links_complete = false;
-    judge_withdraw_since(judge, 0);
+    tc_judge_withdraw_since(judge, 0);
 }
 
 /* Oracles whose findings mean a breach only by who made them, where nobody says who is faulty. */
-bool judge_is_blameless(const struct tc_judge *judge, const struct seat *seat)
+bool tc_judge_is_blameless(const struct tc_judge *judge, const struct seat *seat)
 {
     enum tc_property property = seat->judgement.oracle->property;
     return judge->config.faults_unknown && (property == TC_DETECTOR || property == TC_LIVENESS);
 }
 
-const struct tc_unjudged *judge_unjudged(const struct tc_judge *judge, const struct seat *seat)
+const struct tc_unjudged *tc_judge_unjudged(const struct tc_judge *judge, const struct seat *seat)
 {
     const struct tc_unjudged *rows = judge->config.unjudged;
     for (; rows && rows->oracle; rows++)
@@ -90,7 +90,7 @@ const struct tc_unjudged *judge_unjudged(const struct tc_judge *judge, const str
 }
 
 /* What was found is told, but whether it breaches anything depends on who is faulty. */
-void judge_settle_blameless(struct seat *seat)
+void tc_judge_settle_blameless(struct seat *seat)
 {
     struct tc_judgement *judgement = &seat->judgement;
     struct tc_oracle_result *result = &judgement->result;

@@ -74,7 +74,7 @@ static struct seat *seat_of(struct tc_judge *judge, const char *name)
     return NULL;
 }
 
-void judge_finding_free(struct tc_finding *finding)
+void tc_judge_finding_free(struct tc_finding *finding)
 {
     for (uint32_t i = 0; i < finding->evidence_count; i++)
         free((void *)(uintptr_t)finding->evidence[i].frame.data);
@@ -102,7 +102,7 @@ static struct tc_finding *finding_place(struct tc_judge *judge, struct seat *sea
     if (count == TC_FINDINGS_MAX) {
         if (!names_new)
             return NULL;
-        judge_finding_free(&seat->findings[count - 1]);
+        tc_judge_finding_free(&seat->findings[count - 1]);
         return &seat->findings[count - 1];
     }
     if (count == seat->findings_size) {
@@ -120,7 +120,7 @@ static struct tc_finding *finding_place(struct tc_judge *judge, struct seat *sea
     return &seat->findings[count];
 }
 
-void judge_count(const struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding)
+void tc_judge_count_finding(const struct tc_judge *judge, struct seat *seat, const struct tc_finding *finding)
 {
     if (finding->property == TC_DETECTOR) /* weighed when asked */
         return;
@@ -137,7 +137,7 @@ static void finding_take(struct tc_judge *judge, struct seat *seat, const struct
     struct tc_finding *place = finding_place(judge, seat, names_new);
     struct tc_finding standing = *finding;
     standing.faults = judge->faults;
-    judge_count(judge, seat, &standing);
+    tc_judge_count_finding(judge, seat, &standing);
     if (!place)
         return;
     *place = *finding;
@@ -147,7 +147,7 @@ static void finding_take(struct tc_judge *judge, struct seat *seat, const struct
     evidence_own(judge, place);
 }
 
-void judge_report(void *self, const struct tc_finding *finding)
+void tc_judge_report(void *self, const struct tc_finding *finding)
 {
     struct tc_judge *judge = self;
     struct seat *seat = seat_of(judge, finding->oracle);
@@ -156,12 +156,12 @@ void judge_report(void *self, const struct tc_finding *finding)
     if (finding->property == TC_SAFETY && only_traitors(judge, finding))
         return;
     finding_take(judge, seat, finding);
-    judge_recount(judge);
+    tc_judge_recount(judge);
 }
 
 static uint64_t seat_violations(const struct tc_judge *judge, const struct seat *seat)
 {
-    if (judge_is_blameless(judge, seat) || judge_unjudged(judge, seat))
+    if (tc_judge_is_blameless(judge, seat) || tc_judge_unjudged(judge, seat))
         return 0;
     if (seat->judgement.oracle->property != TC_DETECTOR)
         return seat->violations;
@@ -171,7 +171,7 @@ static uint64_t seat_violations(const struct tc_judge *judge, const struct seat 
     return count;
 }
 
-void judge_recount(struct tc_judge *judge)
+void tc_judge_recount(struct tc_judge *judge)
 {
     judge->violations = 0;
     for (size_t i = 0; i < judge->seat_count; i++)
@@ -192,27 +192,27 @@ static void settle_empty(struct tc_judgement *judgement)
     tc_text_add(&t, "nothing to compare: no %s were seen", result->unit[0] ? result->unit : "facts");
 }
 
-void judge_settle(struct tc_judge *judge)
+void tc_judge_settle(struct tc_judge *judge)
 {
-    if (!judge->spliced && judge_hides_replicas(judge))
-        judge_withdraw_since(judge, 0);
+    if (!judge->spliced && tc_judge_hides_replicas(judge))
+        tc_judge_withdraw_since(judge, 0);
     for (size_t i = 0; i < judge->seat_count; i++) {
         struct seat *seat = &judge->seats[i];
         struct tc_judgement *judgement = &seat->judgement;
-        const struct tc_unjudged *row = judge_unjudged(judge, seat);
+        const struct tc_unjudged *row = tc_judge_unjudged(judge, seat);
         judgement->status = judgement->result.status;
         if (row)
             tc_oracle_not_judged(&judgement->result, row->reason);
         if (row)
             judgement->status = TC_NOT_JUDGED;
-        else if (judge_is_blameless(judge, seat) && judgement->finding_count > 0)
-            judge_settle_blameless(seat);
+        else if (tc_judge_is_blameless(judge, seat) && judgement->finding_count > 0)
+            tc_judge_settle_blameless(seat);
         else if (seat_violations(judge, seat) > 0)
             judgement->status = TC_VIOLATED;
         else if (seat->expected > 0)
             judgement->status = TC_EXPECTED;
         else if (judge->spliced && judgement->oracle->needs_links)
-            judge_settle_spliced(judge, judgement);
+            tc_judge_settle_spliced(judge, judgement);
         else if (judgement->oracle->property == TC_DETECTOR && judgement->finding_count > 0)
             judgement->status = TC_CAUGHT;
         else if (judgement->status == TC_HOLDS && judgement->result.compared == 0)
@@ -240,7 +240,7 @@ static const struct tc_finding *first_with(const struct tc_judge *judge, enum tc
     const struct tc_finding *first = NULL;
     for (size_t i = 0; i < judge->seat_count; i++) {
         const struct seat *seat = &judge->seats[i];
-        bool counts = !judge_is_blameless(judge, seat) && !judge_unjudged(judge, seat);
+        bool counts = !tc_judge_is_blameless(judge, seat) && !tc_judge_unjudged(judge, seat);
         for (size_t k = 0; counts && k < seat->judgement.finding_count; k++) {
             const struct tc_finding *f = &seat->findings[k];
             bool before = !first || (status == TC_VIOLATED && is_earlier(f, first));
