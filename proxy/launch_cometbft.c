@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,7 +212,7 @@ static int write_keys(const struct tc_testnet *net, uint32_t i, char *text, stru
                         tc_cometbft_validator_key(node, text, FILE_SIZE), err);
     if (rc == 0)
         rc = write_text(net, i, "config/node_key.json", 0600, text, tc_cometbft_node_key(node, text, FILE_SIZE), err);
-    sodium_memzero(text, FILE_SIZE);
+    explicit_bzero(text, FILE_SIZE);
     return rc ? rc : write_text(net, i, "data/priv_validator_state.json", 0600, fresh, (int)sizeof fresh - 1, err);
 }
 
@@ -269,6 +268,6 @@ void tc_testnet_free(struct tc_testnet *net)
 {
     if (!net)
         return;
-    sodium_memzero(net, sizeof *net);
+    explicit_bzero(net, sizeof *net);
     free(net);
 }
