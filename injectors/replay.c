@@ -20,6 +20,7 @@ struct tc_replay {
     struct tc_ledger *ledger;
     bool whole;
     uint32_t wanted, matched;
+    struct tc_call_counts counts;
 };
 
 static uint64_t name_hash(const struct tc_moment *m)
@@ -97,6 +98,7 @@ void tc_replay_free(struct tc_replay *r)
     free(r->now);
     free(r->next);
     free(r->item_first);
+    tc_call_counts_free(&r->counts);
     free(r);
 }
 
@@ -191,9 +193,12 @@ static int check_signed(const struct tc_replay *r, struct tc_error *err)
 static int answer(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
 {
     struct tc_replay *r = self;
-    const struct tc_moment name = tc_moment_of(call);
+    struct tc_moment name;
+    int status = tc_moment_of(call, &r->counts, &name);
+    if (status < 0)
+        return tc_error_set(err, status, "too many calls to be replayed");
     if (call->kind == TC_CALL_BEGIN) {
-        const int status = check_signed(r, err);
+        status = check_signed(r, err);
         if (status < 0)
             return status;
         if (!r->whole)
@@ -220,6 +225,7 @@ const struct tc_handler *tc_replay_begin(struct tc_replay *r, const bool *left_o
     r->whole = out == 0;
     r->wanted = r->tape->choice_count - out;
     r->matched = 0;
+    tc_call_counts_clear(&r->counts);
     r->handler = (struct tc_handler){.self = r,
                                      .name = r->tape->rule,
                                      .kinds = r->tape->kinds,

@@ -19,13 +19,13 @@
 #define TC_TAPE_ITEMS_MAX ((uint32_t)1 << 20)
 #define TC_TAPE_BYTES_MAX ((size_t)512 << 20)
 
-/* A call to a handler, by name. Equal names are told apart by their order. */
+/* A call to a handler, by name. */
 struct tc_moment {
     enum tc_call_kind call;
     uint64_t time_ns;
     uint16_t from, to;   /* MESSAGE, HEAR: the link. VIEW: `from` is the replica. Otherwise TC_NODE_NONE */
     uint64_t key;        /* the message's; TIMER: token, DECIDE: sequence, VIEW: view, PHASE: the phase */
-    uint32_t occurrence; /* the message's */
+    uint32_t occurrence; /* the message's; of other calls: how many of this name came before, answered or not */
 };
 
 enum tc_tape_kind {
@@ -60,6 +60,12 @@ struct tc_tape_item {
     };
 };
 
+/* How often each call that is no message came so far. */
+struct tc_call_counts {
+    struct tc_moment *_names; /* a table of open addresses; an occurrence of 0 is free */
+    uint32_t _size, _used;
+};
+
 struct tc_tape {
     struct tc_moment *moments;
     struct tc_tape_item *items; /* by moment; choices by rising decision */
@@ -73,13 +79,16 @@ struct tc_tape {
     uint32_t _moment_size, _item_size;
     uint64_t _decision;
     struct tc_arena _arena;
+    struct tc_call_counts _counts;
     struct tc_handler _handler; /* of the recording */
     const struct tc_handler *_inner;
     const struct tc_ledger *_ledger;
 };
 
-/* The name of a call. */
-struct tc_moment tc_moment_of(const struct tc_call *call);
+/* The name of a call, which is counted. TC_EMEMORY, TC_ELIMIT: it could not be. */
+int tc_moment_of(const struct tc_call *call, struct tc_call_counts *counts, struct tc_moment *out);
+void tc_call_counts_clear(struct tc_call_counts *counts);
+void tc_call_counts_free(struct tc_call_counts *counts);
 
 /* An empty tape. Cannot fail. */
 void tc_tape_init(struct tc_tape *tape);

@@ -16,6 +16,7 @@ void tc_tape_free(struct tc_tape *tape)
     free(tape->moments);
     free(tape->items);
     tc_arena_free(&tape->_arena);
+    tc_call_counts_free(&tape->_counts);
     *tape = (struct tc_tape){.moments = NULL};
 }
 
@@ -25,6 +26,7 @@ static void empty(struct tc_tape *tape)
     tape->full = false;
     tape->_decision = 0;
     tc_arena_reset(&tape->_arena);
+    tc_call_counts_clear(&tape->_counts);
 }
 
 /* ---- copies ---- */
@@ -128,37 +130,6 @@ int tc_tape_add(struct tc_tape *tape, const struct tc_tape_item *item)
 
 /* ---- recording ---- */
 
-struct tc_moment tc_moment_of(const struct tc_call *call)
-{
-    struct tc_moment m = {.call = call->kind, .time_ns = call->now_ns, .from = TC_NODE_NONE, .to = TC_NODE_NONE};
-    switch (call->kind) {
-    case TC_CALL_MESSAGE:
-    case TC_CALL_HEAR:
-        m.from = call->message->from;
-        m.to = call->message->to;
-        m.key = call->message->key;
-        m.occurrence = call->message->occurrence;
-        break;
-    case TC_CALL_DECIDE:
-        m.key = call->observation->executed.sequence;
-        break;
-    case TC_CALL_VIEW:
-        m.from = call->observation->node;
-        m.key = call->observation->view.view;
-        break;
-    case TC_CALL_TIMER:
-        m.key = call->token;
-        break;
-    case TC_CALL_PHASE:
-        m.key = (uint64_t)call->phase;
-        break;
-    case TC_CALL_BEGIN:
-    case TC_CALL_END:
-        break;
-    }
-    return m;
-}
-
 static void put(struct tc_tape *tape, struct tc_tape_item item)
 {
     item.moment = tape->moment_count - 1;
@@ -187,8 +158,8 @@ static void put_verdict(struct tc_tape *tape, const struct tc_verdict *v)
     put(tape, item);
 }
 
-static void write_down(struct tc_tape *tape, const struct tc_call *call, const struct tc_plan *plan,
-                       const struct tc_nodeset *newly)
+static void write_down(struct tc_tape *tape, const struct tc_call *call, const struct tc_moment *moment,
+                       const struct tc_plan *plan, const struct tc_nodeset *newly)
 {
     const bool on_message = call->kind == TC_CALL_MESSAGE || call->kind == TC_CALL_HEAR;
     const bool verdict = on_message && is_verdict(&plan->verdict);
@@ -196,8 +167,7 @@ static void write_down(struct tc_tape *tape, const struct tc_call *call, const s
     const bool signs = tc_nodeset_count(newly) > 0;
     if (!named && !signs && !verdict && plan->op_count == 0 && plan->timer_count == 0 && plan->note_count == 0)
         return;
-    const struct tc_moment moment = tc_moment_of(call);
-    if (tape->full || tc_tape_add_moment(tape, &moment) < 0) {
+    if (tape->full || tc_tape_add_moment(tape, moment) < 0) {
         tape->full = true;
         return;
     }
@@ -224,6 +194,8 @@ static int record(void *self, const struct tc_call *call, struct tc_plan *plan, 
 {
     struct tc_tape *tape = self;
     struct tc_nodeset before = {0}, newly = {0};
+    struct tc_moment moment;
+    tape->full |= tc_moment_of(call, &tape->_counts, &moment) < 0;
     if (tape->_ledger)
         before = tape->_ledger->signed_for;
     const int status = tape->_inner->call(tape->_inner->self, call, plan, err);
@@ -231,7 +203,7 @@ static int record(void *self, const struct tc_call *call, struct tc_plan *plan, 
         return status;
     for (size_t i = 0; tape->_ledger && i < TC_NODES_MAX / 64; i++)
         newly.words[i] = tape->_ledger->signed_for.words[i] & ~before.words[i];
-    write_down(tape, call, plan, &newly);
+    write_down(tape, call, &moment, plan, &newly);
     return status;
 }
 

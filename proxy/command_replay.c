@@ -174,6 +174,8 @@ static int open_trial(const struct tc_decisions *decisions, const struct tc_scen
 {
     const struct tc_trial_setup setup = {.scenario = scenario,
                                          .lua_dir = request->lua_dir,
+                                         .strategy = tc_adversary_find(decisions->header.strategy),
+                                         .limits = decisions->header.limits,
                                          .decisions_max = decisions->header.decisions_max,
                                          .ed25519 = request->ed25519};
     return tc_trial_new(&setup, out, err);
@@ -232,7 +234,8 @@ int tc_command_shrink(const struct tc_arguments *a, struct tc_error *err)
     if (status == 0)
         status = open_trial(&decisions, &scenario, &request, &trial, err);
     if (status == 0)
-        status = tc_hunt_shrink(trial, decisions.header.seed, &decisions.tape, &scenario, "", "", &shrunk, err);
+        status = tc_hunt_shrink(trial, decisions.header.seed, decisions.header.index, &decisions.tape, &scenario, "",
+                                "", &shrunk, err);
     if (status == 0 && !shrunk.fails)
         status = tc_error_set(err, TC_EUSAGE, "%s: nothing was violated in this run (%s): there is nothing to shrink",
                               path, decisions.end.verdict);

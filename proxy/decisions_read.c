@@ -1,192 +1,50 @@
 #define _GNU_SOURCE
-#include "decisions.h"
+#include "decisions_internal.h"
 
 #include "names.h"
 #include "nodeset.h"
 #include "random.h"
 
 #include <errno.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-const char *tc_decisions_call_name(enum tc_call_kind call); /* decisions_write.c */
-
-/* One line, until all are there and can be put in order. What it points to is the reader's arena's. */
-struct entry {
-    uint32_t m, rank, line;
-    struct tc_moment moment;
-    struct tc_tape_item item;
-};
-
-struct reader {
-    const char *path;
-    uint32_t line;
-    struct tc_arena arena;
-    struct entry *entries;
-    size_t count, size;
-    struct tc_decisions *out;
-    struct tc_error *err;
-    bool ended;
-};
-
-static int expected(struct reader *r, const char *what)
-{
-    return tc_error_set(r->err, TC_EMALFORMED, "%s:%u: expected %s", r->path, r->line, what);
-}
-
-/* ---- fields: what is missing keeps the default, what is of another kind is an error ---- */
-
-static int read_number(struct reader *r, const json_t *line, const char *name, uint64_t otherwise, uint64_t *out)
-{
-    const json_t *value = json_object_get(line, name);
-    char what[96], *rest = NULL;
-    *out = otherwise;
-    if (!value)
-        return 0;
-    if (json_is_integer(value) && json_integer_value(value) >= 0) {
-        *out = (uint64_t)json_integer_value(value);
-        return 0;
-    }
-    const char *text = json_string_value(value);
-    if (text && strncmp(text, "0x", 2) == 0 && text[2]) {
-        errno = 0;
-        *out = strtoull(text, &rest, 16);
-        if (errno == 0 && *rest == 0)
-            return 0;
-    }
-    snprintf(what, sizeof what, "\"%s\" to be a number", name);
-    return expected(r, what);
-}
-
-static int read_small(struct reader *r, const json_t *line, const char *name, uint64_t max, uint32_t *out)
-{
-    uint64_t value;
-    char what[96];
-    int status = read_number(r, line, name, 0, &value);
-    *out = (uint32_t)value;
-    if (status == 0 && value > max) {
-        snprintf(what, sizeof what, "\"%s\" to be at most %llu", name, (unsigned long long)max);
-        status = expected(r, what);
-    }
-    return status;
-}
-
-static int read_node(struct reader *r, const json_t *line, const char *name, uint16_t *out)
-{
-    uint64_t value;
-    const int status = read_number(r, line, name, TC_NODE_NONE, &value);
-    *out = (uint16_t)value;
-    return status == 0 && value >= TC_NODES_MAX && value != TC_NODE_NONE ? expected(r, "a node's number") : status;
-}
-
-static int read_hash(struct reader *r, const json_t *line, const char *name, uint64_t *out)
-{
-    char what[96], *rest = NULL;
-    const char *text = json_string_value(json_object_get(line, name));
-    if (text && strlen(text) == 16) {
-        *out = strtoull(text, &rest, 16);
-        if (*rest == 0)
-            return 0;
-    }
-    snprintf(what, sizeof what, "\"%s\" with 16 hexadecimal digits", name);
-    return expected(r, what);
-}
-
-static int read_text(struct reader *r, const json_t *line, const char *name, char *out, size_t size)
-{
-    char what[96];
-    const char *text = json_string_value(json_object_get(line, name));
-    if (text && strlen(text) < size) {
-        snprintf(out, size, "%s", text);
-        return 0;
-    }
-    snprintf(what, sizeof what, "\"%s\", a text of at most %zu bytes", name, size - 1);
-    return expected(r, what);
-}
-
-static int read_set(struct reader *r, const json_t *array, struct tc_nodeset *out)
-{
-    size_t i;
-    const json_t *node;
-    *out = (struct tc_nodeset){0};
-    if (!json_is_array(array))
-        return expected(r, "a list of nodes");
-    json_array_foreach(array, i, node)
-    {
-        if (!json_is_integer(node) || json_integer_value(node) < 0 || json_integer_value(node) >= TC_NODES_MAX)
-            return expected(r, "a node's number");
-        tc_nodeset_add(out, (uint32_t)json_integer_value(node));
-    }
-    return 0;
-}
-
-static const char *copy_text(struct reader *r, const char *text)
-{
-    if (!text)
-        return NULL;
-    return (const char *)tc_arena_copy(&r->arena, (struct tc_slice){(const uint8_t *)text, strlen(text) + 1}).data;
-}
-
-static int digit(char c)
-{
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static int read_bytes(struct reader *r, const json_t *line, struct tc_slice *out)
-{
-    const char *text = json_string_value(json_object_get(line, "bytes"));
-    const size_t len = text ? strlen(text) : 0;
-    *out = (struct tc_slice){NULL, 0};
-    uint8_t *bytes = len ? tc_arena_alloc(&r->arena, len / 2 + 1) : NULL;
-    if (len && !bytes)
-        return tc_error_set(r->err, TC_ELIMIT, "%s:%u: too many bytes", r->path, r->line);
-    for (size_t i = 0; i < len; i += 2) {
-        const int high = digit(text[i]), low = digit(text[i + 1]); /* text[len] is the NUL: no digit */
-        if (high < 0 || low < 0)
-            return expected(r, "\"bytes\" in hexadecimal");
-        bytes[i / 2] = (uint8_t)(high << 4 | low);
-    }
-    *out = (struct tc_slice){bytes, len / 2};
-    return 0;
-}
-
 /* ---- first and last line ---- */
 
-static int read_limits(struct reader *r, const json_t *line)
+static int read_limits(struct tc_decisions_reader *r, const json_t *line)
 {
     struct tc_adversary_limits *limits = &r->out->header.limits;
     const json_t *object = json_object_get(line, "limits");
-    int status = json_is_object(object) ? 0 : expected(r, "\"limits\"");
+    int status = json_is_object(object) ? 0 : tc_decisions_expected(r, "\"limits\"");
     if (status == 0)
-        status = read_small(r, object, "process_faults", UINT32_MAX, &limits->process_faults);
+        status = tc_decisions_small(r, object, "process_faults", UINT32_MAX, &limits->process_faults);
     if (status == 0)
-        status = read_small(r, object, "network_faults", UINT32_MAX, &limits->network_faults);
+        status = tc_decisions_small(r, object, "network_faults", UINT32_MAX, &limits->network_faults);
     if (status == 0)
-        status = read_small(r, object, "rounds_max", UINT32_MAX, &limits->rounds_max);
+        status = tc_decisions_small(r, object, "rounds_max", UINT32_MAX, &limits->rounds_max);
     limits->any_scope = json_is_true(json_object_get(object, "any_scope"));
     return status;
 }
 
-static int read_options(struct reader *r, const json_t *line)
+static int read_options(struct tc_decisions_reader *r, const json_t *line)
 {
     struct tc_decisions_header *h = &r->out->header;
     const json_t *array = json_object_get(line, "options"), *option;
     size_t i;
     if (!json_is_array(array) || json_array_size(array) > TC_DECISIONS_OPTIONS_MAX)
-        return expected(r, "\"options\", a list");
+        return tc_decisions_expected(r, "\"options\", a list");
     json_array_foreach(array, i, option)
     {
         const char *text = json_string_value(option);
         if (!text || strlen(text) >= sizeof h->options[0])
-            return expected(r, "\"options\" as texts");
+            return tc_decisions_expected(r, "\"options\" as texts");
         snprintf(h->options[h->option_count++], sizeof h->options[0], "%s", text);
     }
     return 0;
 }
 
-static int read_names(struct reader *r, const json_t *line)
+static int read_names(struct tc_decisions_reader *r, const json_t *line)
 {
     struct tc_decisions_header *h = &r->out->header;
     const struct {
@@ -206,92 +64,92 @@ static int read_names(struct reader *r, const json_t *line)
     };
     int status = 0;
     for (size_t i = 0; status == 0 && i < sizeof texts / sizeof *texts; i++)
-        status = read_text(r, line, texts[i].name, texts[i].text, texts[i].size);
+        status = tc_decisions_text(r, line, texts[i].name, texts[i].text, texts[i].size);
     return status;
 }
 
-static int read_header(struct reader *r, const json_t *line)
+static int read_header(struct tc_decisions_reader *r, const json_t *line)
 {
     struct tc_decisions_header *h = &r->out->header;
     if (!json_string_value(json_object_get(line, "turncoat")))
-        return expected(r, "the first line of a decisions file, {\"turncoat\":…}: this is not one");
+        return tc_decisions_expected(r, "the first line of a decisions file, {\"turncoat\":…}: this is not one");
     int status = read_names(r, line);
     if (status == 0)
-        status = read_hash(r, line, "content", &h->content);
+        status = tc_decisions_hash(r, line, "content", &h->content);
     if (status == 0)
-        status = read_number(r, line, "seed", 0, &h->seed);
+        status = tc_decisions_number(r, line, "seed", 0, &h->seed);
     if (status == 0)
-        status = read_number(r, line, "index", 0, &h->index);
+        status = tc_decisions_number(r, line, "index", 0, &h->index);
     if (status == 0)
-        status = read_number(r, line, "decisions_max", 0, &h->decisions_max);
+        status = tc_decisions_number(r, line, "decisions_max", 0, &h->decisions_max);
     if (status == 0)
         status = read_limits(r, line);
     if (status == 0)
         status = read_options(r, line);
     if (status == 0)
-        status = read_small(r, line, "kinds", UINT32_MAX, &h->kinds);
+        status = tc_decisions_small(r, line, "kinds", UINT32_MAX, &h->kinds);
     if (status == 0)
-        status = read_small(r, line, "calls", UINT32_MAX, &h->calls);
+        status = tc_decisions_small(r, line, "calls", UINT32_MAX, &h->calls);
     h->always = json_is_true(json_object_get(line, "always"));
     return status;
 }
 
-static int read_end(struct reader *r, const json_t *line)
+static int read_end(struct tc_decisions_reader *r, const json_t *line)
 {
     struct tc_decisions_end *end = &r->out->end;
     r->ended = true;
     end->exit_code = (int)json_integer_value(json_object_get(line, "exit"));
-    int status = read_number(r, line, "decisions", 0, &end->decisions);
+    int status = tc_decisions_number(r, line, "decisions", 0, &end->decisions);
     if (status == 0)
-        status = read_number(r, line, "observations", 0, &end->observations);
+        status = tc_decisions_number(r, line, "observations", 0, &end->observations);
     if (status == 0)
-        status = read_hash(r, line, "hash", &end->hash);
+        status = tc_decisions_hash(r, line, "hash", &end->hash);
     if (status == 0)
-        status = read_text(r, line, "verdict", end->verdict, sizeof end->verdict);
+        status = tc_decisions_text(r, line, "verdict", end->verdict, sizeof end->verdict);
     if (status == 0)
-        status = read_text(r, line, "oracle", end->oracle, sizeof end->oracle);
-    return status == 0 ? read_text(r, line, "rule", end->rule, sizeof end->rule) : status;
+        status = tc_decisions_text(r, line, "oracle", end->oracle, sizeof end->oracle);
+    return status == 0 ? tc_decisions_text(r, line, "rule", end->rule, sizeof end->rule) : status;
 }
 
 /* ---- answers ---- */
 
-static int read_moment(struct reader *r, const json_t *line, struct entry *e)
+static int read_moment(struct tc_decisions_reader *r, const json_t *line, struct tc_decisions_entry *e)
 {
     const char *call = json_string_value(json_object_get(line, "call"));
     const json_t *at = json_object_get(line, "at");
     const json_t *named = at ? at : line;
-    int status = read_small(r, line, "m", TC_TAPE_ITEMS_MAX, &e->m);
+    int status = tc_decisions_small(r, line, "m", TC_TAPE_ITEMS_MAX, &e->m);
     if (status == 0 && (e->m == 0 || !call))
-        status = expected(r, "\"m\" and \"call\": the moment of the decision");
+        status = tc_decisions_expected(r, "\"m\" and \"call\": the moment of the decision");
     if (status)
         return status;
     int kind = TC_CALL_BEGIN;
     while (kind <= TC_CALL_END && strcmp(call, tc_decisions_call_name((enum tc_call_kind)kind)) != 0)
         kind++;
     if (kind > TC_CALL_END)
-        return expected(r, "\"call\" to be begin, message, hear, decide, view, timer, phase or end");
+        return tc_decisions_expected(r, "\"call\" to be begin, message, hear, decide, view, timer, phase or end");
     e->moment.call = (enum tc_call_kind)kind;
-    status = read_number(r, line, "t", 0, &e->moment.time_ns);
+    status = tc_decisions_number(r, line, "t", 0, &e->moment.time_ns);
     if (status == 0)
-        status = read_hash(r, named, "key", &e->moment.key);
+        status = tc_decisions_hash(r, named, "key", &e->moment.key);
     if (status == 0)
-        status = read_node(r, named, "from", &e->moment.from);
+        status = tc_decisions_node(r, named, "from", &e->moment.from);
     if (status == 0)
-        status = read_node(r, named, "to", &e->moment.to);
-    return status == 0 ? read_small(r, named, "occurrence", UINT32_MAX, &e->moment.occurrence) : status;
+        status = tc_decisions_node(r, named, "to", &e->moment.to);
+    return status == 0 ? tc_decisions_small(r, named, "occurrence", UINT32_MAX, &e->moment.occurrence) : status;
 }
 
-static int read_frames(struct reader *r, const json_t *line, struct tc_tape_item *item)
+static int read_frames(struct tc_decisions_reader *r, const json_t *line, struct tc_tape_item *item)
 {
     const json_t *lens = json_object_get(line, "frames"), *len;
     struct tc_slice bytes;
     struct tc_slice *frames = NULL;
     size_t i, at = 0;
-    int status = read_bytes(r, line, &bytes);
+    int status = tc_decisions_bytes(r, line, &bytes);
     if (status || !lens)
         return status;
     if (!json_is_array(lens) || json_array_size(lens) > TC_PLAN_FRAMES_MAX)
-        return expected(r, "\"frames\", a list of lengths");
+        return tc_decisions_expected(r, "\"frames\", a list of lengths");
     item->verdict.frame_count = (uint32_t)json_array_size(lens);
     frames = tc_arena_alloc(&r->arena, (item->verdict.frame_count + (size_t)1) * sizeof *frames);
     if (!frames)
@@ -300,45 +158,45 @@ static int read_frames(struct reader *r, const json_t *line, struct tc_tape_item
     {
         const json_int_t n = json_integer_value(len);
         if (!json_is_integer(len) || n < 0 || (size_t)n > bytes.len - at)
-            return expected(r, "\"frames\" to be the lengths of what \"bytes\" holds");
+            return tc_decisions_expected(r, "\"frames\" to be the lengths of what \"bytes\" holds");
         frames[i] = (struct tc_slice){bytes.data + at, (size_t)n};
         at += (size_t)n;
     }
     item->verdict.frames = frames;
-    return at == bytes.len ? 0 : expected(r, "\"frames\" to be the lengths of all that \"bytes\" holds");
+    return at == bytes.len ? 0 : tc_decisions_expected(r, "\"frames\" to be the lengths of all that \"bytes\" holds");
 }
 
-static int read_verdict(struct reader *r, const json_t *line, struct tc_tape_item *item)
+static int read_verdict(struct tc_decisions_reader *r, const json_t *line, struct tc_tape_item *item)
 {
     const json_t *hold = json_object_get(line, "hold");
     item->kind = TC_TAPE_VERDICT;
-    item->verdict.why = copy_text(r, json_string_value(json_object_get(line, "why")));
-    item->verdict.hold_name = copy_text(r, json_string_value(hold));
-    int status = read_number(r, line, "delay_ns", 0, &item->verdict.delay_ns);
+    item->verdict.why = tc_decisions_copy(r, json_string_value(json_object_get(line, "why")));
+    item->verdict.hold_name = tc_decisions_copy(r, json_string_value(hold));
+    int status = tc_decisions_number(r, line, "delay_ns", 0, &item->verdict.delay_ns);
     if (status == 0)
-        status = read_number(r, line, "window_ns", 0, &item->verdict.window_ns);
+        status = tc_decisions_number(r, line, "window_ns", 0, &item->verdict.window_ns);
     if (status == 0)
-        status = read_small(r, line, "duplicates", UINT32_MAX, &item->verdict.duplicates);
+        status = tc_decisions_small(r, line, "duplicates", UINT32_MAX, &item->verdict.duplicates);
     return status == 0 && item->verdict.verb == TC_REPLACE ? read_frames(r, line, item) : status;
 }
 
-static int read_blocks(struct reader *r, const json_t *line, struct tc_op *op)
+static int read_blocks(struct tc_decisions_reader *r, const json_t *line, struct tc_op *op)
 {
     const json_t *blocks = json_object_get(line, "blocks"), *block;
     size_t i;
     int status = 0;
     if (!json_is_array(blocks) || json_array_size(blocks) > sizeof op->blocks / sizeof *op->blocks)
-        return expected(r, "\"blocks\", at most 8 lists of nodes");
+        return tc_decisions_expected(r, "\"blocks\", at most 8 lists of nodes");
     json_array_foreach(blocks, i, block)
     {
         if (status == 0)
-            status = read_set(r, block, &op->blocks[i]);
+            status = tc_decisions_set(r, block, &op->blocks[i]);
     }
     op->block_count = (uint32_t)json_array_size(blocks);
     return status;
 }
 
-static int read_op(struct reader *r, const json_t *line, enum tc_verb verb, struct tc_tape_item *item)
+static int read_op(struct tc_decisions_reader *r, const json_t *line, enum tc_verb verb, struct tc_tape_item *item)
 {
     struct tc_op *op = tc_arena_zalloc(&r->arena, sizeof *op);
     if (!op)
@@ -346,26 +204,26 @@ static int read_op(struct reader *r, const json_t *line, enum tc_verb verb, stru
     item->kind = TC_TAPE_OP;
     item->op = op;
     op->verb = verb;
-    op->name = copy_text(r, json_string_value(json_object_get(line, "hold")));
-    int status = read_node(r, line, "from", &op->from);
+    op->name = tc_decisions_copy(r, json_string_value(json_object_get(line, "hold")));
+    int status = tc_decisions_node(r, line, "from", &op->from);
     if (status == 0)
-        status = read_node(r, line, "to", &op->to);
+        status = tc_decisions_node(r, line, "to", &op->to);
     if (status == 0)
-        status = read_node(r, line, "node", &op->node);
+        status = tc_decisions_node(r, line, "node", &op->node);
     if (status == 0 && verb == TC_SEND)
-        status = read_bytes(r, line, &op->frame);
+        status = tc_decisions_bytes(r, line, &op->frame);
     return status == 0 && verb == TC_PARTITION ? read_blocks(r, line, op) : status;
 }
 
-static int read_choice(struct reader *r, const json_t *line, struct entry *e)
+static int read_choice(struct tc_decisions_reader *r, const json_t *line, struct tc_decisions_entry *e)
 {
     const char *word = json_string_value(json_object_get(line, "verb"));
     int verb = TC_DROP;
     while (word && verb < TC_VERB_COUNT && strcmp(word, tc_verb_name((enum tc_verb)verb)) != 0)
         verb++;
     if (!word || verb == TC_VERB_COUNT)
-        return expected(r, "\"verb\", what was decided");
-    int status = read_number(r, line, "id", 0, &e->item.decision);
+        return tc_decisions_expected(r, "\"verb\", what was decided");
+    int status = tc_decisions_number(r, line, "id", 0, &e->item.decision);
     if (status)
         return status;
     if (verb >= TC_SEND) {
@@ -377,40 +235,41 @@ static int read_choice(struct reader *r, const json_t *line, struct entry *e)
     return read_verdict(r, line, &e->item);
 }
 
-static int read_other(struct reader *r, const json_t *line, struct entry *e)
+static int read_other(struct tc_decisions_reader *r, const json_t *line, struct tc_decisions_entry *e)
 {
     const json_t *traitors = json_object_get(line, "traitors"), *who = json_object_get(line, "signed");
     const char *note = json_string_value(json_object_get(line, "note"));
     if (traitors || who) {
         e->rank = traitors ? 0 : 1;
         e->item.kind = traitors ? TC_TAPE_TRAITORS : TC_TAPE_SIGNED;
-        return read_set(r, traitors ? traitors : who, &e->item.nodes);
+        return tc_decisions_set(r, traitors ? traitors : who, &e->item.nodes);
     }
     if (note) {
         e->rank = 2;
         e->item.kind = TC_TAPE_NOTE;
-        e->item.note = copy_text(r, note);
+        e->item.note = tc_decisions_copy(r, note);
         return e->item.note ? 0 : tc_error_set(r->err, TC_ELIMIT, "%s:%u: too many notes", r->path, r->line);
     }
     if (!json_object_get(line, "after_ns"))
-        return expected(r, "a decision (\"id\"), \"traitors\", \"signed\", \"note\" or \"after_ns\"");
+        return tc_decisions_expected(r, "a decision (\"id\"), \"traitors\", \"signed\", \"note\" or \"after_ns\"");
     e->rank = 3;
     e->item.kind = TC_TAPE_TIMER;
-    const int status = read_number(r, line, "after_ns", 0, &e->item.timer.delay_ns);
-    return status == 0 ? read_hash(r, line, "token", &e->item.timer.token) : status;
+    const int status = tc_decisions_number(r, line, "after_ns", 0, &e->item.timer.delay_ns);
+    return status == 0 ? tc_decisions_hash(r, line, "token", &e->item.timer.token) : status;
 }
 
-static int read_answer(struct reader *r, const json_t *line)
+static int read_answer(struct tc_decisions_reader *r, const json_t *line)
 {
     if (r->count == r->size) {
         const size_t size = r->size ? r->size * 2 : 256;
-        struct entry *grown = size <= 2 * (size_t)TC_TAPE_ITEMS_MAX ? realloc(r->entries, size * sizeof *grown) : NULL;
+        struct tc_decisions_entry *grown =
+            size <= 2 * (size_t)TC_TAPE_ITEMS_MAX ? realloc(r->entries, size * sizeof *grown) : NULL;
         if (!grown)
             return tc_error_set(r->err, TC_ELIMIT, "%s:%u: too many decisions", r->path, r->line);
         r->entries = grown;
         r->size = size;
     }
-    struct entry *e = &r->entries[r->count];
+    struct tc_decisions_entry *e = &r->entries[r->count];
     memset(e, 0, sizeof *e);
     e->line = r->line;
     int status = read_moment(r, line, e);
@@ -422,11 +281,11 @@ static int read_answer(struct reader *r, const json_t *line)
 
 /* ---- the file ---- */
 
-static int read_line(struct reader *r, const char *text, size_t len)
+static int read_line(struct tc_decisions_reader *r, const char *text, size_t len)
 {
     json_error_t why;
     if (r->ended)
-        return expected(r, "nothing after the last line");
+        return tc_decisions_expected(r, "nothing after the last line");
     json_t *line = json_loadb(text, len, JSON_REJECT_DUPLICATES, &why);
     int status;
     if (!json_is_object(line))
@@ -442,7 +301,7 @@ static int read_line(struct reader *r, const char *text, size_t len)
     return status;
 }
 
-static int read_lines(struct reader *r, FILE *file)
+static int read_lines(struct tc_decisions_reader *r, FILE *file)
 {
     char *text = NULL;
     size_t size = 0, total = 0;
@@ -456,14 +315,15 @@ static int read_lines(struct reader *r, FILE *file)
         else
             status = read_line(r, text, (size_t)len);
         if (status == 0 && r->line == 1 && strcmp(r->out->header.world, "sim") != 0)
-            status = expected(r, "decisions of a simulated run: a live one does not repeat");
+            status = tc_decisions_expected(r, "decisions of a simulated run: a live one does not repeat");
     }
     if (status == 0 && ferror(file))
         status = tc_error_set(r->err, TC_EIO, "%s: %s", r->path, strerror(errno));
     if (status == 0 && !r->ended) {
         r->line++;
-        status = expected(r, r->line == 1 ? "the first line, {\"turncoat\":…}; it is empty"
-                                          : "more decisions or the last line, {\"end\":true,…}: the file was cut");
+        status = tc_decisions_expected(r, r->line == 1
+                                              ? "the first line, {\"turncoat\":…}; it is empty"
+                                              : "more decisions or the last line, {\"end\":true,…}: the file was cut");
     }
     free(text);
     return status;
@@ -471,7 +331,7 @@ static int read_lines(struct reader *r, FILE *file)
 
 static int by_moment(const void *a, const void *b)
 {
-    const struct entry *x = a, *y = b;
+    const struct tc_decisions_entry *x = a, *y = b;
     if (x->m != y->m)
         return x->m < y->m ? -1 : 1;
     if (x->rank != y->rank)
@@ -481,7 +341,7 @@ static int by_moment(const void *a, const void *b)
     return x->line < y->line ? -1 : x->line > y->line;
 }
 
-static int fill_tape(struct reader *r)
+static int fill_tape(struct tc_decisions_reader *r)
 {
     struct tc_tape *tape = &r->out->tape;
     const struct tc_decisions_header *h = &r->out->header;
@@ -494,14 +354,14 @@ static int fill_tape(struct reader *r)
     tape->always = h->always;
     int status = 0;
     for (size_t i = 0; status == 0 && i < r->count; i++) {
-        struct entry *e = &r->entries[i];
+        struct tc_decisions_entry *e = &r->entries[i];
         r->line = e->line;
         if (e->m != m)
             status = tc_tape_add_moment(tape, &e->moment);
         m = e->m;
         /* Replays count choices: a gap is a line that was taken out by hand. */
         if (e->rank >= 4 && e->item.decision != ++decision)
-            return expected(r, "decisions numbered without a gap, in the order of their moments");
+            return tc_decisions_expected(r, "decisions numbered without a gap, in the order of their moments");
         e->item.moment = tape->moment_count - 1;
         if (status == 0)
             status = tc_tape_add(tape, &e->item);
@@ -516,7 +376,7 @@ static int fill_tape(struct reader *r)
 
 int tc_decisions_read(const char *path, struct tc_decisions *out, struct tc_error *err)
 {
-    struct reader r = {.path = path, .out = out, .err = err};
+    struct tc_decisions_reader r = {.path = path, .out = out, .err = err};
     memset(out, 0, sizeof *out);
     tc_tape_init(&out->tape);
     FILE *file = fopen(path, "re");

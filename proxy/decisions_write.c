@@ -1,4 +1,4 @@
-#include "decisions.h"
+#include "decisions_internal.h"
 
 #include "names.h"
 #include "nodeset.h"
@@ -7,7 +7,6 @@
 
 static const char *const call_names[] = {"begin", "message", "hear", "decide", "view", "timer", "phase", "end"};
 
-const char *tc_decisions_call_name(enum tc_call_kind call);
 const char *tc_decisions_call_name(enum tc_call_kind call)
 {
     return (size_t)call < sizeof call_names / sizeof *call_names ? call_names[call] : "?";

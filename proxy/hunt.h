@@ -77,9 +77,10 @@ struct tc_hunt_shrunk {
     char first_bad[256];
 };
 
-/* Shrinks the tape of a run in `trial` to decisions that still violate `oracle` by `rule` (both "": what the whole tape
- * violates first), and says what it needs. Errors of tc_trial_run; TC_EMEMORY, TC_EINTERRUPTED. */
-int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, const struct tc_tape *tape,
+/* Shrinks the tape of run `index` of its strategy in `trial` to decisions that still violate `oracle` by `rule` (both
+ * "": what the whole tape violates first), and says what it needs. Errors of tc_trial_run; TC_EMEMORY, TC_EINTERRUPTED.
+ */
+int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, uint64_t index, const struct tc_tape *tape,
                    const struct tc_scenario *scenario, const char *oracle, const char *rule, struct tc_hunt_shrunk *out,
                    struct tc_error *err);
 

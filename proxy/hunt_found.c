@@ -192,7 +192,8 @@ static int shrink(struct look *l)
 {
     struct tc_hunt_group *g = l->group;
     struct tc_hunt_shrunk shrunk;
-    int status = tc_hunt_shrink(l->trial, g->seed, &l->tape, l->request->scenario, g->oracle, g->rule, &shrunk, l->err);
+    int status = tc_hunt_shrink(l->trial, g->seed, tc_hunt_index(l->request, g->all.index), &l->tape,
+                                l->request->scenario, g->oracle, g->rule, &shrunk, l->err);
     if (status == 0 && !shrunk.fails)
         status =
             tc_error_set(l->err, TC_EINTERNAL, "%s: the decisions of run %" PRIu64 " alone do not repeat its violation",

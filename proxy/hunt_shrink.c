@@ -14,7 +14,7 @@
 
 struct shrinking {
     struct tc_trial *trial;
-    uint64_t seed;
+    uint64_t seed, index;
     uint32_t traitors_max;
     struct tc_replay *replay;
     const char *oracle, *rule;
@@ -84,6 +84,7 @@ static int fails(void *self, const bool *left_out, uint32_t count)
         return tc_error_set(s->err, TC_EINTERRUPTED, "interrupted while shrinking");
     s->first_known = false;
     const struct tc_trial_request request = {.seed = s->seed,
+                                             .index = s->index,
                                              .handler = tc_replay_begin(s->replay, left_out, &ledger),
                                              .ledger = &ledger,
                                              .sink = {.self = s, .observe = ignore, .decide = remember_first}};
@@ -150,12 +151,12 @@ static int finish(struct shrinking *s, const struct tc_tape *tape, const struct 
     return 0;
 }
 
-int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, const struct tc_tape *tape,
+int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, uint64_t index, const struct tc_tape *tape,
                    const struct tc_scenario *scenario, const char *oracle, const char *rule, struct tc_hunt_shrunk *out,
                    struct tc_error *err)
 {
     static struct shrinking s;
-    s = (struct shrinking){.trial = trial, .seed = seed, .oracle = oracle, .rule = rule, .err = err};
+    s = (struct shrinking){.trial = trial, .seed = seed, .index = index, .oracle = oracle, .rule = rule, .err = err};
     s.traitors_max = scenario->traitors_max >= 0 ? (uint32_t)scenario->traitors_max : scenario->cluster.cluster.f;
     memset(out, 0, sizeof *out);
     out->left_out = calloc(tape->choice_count + (size_t)1, sizeof *out->left_out);

@@ -52,16 +52,36 @@ static int open_script(struct tc_run *run, struct tc_error *err)
 }
 
 /* As proxy/trial.c does it: a run of a hunt and its repetition here are the same run. */
+static struct tc_adversary_config strategy_config(struct tc_run *run)
+{
+    const struct tc_run_request *request = run->request;
+    return (struct tc_adversary_config){.protocol = run->protocol,
+                                        .env = run->env,
+                                        .ledger = &run->ledger,
+                                        .seed = request->seed,
+                                        .index = request->header ? request->header->index : 0,
+                                        .limits = request->header ? request->header->limits
+                                                                  : (struct tc_adversary_limits){0}};
+}
+
+/* A strategy may dictate who leads; a replay of its decisions is in the same world. */
+static void settle_leaders(struct tc_run *run)
+{
+    const struct tc_run_request *request = run->request;
+    const struct tc_adversary_class *strategy = request->strategy;
+    if (!strategy && request->replay && request->header)
+        strategy = tc_adversary_find(request->header->strategy);
+    if (!strategy || !strategy->settle || !request->simulated)
+        return;
+    run->env.leader = tc_protocol_dictated_leader;
+    const struct tc_adversary_config config = strategy_config(run);
+    strategy->settle(&config, &run->cluster);
+}
+
 static int open_strategy(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_run_request *request = run->request;
-    const struct tc_adversary_config config = {.protocol = run->protocol,
-                                               .env = run->env,
-                                               .ledger = &run->ledger,
-                                               .seed = request->seed,
-                                               .index = request->header ? request->header->index : 0,
-                                               .limits = request->header ? request->header->limits
-                                                                         : (struct tc_adversary_limits){0}};
+    const struct tc_adversary_config config = strategy_config(run);
     run->adversary = request->strategy->create(&config);
     if (!run->adversary)
         return tc_error_set(err, TC_EMEMORY, "no memory for the strategy %s", request->strategy->name);
@@ -82,6 +102,7 @@ int tc_run_attack_open(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_scenario *scenario = run->scenario;
     run->ledger.traitors_max = scenario->traitors_max >= 0 ? (uint32_t)scenario->traitors_max : run->cluster.f;
+    settle_leaders(run);
     if (run->request->replay)
         return open_replay(run, err);
     return run->request->strategy ? open_strategy(run, err) : open_script(run, err);

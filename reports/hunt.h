@@ -110,6 +110,9 @@ int tc_hunt_merge(struct tc_hunt_result *into, const struct tc_hunt_result *shar
 /* Writes DIR/junit.xml and DIR/report.html. TC_EIO, TC_EMEMORY. */
 int tc_hunt_report(const char *dir, const struct tc_hunt_result *result, struct tc_error *err);
 
+/* Writes DIR/junit.xml alone. */
+int tc_hunt_junit(const char *dir, const struct tc_hunt_result *result, struct tc_error *err);
+
 /* The summary on the terminal. Returned text is malloc'ed. NULL if out of memory. */
 char *tc_hunt_terminal(const struct tc_hunt_result *result, const char *dir, bool color);
 

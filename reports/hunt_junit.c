@@ -70,8 +70,6 @@ static void one_case(struct cases *c, const struct tc_hunt_result *r, uint32_t s
     }
 }
 
-int tc_hunt_junit(const char *dir, const struct tc_hunt_result *r, struct tc_error *err);
-
 int tc_hunt_junit(const char *dir, const struct tc_hunt_result *r, struct tc_error *err)
 {
     struct cases c = {.tests = 0};

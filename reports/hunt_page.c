@@ -191,8 +191,6 @@ static void oracles(struct page *p)
     tc_buf_add(&p->out, "</tbody></table></section>\n");
 }
 
-int tc_hunt_junit(const char *dir, const struct tc_hunt_result *r, struct tc_error *err); /* hunt_junit.c */
-
 int tc_hunt_report(const char *dir, const struct tc_hunt_result *result, struct tc_error *err)
 {
     struct page p = {.dir = dir, .r = result};
