@@ -36,7 +36,7 @@ static struct tc_slice new_view_frame(struct hotstuff *r, bool asking, bool help
         if (!tc_hotstuff_envelope(r, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
             return (struct tc_slice){NULL, 0};
         body.share = share.signature;
-        if (r->chained && r->voted.view > r->high.at.view) {
+        if (r->chained && r->voted.view > r->high.at.view && !tc_hotstuff_bug(r, TC_BUG_VOTES_DIE)) {
             body.vote = tc_hotstuff_point_message(r, &r->voted);
             if (!body.vote || !tc_hotstuff_envelope(r, r->voted_type, &body.vote->base, 0, &vote))
                 return (struct tc_slice){NULL, 0};

@@ -148,8 +148,6 @@ void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate
     r->dirty = true;
     if (r->chained && r->failed_views > 0) /* its view's timer was long enough, decision or not */
         r->failed_views--;
-    if (tc_hotstuff_bug(r, TC_BUG_HIDDEN_LOCK))
-        lock(r, &certificate->at);
     tc_hotstuff_chain_rules(r);
 }
 

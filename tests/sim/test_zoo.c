@@ -91,9 +91,25 @@ static void test_correct_replicas_are_not_blamed(void **state)
     assert_int_equal(blamed, 0);
 }
 
+/* No bug without a row for each protocol that it applies to. */
+static void test_table_is_whole(void **state)
+{
+    static const char *const protocols[] = {"pbft", "hotstuff", "chained-hotstuff"};
+    (void)state;
+    for (int bug = 0; bug < TC_BUG_COUNT; bug++)
+        for (size_t p = 0; p < sizeof protocols / sizeof protocols[0]; p++) {
+            bool found = !tc_bug_applies(bug, protocols[p]);
+            for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+                found |= strcmp(rows[i].bug, tc_bugs[bug].name) == 0 && strcmp(rows[i].protocol, protocols[p]) == 0;
+            if (!found)
+                fail_msg("no schedule for %s on %s", tc_bugs[bug].name, protocols[p]);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table_is_whole),
         cmocka_unit_test(test_bugs_are_caught),
         cmocka_unit_test(test_correct_replicas_are_not_blamed),
     };
