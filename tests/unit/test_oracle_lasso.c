@@ -143,12 +143,9 @@ static void a_traitor_may_lead_one_of_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_rotation_at_a_standstill_is_a_breach),
-        cmocka_unit_test(one_rotation_is_none),
-        cmocka_unit_test(whatever_goes_on_begins_the_row_anew),
-        cmocka_unit_test(nobody_waits_nothing_is_due),
-        cmocka_unit_test(more_than_f_faulty_are_excused),
-        cmocka_unit_test(a_traitor_may_lead_one_of_them),
+        cmocka_unit_test(a_rotation_at_a_standstill_is_a_breach), cmocka_unit_test(one_rotation_is_none),
+        cmocka_unit_test(whatever_goes_on_begins_the_row_anew),   cmocka_unit_test(nobody_waits_nothing_is_due),
+        cmocka_unit_test(more_than_f_faulty_are_excused),         cmocka_unit_test(a_traitor_may_lead_one_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
