@@ -92,7 +92,7 @@ static uint64_t recovery_bound_ns(const struct tc_cluster *cluster, uint64_t tim
     uint64_t timer = timeout_now_ns ? timeout_now_ns : cluster->view_timeout_ns;
     const uint64_t cap = cluster->view_timeout_max_ns > timer ? cluster->view_timeout_max_ns : timer;
     uint64_t total = timer + cluster->view_timeout_ns;
-    for (uint32_t i = 0; i <= cluster->f; i++) {
+    for (uint32_t i = 0; i <= cluster->f + cluster->leader_count; i++) { /* leaders that are dictated may all fail */
         timer = timer > cap / 2 ? cap : timer * 2;
         if (total > UINT64_MAX - timer)
             return UINT64_MAX - 1;
