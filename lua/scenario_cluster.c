@@ -216,8 +216,13 @@ static void read_bug(struct tc_reader *r, int table, struct tc_cluster_spec *spe
         tc_read_fail(r, "bug", "bug: only reference { … } replicas have seeded bugs");
         return;
     }
-    if (tc_bug_find(spec->bug) >= 0)
+    const int bug = tc_bug_find(spec->bug);
+    if (bug >= 0) {
+        if (spec->protocol[0] && !tc_bug_applies(bug, spec->protocol))
+            tc_read_fail(r, "bug", "bug '%s' is of %s, this cluster speaks %s", spec->bug, tc_bugs[bug].protocols,
+                         spec->protocol);
         return;
+    }
     const char *words[TC_BUG_COUNT];
     for (int i = 0; i < TC_BUG_COUNT; i++)
         words[i] = tc_bugs[i].name;

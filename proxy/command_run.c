@@ -70,8 +70,12 @@ static int apply_cluster(const struct tc_arguments *a, const char *lua_dir, stru
         return tc_error_set(err, TC_EUSAGE, "--clients expects at most %d", TC_NODES_MAX - TC_CLIENT_FIRST);
     scenario->load.clients = (uint32_t)clients;
     const char *bug = tc_arguments_text(a, TC_OPTION_BUG, "");
-    if (*bug && tc_bug_find(bug) < 0)
+    const int number = tc_bug_find(bug);
+    if (*bug && number < 0)
         return tc_error_set(err, TC_EUSAGE, "no seeded bug '%s'; 'turncoat list bugs' names them", bug);
+    if (*bug && !tc_bug_applies(number, scenario->cluster.protocol))
+        return tc_error_set(err, TC_EUSAGE, "bug '%s' is of %s, this scenario's protocol is %s", bug,
+                            tc_bugs[number].protocols, scenario->cluster.protocol);
     if (*bug && !scenario->cluster.start)
         return tc_error_set(err, TC_EUSAGE, "--bug is for a cluster that the scenario starts; this one runs already");
     if (*bug)

@@ -80,6 +80,30 @@ static void first_word(struct tc_justifier *j, struct justify_replica *r, const 
     set_floor(j, r, s);
 }
 
+/* No stable checkpoint can be later than the last that anybody said. */
+static void note_checkpoint(struct tc_justifier *j, const struct tc_statement *s)
+{
+    const bool is_one = s->type == PBFT__TYPE__CHECKPOINT || s->type == PBFT__TYPE__STATE;
+    if (is_one && s->has_sequence && s->sequence > j->last_checkpoint)
+        j->last_checkpoint = s->sequence;
+}
+
+/* h < n ≤ H, with the highest h that it can know of. */
+static bool between_watermarks(struct tc_justifier *j, uint16_t replica, const struct tc_message *m)
+{
+    const struct tc_statement *s = &m->statements[0];
+    const uint32_t window = j->env.cluster->window;
+    if (!j->replicas[replica].fresh || s->sequence <= j->last_checkpoint || s->sequence - j->last_checkpoint <= window)
+        return true;
+    j->judged++;
+    tc_justify_breach(j, replica, m, "beyond-watermark", "OSDI'99 §4.2", s->view, s->sequence,
+                      "replica %u said a %s for sequence %llu, beyond the high watermark: no checkpoint after %llu was "
+                      "ever said, and the window is %u",
+                      replica, m->type, (unsigned long long)s->sequence, (unsigned long long)j->last_checkpoint,
+                      window);
+    return false;
+}
+
 static void said(struct tc_justifier *j, uint16_t replica, const struct tc_message *m)
 {
     j->events++;
@@ -99,13 +123,16 @@ static void said(struct tc_justifier *j, uint16_t replica, const struct tc_messa
             (struct justify_link){.conn = m->conn, .open = true, .born = j->events, .asked = 0};
         break;
     case PBFT__TYPE__PRE_PREPARE:
-        tc_justify_said_proposal(j, replica, m, s);
+        if (between_watermarks(j, replica, m))
+            tc_justify_said_proposal(j, replica, m, s);
         break;
     case PBFT__TYPE__PREPARE:
     case PBFT__TYPE__COMMIT:
-        tc_justify_said_vote(j, replica, m);
+        if (between_watermarks(j, replica, m))
+            tc_justify_said_vote(j, replica, m);
         break;
     case PBFT__TYPE__CHECKPOINT:
+        note_checkpoint(j, s);
         tc_justify_said_checkpoint(j, replica, m);
         break;
     case PBFT__TYPE__VIEW_CHANGE:
@@ -136,8 +163,12 @@ static void heard_statement(struct tc_justifier *j, uint16_t replica, const stru
     case PBFT__TYPE__VIEW_CHANGE:
         tc_justify_heard_view_change(j, replica, s->view, s->signer);
         break;
+    case PBFT__TYPE__STATE:
+        note_checkpoint(j, s);
+        break;
     case PBFT__TYPE__REQUEST:
     case PBFT__TYPE__CHECKPOINT:
+        note_checkpoint(j, s);
         if (genuine)
             tc_justify_vouch(j, s->type, s->signer, s->body, s->signature, true);
         break;

@@ -138,7 +138,8 @@ struct tc_justifier {
     void *self;
     uint32_t n, quorum;
     uint64_t events, judged, unjudged;
-    bool fresh; /* the first statement of all was the cluster's first */
+    uint64_t last_checkpoint; /* the highest sequence number of one that anybody said */
+    bool fresh;               /* the first statement of all was the cluster's first */
     bool spoken;
     /* slots and ballots */
     uint64_t base; /* lowest sequence number in the ring */

@@ -149,11 +149,11 @@ static void test_wrong_batch_digest(void **state)
 static void test_commit_one_prepare_short(void **state)
 {
     struct fixture *f = *state;
-    offer(f, 3, propose(f, 0, 41, 0x77), true);
-    say_to(f, 0, prepare(f, 3, 0, 41, 0x77));
-    offer(f, 3, prepare(f, 2, 0, 41, 0x9c), true);
-    offer(f, 3, prepare(f, 0, 0, 41, 0x77), true); /* the primary's does not count */
-    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    offer(f, 3, propose(f, 0, 31, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 31, 0x77));
+    offer(f, 3, prepare(f, 2, 0, 31, 0x9c), true);
+    offer(f, 3, prepare(f, 0, 0, 31, 0x77), true); /* the primary's does not count */
+    say_to(f, 0, commit(f, 3, 0, 31, 0x77));
     EXPECT("commit-without-prepared", 3);
     assert_non_null(strstr(f->text, "prepares from 3 only"));
     assert_non_null(strstr(f->text, "replica 2's prepare names 9c9c9c9c"));
@@ -163,62 +163,62 @@ static void test_commit_one_prepare_short(void **state)
 static void test_commit_with_its_quorum(void **state)
 {
     struct fixture *f = *state;
-    offer(f, 3, propose(f, 0, 41, 0x77), true);
-    offer(f, 3, prepare(f, 2, 0, 41, 0x77), true); /* its own prepare is on a socket that we have not read yet */
-    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    offer(f, 3, propose(f, 0, 31, 0x77), true);
+    offer(f, 3, prepare(f, 2, 0, 31, 0x77), true); /* its own prepare is on a socket that we have not read yet */
+    say_to(f, 0, commit(f, 3, 0, 31, 0x77));
     EXPECT_NONE();
 }
 
 static void test_commit_with_a_forged_prepare(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *forged = prepare(f, 2, 0, 41, 0x77);
+    Pbft__Envelope *forged = prepare(f, 2, 0, 31, 0x77);
     forged->signature.data[0] ^= 1;
-    offer(f, 3, propose(f, 0, 41, 0x77), true);
+    offer(f, 3, propose(f, 0, 31, 0x77), true);
     offer(f, 3, forged, false);
-    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    say_to(f, 0, commit(f, 3, 0, 31, 0x77));
     EXPECT("commit-without-prepared", 3);
 }
 
 static void test_commit_with_an_untrusted_prepare(void **state)
 {
     struct fixture *f = *state;
-    offer(f, 3, propose(f, 0, 41, 0x77), false);
-    offer(f, 3, prepare(f, 2, 0, 41, 0x77), false);
-    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    offer(f, 3, propose(f, 0, 31, 0x77), false);
+    offer(f, 3, prepare(f, 2, 0, 31, 0x77), false);
+    say_to(f, 0, commit(f, 3, 0, 31, 0x77));
     EXPECT_NONE();
 }
 
 static void test_commit_against_its_own_prepare(void **state)
 {
     struct fixture *f = *state;
-    offer(f, 3, propose(f, 0, 41, 0x77), true);
-    offer(f, 3, propose(f, 0, 41, 0x78), false);
-    offer(f, 3, prepare(f, 2, 0, 41, 0x77), true);
-    say_to(f, 0, prepare(f, 3, 0, 41, 0x78));
-    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    offer(f, 3, propose(f, 0, 31, 0x77), true);
+    offer(f, 3, propose(f, 0, 31, 0x78), false);
+    offer(f, 3, prepare(f, 2, 0, 31, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 31, 0x78));
+    say_to(f, 0, commit(f, 3, 0, 31, 0x77));
     EXPECT("commit-without-prepared", 3);
 }
 
 static void test_commit_without_pre_prepare(void **state)
 {
     struct fixture *f = *state;
-    offer(f, 3, prepare(f, 1, 0, 41, 0x77), true);
-    offer(f, 3, prepare(f, 2, 0, 41, 0x77), true);
-    say_to(f, 0, commit(f, 3, 0, 41, 0x77));
+    offer(f, 3, prepare(f, 1, 0, 31, 0x77), true);
+    offer(f, 3, prepare(f, 2, 0, 31, 0x77), true);
+    say_to(f, 0, commit(f, 3, 0, 31, 0x77));
     EXPECT("commit-without-pre-prepare", 3);
 }
 
 static void test_commit_by_primary(void **state)
 {
     struct fixture *f = *state;
-    say_to(f, 1, propose(f, 0, 41, 0x77));
-    offer(f, 0, prepare(f, 1, 0, 41, 0x77), true);
-    offer(f, 0, prepare(f, 2, 0, 41, 0x77), true);
-    say_to(f, 1, commit(f, 0, 0, 41, 0x77));
+    say_to(f, 1, propose(f, 0, 31, 0x77));
+    offer(f, 0, prepare(f, 1, 0, 31, 0x77), true);
+    offer(f, 0, prepare(f, 2, 0, 31, 0x77), true);
+    say_to(f, 1, commit(f, 0, 0, 31, 0x77));
     EXPECT_NONE();
-    offer(f, 0, prepare(f, 1, 0, 42, 0x77), true);
-    say_to(f, 1, commit(f, 0, 0, 42, 0x77));
+    offer(f, 0, prepare(f, 1, 0, 32, 0x77), true);
+    say_to(f, 1, commit(f, 0, 0, 32, 0x77));
     EXPECT("commit-without-prepared", 0);
 }
 
@@ -229,6 +229,28 @@ static void test_conflicting_commits(void **state)
     EXPECT_NONE();
     say_to(f, 1, commit(f, 3, 0, 1, 8));
     EXPECT("conflicting-commits", 3);
+}
+
+/* ---- watermarks ---- */
+
+static void test_beyond_the_high_watermark(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, propose(f, 0, 32, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 32, 0x77)); /* H of the beginning: the window is 32 */
+    assert_int_equal(f->breaches, 0);
+    offer(f, 3, propose(f, 0, 33, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 33, 0x77));
+    EXPECT("beyond-watermark", 3);
+}
+
+static void test_a_checkpoint_moves_the_watermarks(void **state)
+{
+    struct fixture *f = *state;
+    offer(f, 3, tc_make_checkpoint(&f->make, 1, 16, digest(f, 5)), true);
+    offer(f, 3, propose(f, 0, 48, 0x77), true);
+    say_to(f, 0, prepare(f, 3, 0, 48, 0x77));
+    assert_int_equal(f->breaches, 0);
 }
 
 /* ---- execution and checkpoints ---- */
@@ -406,6 +428,8 @@ int main(void)
         T(test_execution),
         T(test_execution_counts_one_view),
         T(test_replays_and_transfers_are_not_executions),
+        T(test_beyond_the_high_watermark),
+        T(test_a_checkpoint_moves_the_watermarks),
         T(test_checkpoint_without_execution),
         T(test_checkpoint_after_state_transfer),
         T(test_watching_from_the_middle),

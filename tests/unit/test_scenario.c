@@ -125,6 +125,10 @@ static void mistakes_have_a_line(void **state)
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 2.5 },\n}", "whole number");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { bug = \"prepared-droped\" },\n}",
             "did you mean 'prepared-dropped'?");
+    refused(4,
+            "return scenario \"x\" {\n summary = \"s\",\n protocol = \"pbft\",\n cluster = reference { bug = "
+            "\"gap-chain-commits\" },\n}",
+            "bug 'gap-chain-commits' is of chained-hotstuff, this cluster speaks pbft");
     refused(4, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 4,\n  quorum = 9 },\n}",
             "1 to 4");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = { n = 4 },\n}", "expected reference { … }");
