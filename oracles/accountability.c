@@ -55,7 +55,9 @@ static void blame(struct tc_oracle *o, uint16_t node, const struct tc_finding *p
     f.property = tc_oracle_accountability.property;
     f.suspects = (struct tc_nodeset){0};
     tc_nodeset_add(&f.suspects, node);
-    struct tc_text t = tc_text_begin(f.because, sizeof f.because);
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_add(&t, "blamed: %s", proof->text);
+    t = tc_text_begin(f.because, sizeof f.because);
     tc_text_add(&t, "the log forked at sequence ");
     tc_text_number(&t, fork->sequence);
     tc_text_add(&t, "; two signed messages convict ");

@@ -5,13 +5,11 @@
 
 #include "table.h"
 
-#define BLOCKS_MAX  4096
-#define SCRATCH_MAX (1u << 20)
+#define BLOCKS_MAX 4096
 
 struct tc_chain {
     const struct tc_oracle_env *env;
     struct tc_table *blocks;
-    struct tc_arena scratch;
 };
 
 struct tc_chain *tc_chain_new(const struct tc_oracle_env *env)
@@ -20,7 +18,6 @@ struct tc_chain *tc_chain_new(const struct tc_oracle_env *env)
     if (!chain)
         return NULL;
     chain->env = env;
-    tc_arena_init(&chain->scratch, SCRATCH_MAX);
     chain->blocks = tc_table_new(BLOCKS_MAX, sizeof(struct tc_block));
     if (!chain->blocks) {
         tc_chain_free(chain);
@@ -34,7 +31,6 @@ void tc_chain_free(struct tc_chain *chain)
     if (!chain)
         return;
     tc_table_free(chain->blocks);
-    tc_arena_free(&chain->scratch);
     free(chain);
 }
 
@@ -45,10 +41,17 @@ static uint64_t key_of(const uint8_t *digest)
     return key;
 }
 
+/* Of two digests that begin alike the first stays. */
+static struct tc_block *find(const struct tc_chain *chain, const uint8_t *digest)
+{
+    struct tc_block *block = tc_table_find(chain->blocks, key_of(digest));
+    return block && memcmp(block->at.digest, digest, TC_VALUE_SIZE) == 0 ? block : NULL;
+}
+
 const struct tc_block *tc_chain_find(const struct tc_chain *chain, const uint8_t digest[TC_VALUE_SIZE])
 {
-    const struct tc_block *block = tc_table_find(chain->blocks, key_of(digest));
-    return block && memcmp(block->at.digest, digest, TC_VALUE_SIZE) == 0 ? block : NULL;
+    const struct tc_block *block = find(chain, digest);
+    return block && !block->disputed ? block : NULL;
 }
 
 /* The view of the first certificate right inside the proposal. */
@@ -68,22 +71,23 @@ void tc_chain_learn(struct tc_chain *chain, const struct tc_message *m)
     if (!s || s->kind != TC_KIND_PROPOSE || s->value.state != TC_VALUE_BYTES || !s->has_view || !s->has_sequence ||
         !chain->env->protocol->parent)
         return;
-    struct tc_block *block = (struct tc_block *)(uintptr_t)tc_chain_find(chain, s->value.bytes);
+    if (!chain->env->protocol->parent(m, &parent))
+        return;
+    const uint64_t view = justify_view(m);
+    struct tc_block *block = find(chain, s->value.bytes);
     if (block) { /* told to another, perhaps with another certificate: the highest may be what justifies it */
-        const uint64_t view = justify_view(m);
+        block->disputed |= memcmp(block->parent, parent.bytes, TC_VALUE_SIZE) != 0 || block->at.view != s->view ||
+                           block->at.sequence != s->sequence;
         block->justify_view = view > block->justify_view ? view : block->justify_view;
         return;
     }
-    tc_arena_reset(&chain->scratch);
-    if (!chain->env->protocol->parent(m, &chain->scratch, &parent))
-        return;
     block = tc_table_put(chain->blocks, key_of(s->value.bytes), &fresh);
-    if (!fresh) /* two digests that begin alike: the first stays */
+    if (!fresh)
         return;
     block->at = (struct tc_point){.view = s->view, .sequence = s->sequence};
     memcpy(block->at.digest, s->value.bytes, TC_VALUE_SIZE);
     memcpy(block->parent, parent.bytes, TC_VALUE_SIZE);
-    block->justify_view = justify_view(m);
+    block->justify_view = view;
 }
 
 int tc_chain_extends(const struct tc_chain *chain, const uint8_t digest[TC_VALUE_SIZE], const struct tc_point *ancestor)

@@ -1,5 +1,8 @@
-/* The blocks that proposals made, as a chain: who is whose parent. Only blocks whose digest was checked are taken in,
- * so no lie about a parent stands here. Bounded; the oldest are forgotten. Pure. */
+/* The blocks that proposals made, as a chain: who is whose parent. Bounded; the oldest are forgotten. Pure.
+ *
+ * Digests are not computed again. A liar may propose an honest block's digest with another parent; but whoever votes
+ * for that block was offered the true proposal too, so both were seen here: what is told in two ways is disputed, and
+ * counts as unknown for good. */
 #ifndef TC_CHAIN_H
 #define TC_CHAIN_H
 
@@ -14,7 +17,8 @@ struct tc_point {
 struct tc_block {
     struct tc_point at;
     uint8_t parent[TC_VALUE_SIZE];
-    uint64_t justify_view; /* of the certificate for its parent that its proposal carried; 0 none (genesis) */
+    uint64_t justify_view; /* of the highest certificate that it was proposed with; 0 none (its parent is genesis) */
+    bool disputed;
 };
 
 struct tc_chain;
@@ -23,10 +27,10 @@ struct tc_chain;
 struct tc_chain *tc_chain_new(const struct tc_oracle_env *env);
 void tc_chain_free(struct tc_chain *chain);
 
-/* Takes in the block that the message proposes, if it does and if its digest is right. */
+/* Takes in the block that the message proposes, if it does. */
 void tc_chain_learn(struct tc_chain *chain, const struct tc_message *m);
 
-/* NULL if it is not known (any more). Valid until the next learn. */
+/* NULL if it is not known (any more), or disputed. Valid until the next learn. */
 const struct tc_block *tc_chain_find(const struct tc_chain *chain, const uint8_t digest[TC_VALUE_SIZE]);
 
 /* Is `ancestor` the block itself or on the way down from it? 1, 0, or -1 when the way is not known whole. */

@@ -3,7 +3,7 @@
  *
  * A measure: it is told with its 95 % confidence interval and judged by the scenario's thresholds (metrics chain_growth
  * and chain_quality), never by itself. Below 100 rotations of the leaders the interval says nothing and it is not
- * judged; so it is of a protocol that changes its leader only when it fails. */
+ * judged; nor is a protocol that changes its leader only when it fails. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +51,10 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     snprintf(result->unit, sizeof result->unit, "views");
     if (!o->env->has_executions) {
         tc_oracle_not_judged(result, "no replica prints what it executes");
+        return;
+    }
+    if (!o->env->protocol->parent) {
+        tc_oracle_not_judged(result, "leaders change only when they fail: there is no chain to measure");
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

@@ -136,6 +136,8 @@ static void executed(struct tc_oracle *o, const struct tc_observation *observati
 static void began(struct tc_oracle *o, const struct tc_observation *observation)
 {
     struct replica *r = &o->replicas[observation->node];
+    if (observation->incarnation != 0 && observation->incarnation == r->incarnation)
+        return; /* told by its process and by itself */
     if (r->end > r->end_before)
         r->end_before = r->end;
     if (r->asked > r->asked_before)

@@ -136,9 +136,9 @@ struct tc_protocol {
      * needs more than the arena or TC_STATEMENTS_MAX. Signatures are not checked. */
     int (*decode)(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m);
 
-    /* Is `m` part of a message that scripts should see as one? `so_far`: the frames kept on its lane, one after another,
-     * empty at first. Asked only for what traitors say while they attack; frames that were gathered are decoded, encoded
-     * and forwarded as one. NULL: every frame is a message. */
+    /* Is `m` part of a message that scripts should see as one? `so_far`: the frames kept on its lane, one after
+     * another, empty at first. Asked only for what traitors say while they attack; frames that were gathered are
+     * decoded, encoded and forwarded as one. NULL: every frame is a message. */
     enum tc_gather (*gather)(struct tc_slice so_far, const struct tc_message *m);
 
     /* Names the signers that the bytes alone do not tell (an address, or only a signature), once m->from is set; by the
@@ -198,9 +198,9 @@ struct tc_protocol {
 
     enum tc_lock_rule lock;
 
-    /* The parent of the block that a proposal makes. false: it makes none, or its value is not that block's digest.
-     * `arena` is for scratch. NULL: the protocol has no chain of blocks. */
-    bool (*parent)(const struct tc_message *proposal, struct tc_arena *arena, struct tc_value *parent);
+    /* The parent that a proposal names for its block; whether the value is that block's digest is not checked. false:
+     * it makes no block. NULL: the protocol has no chain of blocks. */
+    bool (*parent)(const struct tc_message *proposal, struct tc_value *parent);
 
     /* Reads an operation and a result of a client's history; slices are borrowed from the bytes. TC_EMALFORMED. NULL
      * (both): what clients ask for is not known, and linearizability is not judged. */

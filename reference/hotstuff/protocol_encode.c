@@ -167,17 +167,13 @@ int tc_hotstuff_message_vote_for(const struct tc_hotstuff_table *table, const st
 
 /* ---- the chain ---- */
 
-bool tc_hotstuff_message_parent(const struct tc_message *proposal, struct tc_arena *arena, struct tc_value *parent)
+bool tc_hotstuff_message_parent(const struct tc_message *proposal, struct tc_value *parent)
 {
     const struct tc_statement *s = proposal->statement_count > 0 ? &proposal->statements[0] : NULL;
-    uint8_t digest[TC_VALUE_SIZE];
     if (!s || s->fields.descriptor != (const void *)&hotstuff__proposal__descriptor || !s->fields.base)
         return false;
     const Hotstuff__Proposal *body = s->fields.base;
-    if (s->value.state != TC_VALUE_BYTES || body->parent.len != TC_VALUE_SIZE ||
-        tc_hotstuff_envelope_digest(proposal->envelope.base, body->view, body->sequence, body->parent.data, arena,
-                                    digest) != 0 ||
-        memcmp(digest, s->value.bytes, TC_VALUE_SIZE) != 0)
+    if (body->parent.len != TC_VALUE_SIZE)
         return false;
     parent->state = TC_VALUE_BYTES;
     memcpy(parent->bytes, body->parent.data, TC_VALUE_SIZE);

@@ -36,7 +36,7 @@ int tc_hotstuff_message_perturb(const struct tc_hotstuff_table *table, const str
                                 struct tc_error *err);
 int tc_hotstuff_message_vote_for(const struct tc_hotstuff_table *table, const struct tc_message *vote,
                                  const struct tc_message *proposal, struct tc_arena *arena, struct tc_message *out);
-bool tc_hotstuff_message_parent(const struct tc_message *proposal, struct tc_arena *arena, struct tc_value *parent);
+bool tc_hotstuff_message_parent(const struct tc_message *proposal, struct tc_value *parent);
 int tc_hotstuff_message_certificate(const struct tc_hotstuff_table *table, const struct tc_message *const *votes,
                                     size_t count, struct tc_arena *arena, struct tc_slice *out);
 

@@ -158,9 +158,8 @@ static int toy_result(struct tc_slice bytes, struct tc_kv_result *out)
     return 0;
 }
 
-static bool toy_parent(const struct tc_message *proposal, struct tc_arena *arena, struct tc_value *parent)
+static bool toy_parent(const struct tc_message *proposal, struct tc_value *parent)
 {
-    (void)arena;
     *parent = (struct tc_value){.state = TC_VALUE_BYTES}; /* genesis */
     for (uint32_t i = 1; i < proposal->statement_count; i++)
         if (proposal->statements[i].kind == TC_KIND_CERTIFICATE)

@@ -42,6 +42,8 @@ static void the_traitor_is_blamed(void **state)
     assert_int_equal(j->finding_total, 1);
     assert_true(tc_nodeset_has(&j->findings[0].suspects, 0));
     assert_int_equal(tc_nodeset_count(&j->findings[0].suspects), 1);
+    assert_string_equal(j->findings[0].text,
+                        "blamed: replica 0 signed two pre-prepares for view 0, sequence 7: 6262…62 and 6363…63");
     assert_string_equal(j->findings[0].because, "the log forked at sequence 7; two signed messages convict replica 0");
     assert_int_equal(j->findings[0].evidence_count, 2);
     assert_string_equal(j->result.reason, "fork at sequence 7; blamed by signed messages: 0");

@@ -12,6 +12,12 @@
 
 #define NAME "chain-quality"
 
+static void open_chain(struct bench *b)
+{
+    const struct tc_judge_config config = {.protocol = &toy_chain, .has_executions = true, .expect = TC_HOLDS};
+    bench_open_config(b, 4, 1, NAME, config);
+}
+
 /* Every view brings a block, but those of replica 3 come to nothing while `lost`. */
 static void views(struct bench *b, uint64_t count, bool lost)
 {
@@ -31,7 +37,7 @@ static void growth_and_quality_are_told(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open(&b, 4, 1, NAME);
+    open_chain(&b);
     bench_traitor(&b, 2);
     views(&b, 801, true);
     const struct tc_judgement *j = bench_finish(&b, NAME);
@@ -46,7 +52,7 @@ static void few_rotations_say_nothing(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open(&b, 4, 1, NAME);
+    open_chain(&b);
     views(&b, 400, false);
     const struct tc_judgement *j = bench_finish(&b, NAME);
     assert_int_equal(j->status, TC_NOT_JUDGED);
@@ -54,11 +60,21 @@ static void few_rotations_say_nothing(void **state)
     bench_close(&b);
 }
 
-static void a_traitors_lines_count_for_nothing(void **state)
+static void without_a_chain_there_is_nothing_to_measure(void **state)
 {
     (void)state;
     struct bench b;
     bench_open(&b, 4, 1, NAME);
+    views(&b, 801, false);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+}
+
+static void a_traitors_lines_count_for_nothing(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_chain(&b);
     bench_traitor(&b, 3);
     views(&b, 401, false);
     bench_view(&b, 3, 1000000, true, 0);
@@ -86,6 +102,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(growth_and_quality_are_told),
         cmocka_unit_test(few_rotations_say_nothing),
+        cmocka_unit_test(without_a_chain_there_is_nothing_to_measure),
         cmocka_unit_test(a_traitors_lines_count_for_nothing),
         cmocka_unit_test(shares_and_their_intervals),
     };

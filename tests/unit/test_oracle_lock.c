@@ -119,6 +119,23 @@ static void what_others_put_into_its_mouth_locks_nobody(void **state)
     bench_close(&b);
 }
 
+static void a_block_told_in_two_ways_is_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_chain(&b);
+    propose(&b, 1, 1, 'a', 0, 0);
+    vote(&b, TOY_COMMIT, 1, 1, 'a');
+    propose(&b, 2, 2, 'b', 'z', 0); /* a liar's word to somebody else */
+    propose(&b, 2, 2, 'b', 'a', 1);
+    vote(&b, TOY_PREPARE, 2, 2, 'b');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason,
+                        "0 votes judged by 1 lock, 1 votes not (their block or its ancestors are not known)");
+    bench_close(&b);
+}
+
 /* ---- carried by view changes ---- */
 
 static void change(struct bench *b, uint64_t checkpoint, uint64_t carried, uint64_t carried_view)
@@ -171,6 +188,7 @@ int main(void)
         cmocka_unit_test(voting_against_the_lock_is_a_breach),
         cmocka_unit_test(extending_the_lock_holds),
         cmocka_unit_test(a_later_certificate_unlocks),
+        cmocka_unit_test(a_block_told_in_two_ways_is_not_judged),
         cmocka_unit_test(what_others_put_into_its_mouth_locks_nobody),
         cmocka_unit_test(a_view_change_carries_what_was_committed),
     };
