@@ -37,7 +37,7 @@ struct tc_checking {
     uint32_t kinds;           /* in the observations */
     bool placed;              /* the observations' clock was laid beside the capture's */
     int64_t offset_ns;        /* from run time to capture time */
-    uint64_t dropped; /* by the kernel, of a live capture */
+    uint64_t dropped;         /* by the kernel, of a live capture */
     uint64_t left_out;        /* lines after the capture's end */
     struct tc_capture_place *places;
     size_t place_count;
