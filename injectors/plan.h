@@ -42,8 +42,8 @@ struct tc_verdict {
 
 /* Something done beside the message in hand. */
 struct tc_op {
-    enum tc_verb verb;     /* SEND … WIPE */
-    uint16_t from, to;     /* SEND, SEVER (TC_NODE_NONE, TC_NODE_NONE: none) */
+    enum tc_verb verb;     /* SEND … HANDSHAKE */
+    uint16_t from, to;     /* SEND, SEVER, HANDSHAKE (TC_NODE_NONE, TC_NODE_NONE: none) */
     uint16_t node;         /* PAUSE … WIPE */
     struct tc_slice frame; /* SEND */
     const char *name;      /* RELEASE: hold name; NULL = all */
@@ -53,6 +53,11 @@ struct tc_op {
      * has two). Cuts add up; HEAL undoes all of them. */
     struct tc_nodeset blocks[8];
     uint32_t block_count;
+    /* HANDSHAKE: the connection of the link from – to is reset, and in the next `times` handshakes we break the rules
+     * towards `to`, in `from`'s place, as `handshake` (an enum tc_handshake_fault) says; until the attack ends. Bites
+     * with the first of them; never where connections are not encrypted. */
+    uint8_t handshake;
+    uint32_t times;
 };
 
 /* A script's answer. Owned by the engine, zeroed before the call; what it points to lives in `arena`. */

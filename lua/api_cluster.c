@@ -1,4 +1,6 @@
-/* Faults of the network and of processes: partition, sever, heal; pause, resume, kill, restart, wipe. */
+/* Faults of the network and of processes: partition, sever, heal; pause, resume, kill, restart, wipe; broken
+ * handshakes. */
+#include "../reference/transport.h"
 #include "lua_internal.h"
 
 /* c:partition{ {0, 1}, {2, 3} }: nodes of different blocks cannot talk; nodes not named form one more block. */
@@ -90,11 +92,36 @@ static int context_wipe(lua_State *L)
     return node_action(L, TC_WIPE);
 }
 
+/* c:break_handshake(fault, from, to [, times]): the next handshakes of the link, towards `to`. */
+static int context_break_handshake(lua_State *L)
+{
+    static const char *const faults[] = {"ephemeral-withheld", "ephemeral-bad", "auth-withheld", "auth-bad", NULL};
+    const int fault = luaL_checkoption(L, 2, NULL, faults);
+    const uint16_t from = tc_lua_node(L, 3), to = tc_lua_node(L, 4);
+    const lua_Integer times = luaL_optinteger(L, 5, 1);
+    if (from >= TC_CLIENT_FIRST || to >= TC_CLIENT_FIRST)
+        return tc_lua_expected(L, from >= TC_CLIENT_FIRST ? 3 : 4, "a replica");
+    if (times < 1 || times > 1000000)
+        return tc_lua_expected(L, 5, "1 to 1000000");
+    struct tc_op *op = tc_plan_op(L, TC_HANDSHAKE);
+    op->handshake = (uint8_t)(TC_HANDSHAKE_EPHEMERAL_WITHHELD + fault);
+    op->from = from;
+    op->to = to;
+    op->times = (uint32_t)times;
+    return 0;
+}
+
 void tc_api_cluster_methods(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"partition", context_partition}, {"sever", context_sever},   {"heal", context_heal},
-        {"pause", context_pause},         {"resume", context_resume}, {"kill", context_kill},
-        {"restart", context_restart},     {"wipe", context_wipe},     {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"partition", context_partition},
+                                       {"sever", context_sever},
+                                       {"heal", context_heal},
+                                       {"pause", context_pause},
+                                       {"resume", context_resume},
+                                       {"kill", context_kill},
+                                       {"restart", context_restart},
+                                       {"wipe", context_wipe},
+                                       {"break_handshake", context_break_handshake},
+                                       {NULL, NULL}};
     tc_lua_register(L, methods);
 }

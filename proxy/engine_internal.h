@@ -66,9 +66,18 @@ struct tc_pair {
     struct tc_transport_io io;
 };
 
+/* Handshakes to be broken towards `to`, in the place of `from`. */
+struct tc_misgreeting {
+    uint16_t from, to;
+    enum tc_handshake_fault fault;
+    uint32_t left; /* 0: free */
+};
+
+#define TC_MISGREETINGS_MAX 64
+
 /* ---- decisions that wait for their effect ---- */
 
-enum tc_wait { TC_WAIT_DELIVERY = 0, TC_WAIT_EXIT, TC_WAIT_UP, TC_WAIT_CUT };
+enum tc_wait { TC_WAIT_DELIVERY = 0, TC_WAIT_EXIT, TC_WAIT_UP, TC_WAIT_CUT, TC_WAIT_HANDSHAKE };
 
 struct tc_pending {
     struct tc_decision decision; /* why and bytes are `why` and `bytes` below */
@@ -189,6 +198,7 @@ struct tc_engine {
     struct tc_nodeset wiped;
     struct tc_links cut;   /* partitions and severs in force */
     struct tc_links lossy; /* messages of correct nodes are dropped or late */
+    struct tc_misgreeting misgreetings[TC_MISGREETINGS_MAX];
     struct tc_links lost;  /* lost for good: stays when the attack ends */
     bool traitors_acted;   /* a fault on behalf of the traitors was decided */
     bool lossy_any, cut_any;
@@ -295,6 +305,13 @@ void tc_engine_transport_dirty(struct tc_engine *e, uint32_t conn, struct tc_pai
 void tc_engine_transport_flush(struct tc_engine *e, uint32_t conn, struct tc_pair *pair);
 void tc_engine_transport_flush_all(struct tc_engine *e);
 void tc_engine_transport_free(struct tc_engine *e, struct tc_pair *pair);
+
+/* ---- engine_handshake.c: handshakes that are broken on purpose ---- */
+
+void tc_engine_handshake_op(struct tc_engine *e, const struct tc_op *op, struct tc_decision *d); /* TC_HANDSHAKE */
+/* A pair is about to shake hands: sets the fault if one is due between its nodes. */
+void tc_engine_handshake_fault(struct tc_engine *e, struct tc_transport_config *config);
+void tc_engine_handshakes_end(struct tc_engine *e); /* all are honest again */
 
 /* ---- engine_lane.c: bytes → frames ---- */
 

@@ -193,6 +193,10 @@ void tc_engine_ops(struct tc_engine *e)
         case TC_WIPE:
             op_node(e, op);
             break;
+        case TC_HANDSHAKE:
+            d = op_decide(e, op);
+            tc_engine_handshake_op(e, op, &d);
+            break;
         default: /* a verdict is no side action */
             break;
         }
@@ -203,6 +207,7 @@ void tc_engine_ops(struct tc_engine *e)
 void tc_engine_heal_all(struct tc_engine *e)
 {
     heal_links(e);
+    tc_engine_handshakes_end(e);
     for (uint32_t node = 0; node < TC_NODES_MAX; node++) {
         if (tc_nodeset_has(&e->paused, node)) {
             tc_nodeset_remove(&e->paused, node);

@@ -40,6 +40,7 @@ static int begin(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, struc
     const int status = kind->configure(kind->self, &config, err);
     if (status)
         return status;
+    tc_engine_handshake_fault(e, &config);
     pair->transport = kind->class->create(&config);
     if (!pair->transport)
         return tc_error_set(err, TC_EMEMORY, "no memory for an encrypted connection");

@@ -140,6 +140,7 @@ enum tc_verb {
     TC_KILL,
     TC_RESTART,
     TC_WIPE,
+    TC_HANDSHAKE, /* breaks the next handshakes of an encrypted link */
     TC_VERB_COUNT
 };
 

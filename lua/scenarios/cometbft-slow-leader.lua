@@ -1,0 +1,8 @@
+return scenario "cometbft-slow-leader" {
+  summary  = "CometBFT proposals come just before the round would end: how late they may be is found by bisection.",
+  protocol = "cometbft",
+  cluster  = reference { n = 4, clients = 0, id = "turncoat", view_timeout = 1 },
+  attack   = "slow-leader",
+  phases   = { before = 1, during = 6, after = 2 },
+  expect   = { verdict = "holds" },
+}
