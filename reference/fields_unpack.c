@@ -117,6 +117,11 @@ struct reader {
     const uint8_t *at, *end;
 };
 
+static struct reader reader_of(struct tc_slice bytes)
+{
+    return (struct reader){bytes.data, bytes.len > 0 ? bytes.data + bytes.len : bytes.data};
+}
+
 /* False: it does not end, or is longer than `max` bytes. */
 static inline bool get_varint(struct reader *in, unsigned max, uint64_t *value)
 {
@@ -251,7 +256,7 @@ static bool make_room(const ProtobufCMessageDescriptor *descriptor, struct tc_sl
 
 static bool put_packed(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, ProtobufCMessage *message)
 {
-    struct reader in = {bytes.data, bytes.data + bytes.len};
+    struct reader in = reader_of(bytes);
     uint8_t *room = *(uint8_t **)(void *)((uint8_t *)message + field->offset);
     const size_t size = tc_fields_element_size(field);
     while (in.at < in.end) {
@@ -303,7 +308,7 @@ static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc
     if (!message || !descriptor->message_init)
         return false;
     descriptor->message_init(message);
-    struct reader in = {bytes.data, bytes.data + bytes.len};
+    struct reader in = reader_of(bytes);
     bool has_room = false;
     while (in.at < in.end) {
         const struct tc_slice rest = {in.at, (size_t)(in.end - in.at)};

@@ -3,6 +3,8 @@
 #ifndef TC_REPLICA_VERIFIED_H
 #define TC_REPLICA_VERIFIED_H
 
+#include "protocol.h"
+
 #include "pbft/wire.h"
 
 /* Begin with it zeroed, end with tc_verified_free. */

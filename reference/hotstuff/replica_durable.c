@@ -16,12 +16,12 @@ enum { RECORD_BLOCK = 1, RECORD_VOTING, RECORD_SNAPSHOT };
 
 static struct tc_slice make_record(struct hotstuff *r, uint8_t kind, const ProtobufCMessage *message)
 {
-    const size_t packed = protobuf_c_message_get_packed_size(message);
+    const size_t packed = tc_fields_packed_size(message);
     uint8_t *bytes = tc_hotstuff_scratch(r, 1 + packed);
     if (!bytes)
         return (struct tc_slice){NULL, 0};
     bytes[0] = kind;
-    protobuf_c_message_pack(message, bytes + 1);
+    tc_fields_pack_into(message, bytes + 1);
     return (struct tc_slice){bytes, 1 + packed};
 }
 

@@ -12,6 +12,7 @@
  *
  * Integers are big-endian. A snapshot replaces everything before it, so it carries the records still needed. */
 #include "../../proxy/cursor.h"
+#include "../fields_alloc.h"
 #include "replica_internal.h"
 
 #include <string.h>
@@ -21,7 +22,7 @@
 /* kind ‖ head ‖ packed message */
 static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice head, const ProtobufCMessage *message)
 {
-    size_t packed = message ? protobuf_c_message_get_packed_size(message) : 0;
+    size_t packed = message ? tc_fields_packed_size(message) : 0;
     uint8_t *bytes = tc_pbft_scratch(r, 1 + head.len + packed);
     if (!bytes)
         return (struct tc_slice){NULL, 0};
@@ -29,7 +30,7 @@ static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice
     if (head.len > 0)
         memcpy(bytes + 1, head.data, head.len);
     if (message)
-        protobuf_c_message_pack(message, bytes + 1 + head.len);
+        tc_fields_pack_into(message, bytes + 1 + head.len);
     return (struct tc_slice){bytes, 1 + head.len + packed};
 }
 

@@ -31,16 +31,13 @@ int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope
 
 int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame)
 {
-    size_t length = pbft__envelope__get_packed_size(envelope);
-    if (length > TC_FRAME_MAX - TC_PBFT_LENGTH_SIZE)
-        return TC_ELIMIT;
-    uint8_t *bytes = tc_arena_alloc(arena, length + TC_PBFT_LENGTH_SIZE);
-    if (!bytes)
-        return TC_ELIMIT;
+    const int rc = tc_fields_pack_behind(&envelope->base, TC_PBFT_LENGTH_SIZE, arena, frame);
+    if (rc != 0)
+        return rc;
+    uint8_t *bytes = (uint8_t *)(uintptr_t)frame->data;
+    const size_t length = frame->len - TC_PBFT_LENGTH_SIZE;
     for (size_t i = 0; i < TC_PBFT_LENGTH_SIZE; i++)
         bytes[i] = (uint8_t)(length >> (8 * (TC_PBFT_LENGTH_SIZE - 1 - i)));
-    pbft__envelope__pack(envelope, bytes + TC_PBFT_LENGTH_SIZE);
-    *frame = (struct tc_slice){bytes, length + TC_PBFT_LENGTH_SIZE};
     return 0;
 }
 

@@ -1,5 +1,5 @@
-/* Our own unpacking against protobuf-c: whatever the bytes, both take or both refuse them, and make the same of them.
- * links: tc_protocol tc_base */
+/* Our own unpacking and packing against protobuf-c: whatever the bytes, both take or both refuse them, and make the
+ * same of them. links: tc_protocol tc_base */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -111,6 +111,10 @@ static void assert_same(const ProtobufCMessage *ours, const ProtobufCMessage *th
     assert_true(size <= sizeof one);
     protobuf_c_message_pack(ours, one);
     protobuf_c_message_pack(theirs, two);
+    assert_memory_equal(one, two, size);
+    assert_int_equal(tc_fields_packed_size(ours), size);
+    memset(one, 0xa5, size);
+    tc_fields_pack_into(ours, one);
     assert_memory_equal(one, two, size);
 }
 
