@@ -1,6 +1,7 @@
-/* turncoat list: attacks, scenarios, protocols, oracles, bugs. */
+/* turncoat list: attacks, scenarios, protocols, oracles, bugs, strategies. */
 #include "command.h"
 
+#include "../injectors/adversary.h"
 #include "../lua/scenario.h"
 #include "../oracles/oracle.h"
 #include "../reference/bugs.h"
@@ -74,9 +75,15 @@ static void list_bugs(bool names_only)
         show(tc_bugs[i].name, tc_bugs[i].summary, names_only);
 }
 
+static void list_strategies(bool names_only)
+{
+    for (size_t i = 0; tc_adversaries[i]; i++)
+        show(tc_adversaries[i]->name, tc_adversaries[i]->summary, names_only);
+}
+
 int tc_command_list(const struct tc_arguments *a, struct tc_error *err)
 {
-    static const char *const words[] = {"attacks", "scenarios", "protocols", "oracles", "bugs"};
+    static const char *const words[] = {"attacks", "scenarios", "protocols", "oracles", "bugs", "strategies"};
     bool names_only = tc_arguments_has(a, TC_OPTION_NAMES);
     const char *what = a->operand_count ? a->operands[0] : NULL;
     bool known = !what;
@@ -95,11 +102,14 @@ int tc_command_list(const struct tc_arguments *a, struct tc_error *err)
             list_protocols(names_only);
         else if (i == 3)
             list_oracles(names_only);
-        else
+        else if (i == 4)
             list_bugs(names_only);
+        else
+            list_strategies(names_only);
     }
     if (!known)
-        return tc_error_set(err, TC_EUSAGE,
-                            "'turncoat list' knows attacks, scenarios, protocols, oracles and bugs, not '%s'", what);
+        return tc_error_set(
+            err, TC_EUSAGE,
+            "'turncoat list' knows attacks, scenarios, protocols, oracles, bugs and strategies, not '%s'", what);
     return result;
 }

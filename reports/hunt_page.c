@@ -27,8 +27,8 @@ static const char *tone(const struct tc_hunt_result *r)
 
 static void head(struct page *p)
 {
-    struct tc_hunt_sum total = tc_hunt_total(p->r);
-    static const char *const words[] = {"holds", "violated", "", "inconclusive"};
+    const struct tc_hunt_sum total = tc_hunt_total(p->r);
+    static const char *const words[] = {"nothing found", "violated", "", "inconclusive"};
     const int code = tc_hunt_exit_code(p->r);
     tc_buf_add(&p->out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
                         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
@@ -56,7 +56,7 @@ static void head(struct page *p)
         tc_buf_format(&p->out, "%u kind%s of violation found", p->r->group_count, p->r->group_count == 1 ? "" : "s");
     tc_buf_add(&p->out, "</h1><p class=\"fine\">");
     tc_buf_count(&p->out, total.runs);
-    tc_buf_add(&p->out, " runs, ");
+    tc_buf_add(&p->out, total.runs == 1 ? " run, " : " runs, ");
     tc_buf_count(&p->out, total.bitten);
     tc_buf_format(&p->out, " faults bitten, in %.1f s", p->r->seconds);
     if (p->r->shards_merged)

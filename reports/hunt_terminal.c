@@ -132,7 +132,7 @@ static void last_line(const struct tc_hunt_result *r, const char *dir, bool colo
     paint(out, color, code == 0 ? "\033[1;32m" : code == 1 || code == 70 ? "\033[1;31m" : "\033[1;33m", word);
     tc_buf_add(out, "  ");
     tc_buf_count(out, total.runs);
-    tc_buf_add(out, " runs, ");
+    tc_buf_add(out, total.runs == 1 ? " run, " : " runs, ");
     tc_buf_count(out, total.bitten);
     tc_buf_format(out, " faults bitten, %u kind%s of violation   %.1f s", r->group_count,
                   r->group_count == 1 ? "" : "s", r->seconds);
