@@ -1,5 +1,6 @@
 /* O9, exactly once: a client's operation (client, timestamp) is applied afresh at one place of a replica's log only.
- * Lines that were replayed or transferred, and a line told again after a restart, are no second execution. */
+ * Lines that were replayed or transferred, and a line told again after a restart, are no second execution; one at or
+ * below a state that the replica was given is, for that state holds the operation. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,8 @@ struct tc_oracle {
     const struct tc_oracle_env *env;
     struct tc_table *rows;
     uint64_t operations;
+    uint64_t transferred[TC_REPLICAS_MAX]; /* up to here a state that it was given holds all operations */
+    bool again[TC_REPLICAS_MAX];           /* told of it already */
 };
 
 static struct tc_oracle *create(const struct tc_oracle_env *env)
@@ -63,6 +66,29 @@ static void breach(struct tc_oracle *o, const struct tc_observation *observation
     o->env->report(o->env->judge, &f);
 }
 
+static void breach_after_transfer(struct tc_oracle *o, const struct tc_observation *observation,
+                                  const struct tc_operation *op)
+{
+    struct tc_finding f;
+    o->again[observation->node] = true;
+    tc_finding_begin(&f, &tc_oracle_exactly_once, observation->time_ns);
+    tc_nodeset_add(&f.suspects, observation->node);
+    f.has_sequence = true;
+    f.sequence = observation->executed.sequence;
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_who(&t, observation->node);
+    tc_text_add(&t, " applied request %" PRIu64 " of ", op->timestamp);
+    tc_text_who(&t, op->client);
+    tc_text_add(&t, " at sequence ");
+    tc_text_number(&t, observation->executed.sequence);
+    tc_text_add(&t, ", though the state of sequence ");
+    tc_text_number(&t, o->transferred[observation->node]);
+    tc_text_add(&t, " that it was given holds it already");
+    t = tc_finding_fact(&f, observation->time_ns, observation->node);
+    tc_text_add(&t, "execution line of sequence %" PRIu64 " names it as fresh", observation->executed.sequence);
+    o->env->report(o->env->judge, &f);
+}
+
 static void check(struct tc_oracle *o, const struct tc_observation *observation, const struct tc_operation *op)
 {
     uint64_t key = tc_random_mix(op->client, op->timestamp);
@@ -89,11 +115,22 @@ static void check(struct tc_oracle *o, const struct tc_observation *observation,
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
 {
-    if (!tc_oracle_judges(o->env, observation->node) || observation->executed.origin != TC_EXEC_EXECUTED)
+    const uint16_t node = observation->node;
+    const uint64_t sequence = observation->executed.sequence;
+    if (!tc_oracle_judges(o->env, node))
         return;
-    for (uint32_t i = 0; i < observation->executed.operation_count; i++)
-        if (observation->executed.operations[i].fresh)
-            check(o, observation, &observation->executed.operations[i]);
+    if (observation->executed.origin == TC_EXEC_TRANSFERRED && node < TC_REPLICAS_MAX &&
+        sequence > o->transferred[node])
+        o->transferred[node] = sequence;
+    if (observation->executed.origin != TC_EXEC_EXECUTED)
+        return;
+    for (uint32_t i = 0; i < observation->executed.operation_count; i++) {
+        const struct tc_operation *op = &observation->executed.operations[i];
+        if (op->fresh && node < TC_REPLICAS_MAX && sequence <= o->transferred[node] && !o->again[node])
+            breach_after_transfer(o, observation, op);
+        if (op->fresh)
+            check(o, observation, op);
+    }
 }
 
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)

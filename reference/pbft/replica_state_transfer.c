@@ -69,6 +69,8 @@ static void install(struct pbft *r, uint64_t sequence, struct tc_pbft_store *sto
                     const struct signed_text *texts, uint32_t count)
 {
     struct tc_observation observation = {.kind = TC_OBS_EXECUTED, .peer = TC_NODE_NONE};
+    if (tc_bug(r, TC_BUG_SYNC_FORGOTTEN))
+        tc_pbft_store_take_clients(store, r->store);
     tc_pbft_store_free(r->store);
     r->store = store;
     r->progressed = true;

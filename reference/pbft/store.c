@@ -272,6 +272,21 @@ int tc_pbft_store_execute(struct tc_pbft_store *store, uint32_t client, uint64_t
     return set_client(store, client, timestamp, packed);
 }
 
+void tc_pbft_store_take_clients(struct tc_pbft_store *store, struct tc_pbft_store *from)
+{
+    for (size_t i = 0; i < TC_NODES_MAX; i++) {
+        if (store->clients[i].timestamp > 0)
+            sum_remove(&store->total, &store->clients[i].sum);
+        free(store->clients[i].result);
+        store->clients[i] = from->clients[i];
+        if (store->clients[i].timestamp > 0) {
+            sum_add(&store->total, &store->clients[i].sum);
+            sum_remove(&from->total, &store->clients[i].sum);
+        }
+        memset(&from->clients[i], 0, sizeof from->clients[i]);
+    }
+}
+
 uint64_t tc_pbft_store_last(const struct tc_pbft_store *store, uint32_t client)
 {
     return client < TC_NODES_MAX ? store->clients[client].timestamp : 0;

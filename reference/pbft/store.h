@@ -39,4 +39,7 @@ int tc_pbft_store_save(const struct tc_pbft_store *store, uint64_t sequence, uin
 /* A new store from such bytes. TC_EMALFORMED: not canonical; TC_EMEMORY. */
 int tc_pbft_store_load(struct tc_slice bytes, uint64_t *sequence, struct tc_pbft_store **store);
 
+/* Takes over the client table of another state, which is left without one. */
+void tc_pbft_store_take_clients(struct tc_pbft_store *store, struct tc_pbft_store *from);
+
 #endif

@@ -27,6 +27,24 @@ static void applied_twice_is_a_breach(void **state)
     bench_close(&b);
 }
 
+static void what_a_state_holds_is_not_applied_again(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_execute_as(&b, 2, 0, 8, 'a', TC_EXEC_TRANSFERRED, 128, 17, 'r');
+    bench_execute_as(&b, 1, 0, 7, 'b', TC_EXEC_EXECUTED, 128, 18, 'r'); /* another replica */
+    bench_execute_as(&b, 2, 0, 7, 'b', TC_EXEC_EXECUTED, 128, 18, 'r');
+    bench_execute_as(&b, 2, 0, 8, 'c', TC_EXEC_EXECUTED, 128, 19, 'r'); /* told once */
+    bench_execute_as(&b, 2, 0, 9, 'd', TC_EXEC_EXECUTED, 128, 20, 'r');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_int_equal(j->finding_total, 1);
+    assert_string_equal(j->findings[0].text, "replica 2 applied request 18 of client c0 at sequence 7, though the "
+                                             "state of sequence 8 that it was given holds it already");
+    bench_close(&b);
+}
+
 static void near_misses_hold(void **state)
 {
     (void)state;
@@ -59,6 +77,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(applied_twice_is_a_breach),
+        cmocka_unit_test(what_a_state_holds_is_not_applied_again),
         cmocka_unit_test(near_misses_hold),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
