@@ -20,12 +20,8 @@ int tc_fields_unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_sli
 /* The packed bytes of a message in `arena`. TC_ELIMIT if they do not fit. */
 int tc_fields_pack(const ProtobufCMessage *base, struct tc_arena *arena, struct tc_slice *bytes);
 
-/* The same with `head` bytes in front that the caller fills; all together at most TC_FRAME_MAX. */
+/* The same with `head` bytes in front, which the caller fills. */
 int tc_fields_pack_behind(const ProtobufCMessage *base, size_t head, struct tc_arena *arena, struct tc_slice *bytes);
-
-/* The packed size, and the packed bytes into memory of that size. */
-size_t tc_fields_packed_size(const ProtobufCMessage *base);
-void tc_fields_pack_into(const ProtobufCMessage *base, uint8_t *out);
 
 /* The address of a field inside a message. */
 static inline void *tc_fields_at(const struct tc_fields *fields, size_t offset)

@@ -1,6 +1,9 @@
-/* Packing what is plain ourselves, as in fields_unpack.c; the rest is left to protobuf-c. The bytes are the same. */
+/* Packing what is plain and small ourselves, as in fields_unpack.c; the rest is left to protobuf-c. The bytes are the
+ * same. */
 #include "fields_alloc.h"
 #include <string.h>
+
+#define PLAIN_MAX 4096 /* bytes; larger messages are protobuf-c's */
 
 /* How a field is coded; CODE_OTHER is left to protobuf-c. */
 enum code { CODE_OTHER, CODE_UNSIGNED_32, CODE_SIGNED_32, CODE_64, CODE_BOOL, CODE_BYTES, CODE_TEXT, CODE_MESSAGE };
@@ -58,29 +61,6 @@ static size_t varint_size(uint64_t value)
     return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
 }
 
-/* The packed size; false: something is not plain. Until that is known, nothing is packed. */
-static bool plain_size(const ProtobufCMessage *message, size_t *size);
-static uint8_t *plain_pack(const ProtobufCMessage *message, uint8_t *at);
-
-/* One element without its tag: a number, or length and bytes. False: it is left to protobuf-c. */
-static bool element_size(enum code code, const void *at, size_t *size)
-{
-    size_t len;
-    if (code < CODE_BYTES) {
-        *size = varint_size(number_at(code, at));
-        return true;
-    }
-    if (code == CODE_MESSAGE) {
-        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)at;
-        if (!message || !plain_size(message, &len))
-            return false;
-    } else {
-        len = slice_at(code, at).len;
-    }
-    *size = varint_size(len) + len;
-    return true;
-}
-
 static bool is_absent(enum code code, const void *at)
 {
     if (code == CODE_MESSAGE)
@@ -88,141 +68,108 @@ static bool is_absent(enum code code, const void *at)
     return code < CODE_BYTES ? number_at(code, at) == 0 : slice_at(code, at).len == 0;
 }
 
-struct elements {
-    const uint8_t *at;
-    size_t count, stride;
-    bool packed;
+/* Written from the end: what comes in front of something is its length, known by then. */
+struct back {
+    uint8_t *begin, *at;
 };
 
-/* The elements of a field that will be written: at most one if it is not repeated. False: left to protobuf-c. */
-static bool elements_of(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, enum code code,
-                        struct elements *out)
+static bool back_varint(struct back *out, uint64_t value)
 {
-    const uint8_t *at = (const uint8_t *)message + field->offset;
-    *out = (struct elements){.at = at};
-    if (code == CODE_OTHER || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+    const size_t size = varint_size(value);
+    if ((size_t)(out->at - out->begin) < size)
         return false;
-    if (field->label == PROTOBUF_C_LABEL_NONE) {
-        out->count = !is_absent(code, at);
-        return true;
-    }
-    if (field->label != PROTOBUF_C_LABEL_REPEATED)
-        return false;
-    out->at = *(const uint8_t *const *)(const void *)at;
-    out->count = *(const size_t *)(const void *)((const uint8_t *)message + field->quantifier_offset);
-    out->stride = tc_fields_element_size(field);
-    out->packed = code < CODE_BYTES && out->count > 0;
-    return !out->packed || (field->flags & PROTOBUF_C_FIELD_FLAG_PACKED);
-}
-
-static bool elements_size(enum code code, const struct elements *elements, size_t *total)
-{
-    *total = 0;
-    for (size_t i = 0; i < elements->count; i++) {
-        size_t size;
-        if (!element_size(code, elements->at + i * elements->stride, &size))
-            return false;
-        *total += size;
-    }
+    uint8_t *at = out->at -= size;
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (uint8_t)(value | 0x80);
+    *at = (uint8_t)value;
     return true;
 }
 
-static bool plain_size(const ProtobufCMessage *message, size_t *size)
+static bool back_bytes(struct back *out, struct tc_slice bytes)
+{
+    if ((size_t)(out->at - out->begin) < bytes.len)
+        return false;
+    out->at -= bytes.len;
+    if (bytes.len > 0)
+        memcpy(out->at, bytes.data, bytes.len);
+    return back_varint(out, bytes.len);
+}
+
+static bool back_message(struct back *out, const ProtobufCMessage *message);
+
+/* One element with its tag. */
+static bool back_element(struct back *out, enum code code, uint32_t id, const void *element)
+{
+    if (code < CODE_BYTES)
+        return back_varint(out, number_at(code, element)) &&
+               back_varint(out, (uint64_t)id << 3 | PROTOBUF_C_WIRE_TYPE_VARINT);
+    if (code == CODE_MESSAGE) {
+        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)element;
+        const uint8_t *end = out->at;
+        if (!message || !back_message(out, message) || !back_varint(out, (size_t)(end - out->at)))
+            return false;
+    } else if (!back_bytes(out, slice_at(code, element))) {
+        return false;
+    }
+    return back_varint(out, (uint64_t)id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+}
+
+static bool back_repeated(struct back *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+                          enum code code)
+{
+    const uint8_t *elements = *(const uint8_t *const *)(const void *)((const uint8_t *)message + field->offset);
+    const size_t count = *(const size_t *)(const void *)((const uint8_t *)message + field->quantifier_offset);
+    const size_t stride = tc_fields_element_size(field);
+    const uint8_t *end = out->at;
+    if (count > 0 && code < CODE_BYTES && !(field->flags & PROTOBUF_C_FIELD_FLAG_PACKED))
+        return false;
+    for (size_t i = count; i > 0; i--) {
+        const uint8_t *element = elements + (i - 1) * stride;
+        if (code < CODE_BYTES ? !back_varint(out, number_at(code, element))
+                              : !back_element(out, code, field->id, element))
+            return false;
+    }
+    return count == 0 || code >= CODE_BYTES ||
+           (back_varint(out, (size_t)(end - out->at)) &&
+            back_varint(out, (uint64_t)field->id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
+}
+
+/* False: it does not fit, or something is not plain. */
+static bool back_message(struct back *out, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
     if (message->n_unknown_fields > 0)
         return false;
-    *size = 0;
-    for (unsigned i = 0; i < descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+    for (unsigned i = descriptor->n_fields; i > 0; i--) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i - 1];
         const enum code code = code_of(field->type);
-        struct elements elements;
-        size_t total;
-        if (!elements_of(message, field, code, &elements) || !elements_size(code, &elements, &total))
+        const void *at = (const uint8_t *)message + field->offset;
+        if (code == CODE_OTHER || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
             return false;
-        const size_t tag = varint_size((uint64_t)field->id << 3);
-        *size += total + (elements.packed ? tag + varint_size(total) : elements.count * tag);
+        if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+            if (!back_repeated(out, message, field, code))
+                return false;
+        } else if (field->label != PROTOBUF_C_LABEL_NONE ||
+                   (!is_absent(code, at) && !back_element(out, code, field->id, at))) {
+            return false;
+        }
     }
     return true;
 }
 
-static uint8_t *put_varint(uint8_t *at, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        *at++ = (uint8_t)(value | 0x80);
-    *at++ = (uint8_t)value;
-    return at;
-}
-
-static uint8_t *put_element(uint8_t *at, enum code code, const void *element)
-{
-    if (code < CODE_BYTES)
-        return put_varint(at, number_at(code, element));
-    if (code == CODE_MESSAGE) {
-        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)element;
-        size_t len = 0;
-        (void)plain_size(message, &len);
-        return plain_pack(message, put_varint(at, len));
-    }
-    const struct tc_slice bytes = slice_at(code, element);
-    at = put_varint(at, bytes.len);
-    if (bytes.len > 0)
-        memcpy(at, bytes.data, bytes.len);
-    return at + bytes.len;
-}
-
-static uint8_t *plain_pack(const ProtobufCMessage *message, uint8_t *at)
-{
-    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
-    for (unsigned i = 0; i < descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-        const enum code code = code_of(field->type);
-        const unsigned wire = code < CODE_BYTES ? PROTOBUF_C_WIRE_TYPE_VARINT : PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
-        struct elements elements;
-        size_t total;
-        (void)elements_of(message, field, code, &elements);
-        if (elements.packed) {
-            (void)elements_size(code, &elements, &total);
-            at = put_varint(at, (uint64_t)field->id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
-            at = put_varint(at, total);
-        }
-        for (size_t k = 0; k < elements.count; k++) {
-            if (!elements.packed)
-                at = put_varint(at, (uint64_t)field->id << 3 | wire);
-            at = put_element(at, code, elements.at + k * elements.stride);
-        }
-    }
-    return at;
-}
-
-size_t tc_fields_packed_size(const ProtobufCMessage *base)
-{
-    size_t size;
-    return plain_size(base, &size) ? size : protobuf_c_message_get_packed_size(base);
-}
-
-void tc_fields_pack_into(const ProtobufCMessage *base, uint8_t *out)
-{
-    size_t size;
-    if (plain_size(base, &size))
-        plain_pack(base, out);
-    else
-        protobuf_c_message_pack(base, out);
-}
-
 int tc_fields_pack_behind(const ProtobufCMessage *base, size_t head, struct tc_arena *arena, struct tc_slice *bytes)
 {
-    size_t size;
-    const bool plain = plain_size(base, &size);
-    if (!plain)
-        size = protobuf_c_message_get_packed_size(base);
-    if (size > TC_FRAME_MAX - head)
+    uint8_t buffer[PLAIN_MAX];
+    struct back back = {buffer, buffer + sizeof buffer};
+    const bool plain = back_message(&back, base);
+    const size_t size = plain ? (size_t)(buffer + sizeof buffer - back.at) : protobuf_c_message_get_packed_size(base);
+    if (size > TC_FRAME_MAX)
         return TC_ELIMIT;
     uint8_t *out = tc_arena_alloc(arena, head + size);
     if (!out)
         return TC_ELIMIT;
     if (plain)
-        plain_pack(base, out + head);
+        memcpy(out + head, back.at, size);
     else
         protobuf_c_message_pack(base, out + head);
     *bytes = (struct tc_slice){out, head + size};

@@ -16,13 +16,13 @@ enum { RECORD_BLOCK = 1, RECORD_VOTING, RECORD_SNAPSHOT };
 
 static struct tc_slice make_record(struct hotstuff *r, uint8_t kind, const ProtobufCMessage *message)
 {
-    const size_t packed = tc_fields_packed_size(message);
-    uint8_t *bytes = tc_hotstuff_scratch(r, 1 + packed);
-    if (!bytes)
+    struct tc_slice record;
+    if (tc_fields_pack_behind(message, 1, &r->arena, &record) != 0) {
+        r->out_of_memory = true;
         return (struct tc_slice){NULL, 0};
-    bytes[0] = kind;
-    tc_fields_pack_into(message, bytes + 1);
-    return (struct tc_slice){bytes, 1 + packed};
+    }
+    *(uint8_t *)(uintptr_t)record.data = kind;
+    return record;
 }
 
 void tc_hotstuff_record_block(struct hotstuff *r, const struct block *block)

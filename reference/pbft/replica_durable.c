@@ -22,16 +22,18 @@
 /* kind ‖ head ‖ packed message */
 static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice head, const ProtobufCMessage *message)
 {
-    size_t packed = message ? tc_fields_packed_size(message) : 0;
-    uint8_t *bytes = tc_pbft_scratch(r, 1 + head.len + packed);
-    if (!bytes)
+    struct tc_slice record = {NULL, 1 + head.len};
+    if (!message)
+        record.data = tc_pbft_scratch(r, record.len);
+    else if (tc_fields_pack_behind(message, 1 + head.len, &r->arena, &record) != 0)
+        r->out_of_memory = true;
+    if (!record.data)
         return (struct tc_slice){NULL, 0};
+    uint8_t *bytes = (uint8_t *)(uintptr_t)record.data;
     bytes[0] = kind;
     if (head.len > 0)
         memcpy(bytes + 1, head.data, head.len);
-    if (message)
-        tc_fields_pack_into(message, bytes + 1 + head.len);
-    return (struct tc_slice){bytes, 1 + head.len + packed};
+    return record;
 }
 
 static const struct tc_slice no_head = {NULL, 0};

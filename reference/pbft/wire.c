@@ -32,8 +32,8 @@ int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope
 int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame)
 {
     const int rc = tc_fields_pack_behind(&envelope->base, TC_PBFT_LENGTH_SIZE, arena, frame);
-    if (rc != 0)
-        return rc;
+    if (rc != 0 || frame->len > TC_FRAME_MAX)
+        return TC_ELIMIT;
     uint8_t *bytes = (uint8_t *)(uintptr_t)frame->data;
     const size_t length = frame->len - TC_PBFT_LENGTH_SIZE;
     for (size_t i = 0; i < TC_PBFT_LENGTH_SIZE; i++)

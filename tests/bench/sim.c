@@ -46,7 +46,7 @@ static void runs(const char *name, const char *strategy, uint32_t count, uint64_
     struct tc_error err = {0};
     struct tc_trial_result result;
     struct tc_trial *trial;
-    uint64_t events = 0, messages = 0, bitten = 0, decided = 0, held = 0, violated = 0;
+    uint64_t events = 0, messages = 0, bitten = 0, decided = 0, held = 0, violated = 0, hash = 0;
     load(name, &scenario);
     const struct tc_trial_setup setup = {.scenario = &scenario,
                                          .lua_dir = TC_SOURCE_LUA_DIR,
@@ -63,6 +63,7 @@ static void runs(const char *name, const char *strategy, uint32_t count, uint64_
         if (result.summary.status == TC_VIOLATED)
             fprintf(stderr, "%s, %s, seed %" PRIu64 ": %s\n", name, strategy ? strategy : "its attack", seed + i,
                     result.summary.sentence);
+        hash = hash * 31 + result.hash;
         held += result.summary.status == TC_HOLDS;
         violated += result.summary.status == TC_VIOLATED;
     }
@@ -70,9 +71,9 @@ static void runs(const char *name, const char *strategy, uint32_t count, uint64_
     tc_trial_free(trial);
     printf("%s\tadversary\t%s\truns\t%" PRIu32
            "\tper_s\t%.0f\tdecisions\t%.1f\tmessages\t%.1f\tevents\t%.1f\tbitten\t%.1f\thold\t%" PRIu64
-           "\tviolated\t%" PRIu64 "\n",
+           "\tviolated\t%" PRIu64 "\thash\t%016" PRIx64 "\n",
            name, strategy ? strategy : "its attack", count, count / took_s, (double)decided / count,
-           (double)messages / count, (double)events / count, (double)bitten / count, held, violated);
+           (double)messages / count, (double)events / count, (double)bitten / count, held, violated, hash);
 }
 
 static double decisions_s(uint32_t n, uint64_t seed, uint64_t decisions, uint64_t *messages)
