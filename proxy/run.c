@@ -7,12 +7,10 @@
 #include "../reference/cometbft/lines.h"
 #include "../reference/lines.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,27 +69,12 @@ static int reload(void *self, const struct tc_handler **handler, struct tc_error
     return 0;
 }
 
-/* Keys of an encrypted pair: towards each node we are the node at the other side. */
-static int configure_transport(void *self, struct tc_transport_config *config, struct tc_error *err)
-{
-    const struct tc_run *run = self;
-    memcpy(config->secret, run->transport_secret, sizeof config->secret);
-    for (unsigned side = 0; side < 2; side++) {
-        const uint16_t as = config->nodes[!side];
-        const uint8_t *key = run->launch ? tc_launch_node_key(run->launch, as) : NULL;
-        if (!key)
-            return tc_error_set(err, TC_EKEY, "no node key of replica %u: the proxy cannot stand in for it", as);
-        memcpy(config->identity[side], key, sizeof config->identity[side]);
-    }
-    return 0;
-}
-
 static int open_engine(struct tc_run *run, struct tc_error *err)
 {
     struct tc_engine_config config = {
         .protocol = run->protocol,
         .env = run->env,
-        .transport = {run->protocol->transport, run, configure_transport},
+        .transport = {run->protocol->transport, run, tc_run_peers_configure},
         .handler = run->handler,
         .ledger = &run->ledger,
         .seed = run->request->seed,
@@ -99,9 +82,6 @@ static int open_engine(struct tc_run *run, struct tc_error *err)
         .broadcasts = run->request->simulated,
         .verify_all = run->request->verify_all,
     };
-    if (run->protocol->transport && !run->request->simulated &&
-        getrandom(run->transport_secret, sizeof run->transport_secret, 0) < 0)
-        return tc_error_set(err, TC_EIO, "no randomness for encrypted connections: %s", strerror(errno));
     run->engine = tc_engine_new(&config);
     return run->engine ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the engine");
 }
@@ -226,6 +206,8 @@ static int run_open(struct tc_run *run, struct tc_error *err)
     if (result == 0)
         result = open_cluster(run, err);
     if (result == 0)
+        result = tc_run_peers_open(run, err);
+    if (result == 0)
         result = tc_run_attack_open(run, err);
     if (result == 0)
         result = tc_run_decisions_begin(run, err);
@@ -250,6 +232,7 @@ static void run_close(struct tc_run *run)
     tc_keeper_stop(run->keeper);
     tc_launch_free(run->launch);
     tc_engine_free(run->engine);
+    tc_run_peers_close(run);
     tc_run_attack_close(run);
     tc_judge_free(run->judge);
     tc_metrics_free(run->metrics);
@@ -463,6 +446,8 @@ int tc_run_dry(const struct tc_run_request *request, struct tc_error *err)
     int result = open_protocol(&run, err);
     if (result == 0)
         result = tc_run_listeners(&run, err);
+    if (result == 0 && !request->scenario->cluster.start)
+        result = tc_run_peers_open(&run, err);
     if (result == 0)
         printf("from → to   tell the dialler to use   forwards to\n");
     for (size_t i = 0; result == 0 && i < run.listener_count; i++) {
@@ -480,8 +465,14 @@ int tc_run_dry(const struct tc_run_request *request, struct tc_error *err)
         else
             printf("%6s → %-3s %-25s %s\n", from, to, listener->address, tc_run_node_address(&run, listener->to));
     }
+    for (uint16_t node = 0; result == 0 && run.peer_keys && node < run.cluster.n; node++) {
+        char id[41];
+        tc_run_peers_id(&run, node, id);
+        printf("%s   peers know replica %u by the id %s\n", node == 0 ? "encrypted" : "         ", node, id);
+    }
     if (result == 0 && request->scenario->cluster.start)
         printf("The run starts this cluster itself: each FREE is a port that it finds then and tells the dialler.\n");
+    tc_run_peers_close(&run);
     tc_keyring_free(run.keys);
     free(run.listeners);
     return result;

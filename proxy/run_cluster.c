@@ -136,8 +136,7 @@ static int add_client_keys(struct tc_run *run, struct tc_error *err)
     return result;
 }
 
-/* A path in a cluster file is relative to that file. */
-static void beside(const char *file, const char *path, char out[static TC_PATH_MAX])
+void tc_run_beside(const char *file, const char *path, char out[static TC_PATH_MAX])
 {
     const char *slash = strrchr(file, '/');
     if (path[0] == '/' || !slash)
@@ -165,7 +164,7 @@ int tc_run_keys(struct tc_run *run, struct tc_error *err)
         if (result == 0 && node->key[0]) {
             char path[TC_PATH_MAX];
             uint8_t seed[TC_SECRET_SEED_SIZE];
-            beside(spec->path, node->key, path);
+            tc_run_beside(spec->path, node->key, path);
             bool absent = access(path, F_OK) != 0 && errno == ENOENT;
             if (absent)
                 note_absent(run, node, path);

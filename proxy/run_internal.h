@@ -22,6 +22,7 @@ struct tc_run {
     struct tc_keyring *keys;
     struct tc_error key_missing; /* of the first key file that is listed but not there: only attacks that sign mind */
     struct tc_ledger ledger;
+    uint8_t (*peer_keys)[64];     /* of encrypted links: what proves us to be each replica; secret */
     uint8_t transport_secret[32]; /* what ephemeral keys of encrypted connections come from */
     struct tc_script *script;     /* NULL: no attack */
     char attack_path[TC_PATH_MAX];
@@ -29,6 +30,7 @@ struct tc_run {
     /* in the place of a script, or around it: run_attack.c */
     struct tc_adversary *adversary;
     struct tc_replay *replay;
+    struct tc_resign *resign; /* live, with a replay: run_resign.c */
     struct tc_tape tape;              /* simulation, with a header: all that the attack answers */
     uint32_t tape_next;               /* the first item whose line, if it has one of its own, is not written yet */
     const struct tc_handler *handler; /* what the engine is given; NULL: no attack */
@@ -66,6 +68,18 @@ const char *tc_run_dialled(void *run, uint16_t from, uint16_t to);
 /* Where `node` really listens. */
 const char *tc_run_node_address(void *run, uint16_t node);
 
+/* A path in a cluster file is relative to that file. */
+void tc_run_beside(const char *file, const char *path, char out[static TC_PATH_MAX]);
+
+/* ---- run_peers.c: encrypted peer links ---- */
+
+/* Keys from the launcher, from home directories, or our own. TC_EKEY, TC_EUSAGE: which file, and what was expected. */
+int tc_run_peers_open(struct tc_run *run, struct tc_error *err);
+int tc_run_peers_configure(void *run, struct tc_transport_config *config,
+                           struct tc_error *err);                                  /* tc_engine_transport */
+void tc_run_peers_id(const struct tc_run *run, uint16_t node, char id[static 41]); /* as which its peers will know us */
+void tc_run_peers_close(struct tc_run *run);
+
 /* Public keys of all nodes, secret keys of those we hold. */
 int tc_run_keys(struct tc_run *run, struct tc_error *err);
 
@@ -87,6 +101,9 @@ void tc_run_show_logs(const struct tc_run *run);
 int tc_run_attack_open(struct tc_run *run, struct tc_error *err);
 void tc_run_attack_close(struct tc_run *run);
 int tc_run_script(struct tc_run *run, struct tc_script **out, struct tc_error *err); /* a fresh one */
+/* Puts itself around the replay's handler. TC_EMEMORY. */
+int tc_run_resign_open(struct tc_run *run, struct tc_error *err);
+void tc_run_resign_close(struct tc_run *run);
 const char *tc_run_attack_name(const struct tc_run *run);                            /* "" none */
 const char *tc_run_attack_summary(const struct tc_run *run);
 /* Begins and ends decisions.jsonl, if the request has a header. */

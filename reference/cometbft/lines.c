@@ -89,7 +89,7 @@ int tc_cometbft_line_parse(struct tc_slice line, struct tc_arena *arena, struct 
         return tc_error_set(err, TC_EMALFORMED, "not a JSON line: %s", where.text);
     const char *message = text_of(object, "_msg");
     int rc = TC_EUNSUPPORTED;
-    *out = (struct tc_observation){.text = ""};
+    *out = (struct tc_observation){.node = TC_NODE_NONE, .text = ""};
     if (strcasecmp(message, "finalizing commit of block") == 0)
         rc = read_execution(object, out);
     else if (strncasecmp(message, "CONSENSUS FAILURE", 17) == 0)

@@ -7,8 +7,8 @@
 #include "../../proxy/types.h"
 
 /* Reads one line: "finalizing commit of block" is an execution (sequence: height, value: block hash, state: the
- * application's hash before it), "CONSENSUS FAILURE" is a halt. `node` is left
- * 0: a node's log does not name it. What it points to lives in `arena`. TC_EUNSUPPORTED: says nothing to us;
+ * application's hash before it), "CONSENSUS FAILURE" is a halt. `node` is
+ * TC_NODE_NONE: a node's log does not name it. What it points to lives in `arena`. TC_EUNSUPPORTED: says nothing to us;
  * TC_EMALFORMED: no JSON object. As tc_line_parse. */
 int tc_cometbft_line_parse(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out,
                            struct tc_error *err);

@@ -1,0 +1,127 @@
+/* Encrypted peer links: which keys prove us to whom. With a node's home directory we stand in for it (its peers see its
+ * own id); without one we have an identity of our own, whose id its peers must be told. */
+#define _GNU_SOURCE
+#include "run_internal.h"
+
+#include "../reference/cometbft/home.h"
+#include "../reference/cometbft/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_FILE_MAX 4096
+
+/* TC_EKEY: the file is not there, readable by others, or holds no key. Never says what it holds. */
+static int read_key(const char *path, uint8_t key[static 64], struct tc_error *err)
+{
+    uint8_t text[KEY_FILE_MAX];
+    struct stat st;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return tc_error_set(err, TC_EKEY, "%s: cannot read the key: %s", path, strerror(errno));
+    if (fstat(fd, &st) < 0 || (st.st_mode & 077) != 0) {
+        close(fd);
+        return tc_error_set(err, TC_EKEY, "%s: expected mode 0600, found %04o: others could read the key; chmod 600 it",
+                            path, (unsigned)st.st_mode & 07777);
+    }
+    const ssize_t len = read(fd, text, sizeof text);
+    close(fd);
+    const int rc = len > 0 ? tc_cometbft_key_parse((struct tc_slice){text, (size_t)len}, key) : TC_EKEY;
+    explicit_bzero(text, sizeof text);
+    return rc == 0 ? 0
+                   : tc_error_set(err, TC_EUSAGE,
+                                  "%s: expected a JSON file with an Ed25519 \"priv_key\", as 'cometbft init' writes it",
+                                  path);
+}
+
+/* Both keys of a node from its home directory. The validator's may be absent: then it cannot be a traitor. */
+static int read_home(struct tc_run *run, uint16_t node, const char *home, struct tc_error *err)
+{
+    char path[TC_PATH_MAX + 64];
+    uint8_t key[64];
+    snprintf(path, sizeof path, "%s/config/node_key.json", home);
+    int rc = read_key(path, run->peer_keys[node], err);
+    snprintf(path, sizeof path, "%s/config/priv_validator_key.json", home);
+    if (rc == 0 && access(path, F_OK) == 0) {
+        rc = read_key(path, key, err);
+        if (rc == 0)
+            rc = tc_keyring_add_secret(run->keys, node, key); /* the seed is its first half */
+        explicit_bzero(key, sizeof key);
+    }
+    return rc < 0 ? tc_error_wrap(err, "%s: home of replica %u", run->scenario->cluster.path, node) : 0;
+}
+
+/* An identity that stays the same from run to run, so that peers can be told its id once. It proves only that the proxy
+ * is the proxy: nothing that a validator signs depends on it. */
+static void make_own(const struct tc_run *run, uint16_t node, uint8_t key[static 64])
+{
+    uint8_t seed[TC_SECRET_SEED_SIZE], validator[TC_SECRET_SEED_SIZE] = {0};
+    struct tc_cometbft_node made;
+    struct tc_slice parts[] = {{(const uint8_t *)"turncoat peer", 13},
+                               {(const uint8_t *)run->cluster.id, strlen(run->cluster.id)},
+                               {(const uint8_t *)&(uint8_t){(uint8_t)node}, 1}};
+    tc_digest_parts(parts, 3, seed);
+    tc_cometbft_node_make(&made, validator, seed);
+    memcpy(key, made.node_key, 64);
+    explicit_bzero(&made, sizeof made);
+}
+
+int tc_run_peers_open(struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    if (!run->protocol->transport || run->request->simulated)
+        return 0;
+    if (getrandom(run->transport_secret, sizeof run->transport_secret, 0) < 0)
+        return tc_error_set(err, TC_EIO, "no randomness for encrypted connections: %s", strerror(errno));
+    run->peer_keys = calloc(run->cluster.n, sizeof *run->peer_keys);
+    if (!run->peer_keys)
+        return tc_error_set(err, TC_EMEMORY, "no memory for the peers' keys");
+    for (uint16_t node = 0; node < run->cluster.n; node++) {
+        const uint8_t *known = run->launch ? tc_launch_node_key(run->launch, node) : NULL;
+        int rc = 0;
+        if (known) {
+            memcpy(run->peer_keys[node], known, sizeof run->peer_keys[node]);
+        } else if (spec->nodes[node].home[0]) {
+            char home[TC_PATH_MAX];
+            tc_run_beside(spec->path, spec->nodes[node].home, home);
+            rc = read_home(run, node, home, err);
+        } else {
+            make_own(run, node, run->peer_keys[node]);
+        }
+        if (rc < 0)
+            return rc;
+    }
+    return 0;
+}
+
+int tc_run_peers_configure(void *self, struct tc_transport_config *config, struct tc_error *err)
+{
+    const struct tc_run *run = self;
+    memcpy(config->secret, run->transport_secret, sizeof config->secret);
+    for (unsigned side = 0; side < 2; side++) {
+        const uint16_t as = config->nodes[!side];
+        if (as >= run->cluster.n)
+            return tc_error_set(err, TC_EKEY, "nobody said which replica is at the other end of this connection");
+        memcpy(config->identity[side], run->peer_keys[as], sizeof config->identity[side]);
+    }
+    return 0;
+}
+
+void tc_run_peers_id(const struct tc_run *run, uint16_t node, char id[static 41])
+{
+    tc_secret_node_id(run->peer_keys[node] + 32, id);
+}
+
+void tc_run_peers_close(struct tc_run *run)
+{
+    if (run->peer_keys)
+        explicit_bzero(run->peer_keys, run->cluster.n * sizeof *run->peer_keys);
+    explicit_bzero(run->transport_secret, sizeof run->transport_secret);
+    free(run->peer_keys);
+}
