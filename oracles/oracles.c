@@ -10,6 +10,7 @@ const struct tc_oracle_class *const tc_oracle_classes[] = {
     &tc_oracle_certificate_uniqueness,
     &tc_oracle_equivocation,
     &tc_oracle_accountability,
+    &tc_oracle_evidence,
     &tc_oracle_view_monotonicity,
     &tc_oracle_client_validity,
     &tc_oracle_exactly_once,

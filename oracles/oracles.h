@@ -13,6 +13,7 @@ extern const struct tc_oracle_class tc_oracle_certificate_validity;   /* O7 */
 extern const struct tc_oracle_class tc_oracle_certificate_uniqueness; /* O3 */
 extern const struct tc_oracle_class tc_oracle_equivocation;           /* O4 */
 extern const struct tc_oracle_class tc_oracle_accountability;         /* O19 */
+extern const struct tc_oracle_class tc_oracle_evidence;               /* O22 */
 extern const struct tc_oracle_class tc_oracle_view_monotonicity;      /* O6 */
 extern const struct tc_oracle_class tc_oracle_client_validity;        /* O8 */
 extern const struct tc_oracle_class tc_oracle_exactly_once;           /* O9 */

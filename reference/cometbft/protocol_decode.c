@@ -9,7 +9,10 @@
  * wrapper does. Proposals and votes lie one level deeper.
  *
  * Where a proposal was gathered with its block (protocol.c), the bytes are several frames: the proposal, then the
- * parts, which become its embedded statements. */
+ * parts, which become its embedded statements.
+ *
+ * Where a message carries evidence (channel 38, a block sent for catching up, a block that fits into one part), the
+ * accused validator's two votes become embedded statements, and what they are embedded in names the block. */
 #include "../../proxy/cursor.h"
 #include "../../proxy/random.h"
 #include "block.h"
@@ -117,36 +120,89 @@ void tc_cometbft_read_neutral(struct tc_statement *s)
 
 /* ---- evidence: votes inside a message ---- */
 
-static void add_vote(struct tc_message *m, uint32_t room, Cometbft__Vote *vote)
+/* Evidence, and the hash of the block that carries it; value ABSENT where no block does. */
+struct accusation {
+    const Cometbft__EvidenceList *list;
+    struct tc_value block;
+};
+
+static uint32_t votes_in(const struct accusation *a)
+{
+    const size_t pieces = a->list ? a->list->n_evidence : 0;
+    return 2 * (uint32_t)(pieces < EVIDENCE_MAX ? pieces : EVIDENCE_MAX);
+}
+
+static void add_vote(struct tc_message *m, uint16_t parent, uint32_t room, Cometbft__Vote *vote)
 {
     const int row = vote ? tc_cometbft_row(TC_COMETBFT_TYPE_VOTE, vote->type) : -1;
     if (row < 0 || m->statement_count == room)
         return;
     struct tc_statement *s = &m->statements[m->statement_count++];
-    *s = (struct tc_statement){.parent = 0, .origin = TC_ORIGIN_EMBEDDED, .type = (uint8_t)row};
+    *s = (struct tc_statement){.parent = parent, .origin = TC_ORIGIN_EMBEDDED, .type = (uint8_t)row};
     s->fields = (struct tc_fields){&cometbft__vote__descriptor, vote};
     tc_cometbft_read_neutral(s);
 }
 
-static void add_evidence(struct tc_message *m, uint32_t room, const Cometbft__EvidenceList *list)
+/* The votes of the evidence become embedded statements of `parent`, which names the block they stand in. */
+static void add_evidence(struct tc_message *m, uint16_t parent, uint32_t room, const struct accusation *a)
 {
-    for (size_t i = 0; list && i < list->n_evidence && i < EVIDENCE_MAX; i++) {
-        const Cometbft__DuplicateVoteEvidence *duplicate = list->evidence[i]->duplicate_vote_evidence;
+    if (votes_in(a) > 0)
+        m->statements[parent].value = a->block;
+    for (size_t i = 0; i < votes_in(a) / 2; i++) {
+        const Cometbft__DuplicateVoteEvidence *duplicate = a->list->evidence[i]->duplicate_vote_evidence;
         if (!duplicate)
             continue;
-        add_vote(m, room, duplicate->vote_a);
-        add_vote(m, room, duplicate->vote_b);
+        add_vote(m, parent, room, duplicate->vote_a);
+        add_vote(m, parent, room, duplicate->vote_b);
     }
 }
 
-static const Cometbft__EvidenceList *evidence_of(const struct tc_statement *s)
+static void set_block(struct accusation *a, const Cometbft__Header *header, struct tc_arena *arena)
 {
-    if (s->fields.descriptor == (const void *)&cometbft__evidence_list__descriptor)
-        return s->fields.base;
-    if (s->fields.descriptor != (const void *)&cometbft__block_response__descriptor)
-        return NULL;
-    const Cometbft__BlockResponse *response = s->fields.base;
-    return response->block ? response->block->evidence : NULL;
+    if (a->list && a->list->n_evidence > 0 && tc_cometbft_header_hash(header, arena, a->block.bytes) == 0)
+        a->block.state = TC_VALUE_BYTES;
+}
+
+/* A block that is one part: its evidence, and its header if there is any. Only these two fields are unpacked, and a
+ * part that is no block is none of our business here. */
+static void read_part(const Cometbft__Part *part, struct tc_arena *arena, struct accusation *a)
+{
+    struct tc_slice header = {NULL, 0}, evidence = {NULL, 0};
+    ProtobufCMessage *list = NULL, *head = NULL;
+    if (!part || part->index != 0 || !part->proof || part->proof->total != 1)
+        return;
+    struct tc_cursor c = tc_cursor_over(tc_cometbft_slice(part->bytes));
+    while (tc_cursor_ok(&c) && tc_cursor_left(&c) > 0) {
+        const uint64_t tag = tc_cursor_varint(&c), len = tc_cursor_varint(&c);
+        if ((tag & 7) != 2)
+            return;
+        const struct tc_slice field = tc_cursor_bytes(&c, len <= tc_cursor_left(&c) ? (size_t)len : SIZE_MAX);
+        if (tag >> 3 == 1)
+            header = field;
+        else if (tag >> 3 == 3)
+            evidence = field;
+    }
+    if (!tc_cursor_ok(&c) || evidence.len == 0 ||
+        tc_fields_unpack(&cometbft__evidence_list__descriptor, evidence, arena, &list) != 0 ||
+        tc_fields_unpack(&cometbft__header__descriptor, header, arena, &head) != 0)
+        return;
+    a->list = (const Cometbft__EvidenceList *)(const void *)list;
+    set_block(a, (const Cometbft__Header *)(const void *)head, arena);
+}
+
+static struct accusation evidence_of(const struct tc_statement *s, struct tc_arena *arena)
+{
+    struct accusation a = {0};
+    if (s->fields.descriptor == (const void *)&cometbft__evidence_list__descriptor) {
+        a.list = s->fields.base;
+    } else if (s->fields.descriptor == (const void *)&cometbft__block_part__descriptor) {
+        read_part(((const Cometbft__BlockPart *)s->fields.base)->part, arena, &a);
+    } else if (s->fields.descriptor == (const void *)&cometbft__block_response__descriptor) {
+        const Cometbft__BlockResponse *response = s->fields.base;
+        a.list = response->block ? response->block->evidence : NULL;
+        set_block(&a, response->block ? response->block->header : NULL, arena);
+    }
+    return a;
 }
 
 /* ---- the message ---- */
@@ -191,13 +247,14 @@ static int look_inside(struct tc_slice frame, struct tc_arena *arena, struct ins
     return unpack(TC_COMETBFT_TYPE(group_of(in->channel), in->number), in->bytes, arena, &in->row, &in->body);
 }
 
-/* The parts of a block behind its proposal. */
+/* The parts of a block behind its proposal, then what evidence they carry. */
 static int add_parts(struct tc_message *m, uint32_t room, struct tc_slice rest, struct tc_arena *arena)
 {
+    const uint32_t parts_max = 1 + TC_BLOCK_PARTS_MAX;
     while (rest.len > 0) {
         const int64_t len = tc_mconnection_frame(rest);
         struct inside in;
-        if (len <= TC_CHANNEL_FRAME_HEAD || m->statement_count == room)
+        if (len <= TC_CHANNEL_FRAME_HEAD || m->statement_count == parts_max)
             return TC_EMALFORMED;
         const int rc = look_inside((struct tc_slice){rest.data, (size_t)len}, arena, &in);
         if (rc != 0)
@@ -209,6 +266,10 @@ static int add_parts(struct tc_message *m, uint32_t room, struct tc_slice rest, 
         s->fields = (struct tc_fields){tc_cometbft_rows[in.row].descriptor, in.body};
         tc_cometbft_read_neutral(s);
         rest = (struct tc_slice){rest.data + len, rest.len - (size_t)len};
+    }
+    if (m->statement_count == 2) {
+        const struct accusation a = evidence_of(&m->statements[1], arena);
+        add_evidence(m, 1, room, &a);
     }
     return 0;
 }
@@ -223,10 +284,8 @@ static int decode_statements(struct tc_slice first, struct tc_slice rest, struct
         return TC_EMALFORMED;
     struct tc_statement s = {.parent = PARENT_NONE, .type = (uint8_t)in.row, .body = in.bytes};
     s.fields = (struct tc_fields){tc_cometbft_rows[in.row].descriptor, in.body};
-    const Cometbft__EvidenceList *evidence = evidence_of(&s);
-    const size_t pieces = evidence ? evidence->n_evidence : 0;
-    const uint32_t room =
-        rest.len > 0 ? 1 + TC_BLOCK_PARTS_MAX : 1 + 2 * (uint32_t)(pieces < EVIDENCE_MAX ? pieces : EVIDENCE_MAX);
+    const struct accusation evidence = evidence_of(&s, arena);
+    const uint32_t room = rest.len > 0 ? 1 + TC_BLOCK_PARTS_MAX + 2 * EVIDENCE_MAX : 1 + votes_in(&evidence);
     Cometbft__Wrapper *wrapper = tc_arena_alloc(arena, sizeof *wrapper);
     m->statements = tc_arena_alloc(arena, room * sizeof *m->statements);
     if (!wrapper || !m->statements)
@@ -239,7 +298,7 @@ static int decode_statements(struct tc_slice first, struct tc_slice rest, struct
     m->statement_count = 1;
     m->type = tc_cometbft_rows[in.row].name;
     tc_cometbft_read_neutral(&m->statements[0]);
-    add_evidence(m, room, evidence);
+    add_evidence(m, 0, room, &evidence);
     return add_parts(m, room, rest, arena);
 }
 

@@ -5,6 +5,20 @@
 
 #include <string.h>
 
+static bool is_part(const struct tc_statement *s)
+{
+    return s->fields.descriptor == (const void *)&cometbft__block_part__descriptor;
+}
+
+/* The parts behind a proposal: statements 1 to this; the votes of evidence in them come after. */
+static uint32_t part_count(const struct tc_message *m)
+{
+    uint32_t count = 0;
+    while (count + 1 < m->statement_count && is_part(&m->statements[count + 1]))
+        count++;
+    return count;
+}
+
 /* ---- gathering ---- */
 
 /* A decoded proposal at the start of `frames`, without an arena of its own: only what gathering asks for. */
@@ -24,7 +38,7 @@ static bool read_begun(struct tc_slice frames, struct begun *begun)
     if (ok) {
         const Cometbft__Proposal *proposal = m.statements[0].fields.base;
         const Cometbft__PartSetHeader *header = proposal->block_id ? proposal->block_id->part_set_header : NULL;
-        *begun = (struct begun){proposal->height, proposal->round, header ? header->total : 0, m.statement_count - 1};
+        *begun = (struct begun){proposal->height, proposal->round, header ? header->total : 0, part_count(&m)};
     }
     tc_arena_free(&arena);
     return ok;
@@ -34,7 +48,7 @@ enum tc_gather tc_cometbft_gather(struct tc_slice so_far, const struct tc_messag
 {
     const struct tc_statement *s = m->statement_count > 0 ? &m->statements[0] : NULL;
     const bool proposal = s && s->fields.descriptor == (const void *)&cometbft__proposal__descriptor;
-    const bool part = s && s->fields.descriptor == (const void *)&cometbft__block_part__descriptor;
+    const bool part = s && is_part(s);
     const bool step = s && s->fields.descriptor == (const void *)&cometbft__new_round_step__descriptor;
     struct begun begun;
     if (so_far.len == 0) {
@@ -63,7 +77,7 @@ enum tc_gather tc_cometbft_gather(struct tc_slice so_far, const struct tc_messag
 /* The block whose parts were gathered, in their order. */
 static int assemble(const struct tc_message *m, struct tc_arena *arena, Cometbft__Block **block)
 {
-    const uint32_t total = m->statement_count - 1;
+    const uint32_t total = part_count(m);
     size_t len = 0;
     uint8_t *bytes = tc_arena_alloc(arena, (size_t)total * TC_BLOCK_PART_SIZE + 1);
     if (!bytes)
@@ -144,7 +158,7 @@ int tc_cometbft_perturb(const struct tc_protocol_env *env, const struct tc_messa
     if (!proposal->decoded ||
         proposal->statements[0].fields.descriptor != (const void *)&cometbft__proposal__descriptor)
         return tc_error_set(err, TC_EUNSUPPORTED, "a %s proposes nothing", proposal->type);
-    if (proposal->statement_count < 2)
+    if (part_count(proposal) == 0)
         return tc_error_set(err, TC_EUNSUPPORTED, "the block of this proposal is not known: a traitor's own is");
     int rc = assemble(proposal, arena, &block);
     if (rc)

@@ -9,12 +9,13 @@ fail() {
   problems=$((problems + 1))
 }
 
-# run_scenario NAME EXIT LEAST_BITTEN VERDICT [options…]: runs it, checks exit code, verdict and bitten faults.
+# run_scenario NAME EXIT LEAST_BITTEN VERDICT [options…]: runs it, checks exit code, verdict and bitten faults. Where
+# scenario_file is set, that is the file in which the scenario of this name stands.
 run_scenario() {
   local name=$1 wanted=$2 least=$3 verdict=$4 code found bitten
   shift 4
   checks=$((checks + 1))
-  timeout --foreground 120 "$turncoat" run "$name" --out "$out" --color never "$@" >"$TC_BUILD_ROOT/logs/run-$name.log" 2>&1
+  timeout --foreground 120 "$turncoat" run "${scenario_file:-$name}" --out "$out" --color never "$@" >"$TC_BUILD_ROOT/logs/run-$name.log" 2>&1
   code=$?
   found=$(tests/lib/json "$out/$name/latest/result.json" verdict)
   bitten=$(tests/lib/json "$out/$name/latest/result.json" bitten)

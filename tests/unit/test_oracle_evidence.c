@@ -1,0 +1,124 @@
+/* O22: a decided block may accuse whoever signed twice, once; fires on forged accusations and on repeated ones. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../lib/judge_bench.h"
+
+#define NAME "evidence"
+
+/* Block `block` passes from 0 to 1; it accuses `signer` of two prepares for sequence 7 under x and y. */
+static void accuse(struct bench *b, char block, uint16_t signer, char x, char y, bool forged)
+{
+    const struct toy statements[] = {
+        {.type = TOY_SYNC, .sequence = 8, .value = block, .signer = 0},
+        {.type = TOY_PREPARE, .view = 0, .sequence = 7, .value = x, .signer = signer, .parent = 0},
+        {.type = TOY_PREPARE, .view = 0, .sequence = 7, .value = y, .signer = signer, .parent = 0, .forged = forged},
+    };
+    bench_message(b, 0, 1, statements, 3);
+}
+
+static void decide(struct bench *b, uint64_t sequence, char block)
+{
+    for (uint16_t node = 0; node < 3; node++)
+        bench_execute(b, node, 0, sequence, block);
+}
+
+static void a_true_accusation_is_told(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 3);
+    accuse(&b, 'b', 3, 'x', '-', false);
+    accuse(&b, 'b', 3, 'x', '-', false); /* the same block once more, on another link */
+    decide(&b, 8, 'b');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason, "on the chain: replica 3 for 7 (in block 8)");
+    bench_close(&b);
+}
+
+static void a_block_may_be_seen_after_it_was_decided(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 3);
+    decide(&b, 8, 'b');
+    accuse(&b, 'b', 3, 'x', 'y', false);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason, "on the chain: replica 3 for 7 (in block 8)");
+    bench_close(&b);
+}
+
+static void a_forged_accusation_is_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    accuse(&b, 'b', 2, 'x', 'y', true);
+    decide(&b, 8, 'b');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_string_equal(j->findings[0].text, "replica 0 decided sequence 8, which accuses replica 2 of two votes for "
+                                             "view 0, sequence 7: not both of them bear its signature");
+    bench_close(&b);
+}
+
+static void a_second_accusation_is_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 3);
+    accuse(&b, 'b', 3, 'x', 'y', false);
+    decide(&b, 8, 'b');
+    accuse(&b, 'c', 3, 'x', 'y', false);
+    decide(&b, 9, 'c');
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_string_equal(j->findings[0].text, "replica 0 decided sequence 9, which accuses replica 3 of two votes for "
+                                             "view 0, sequence 7: another block accused it of that before");
+    bench_close(&b);
+}
+
+/* A lie that is only proposed, votes that agree, and votes of two: nobody is accused on the chain. */
+static void what_is_no_accusation_is_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 3);
+    accuse(&b, 'c', 2, 'x', 'y', true);
+    decide(&b, 8, 'b');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME);
+    accuse(&b, 'b', 3, 'x', 'x', false);
+    const struct toy two[] = {
+        {.type = TOY_SYNC, .sequence = 8, .value = 'b', .signer = 0},
+        {.type = TOY_PREPARE, .view = 0, .sequence = 7, .value = 'x', .signer = 1},
+        {.type = TOY_PREPARE, .view = 0, .sequence = 7, .value = 'y', .signer = 2},
+    };
+    bench_message(&b, 0, 1, two, 3);
+    decide(&b, 8, 'b');
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_true_accusation_is_told),
+        cmocka_unit_test(a_block_may_be_seen_after_it_was_decided),
+        cmocka_unit_test(a_forged_accusation_is_a_breach),
+        cmocka_unit_test(a_second_accusation_is_a_breach),
+        cmocka_unit_test(what_is_no_accusation_is_not_judged),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
