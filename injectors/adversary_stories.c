@@ -238,6 +238,11 @@ void tc_strategic_follow(struct tc_adversary *a, const struct tc_message *m, con
         return;
     const uint64_t hash = tc_random_mix(tc_random_mix(base->config.seed, DRAW_FOLLOW_HOW), which);
     const bool some = tc_random_mix(tc_random_mix(hash, 7), m->to) & 1;
+    if (s->kind == TC_KIND_SYNC &&
+        hash & 4) { /* a state, a block: false, in a way that only its receiver's care shows */
+        tc_adversary_lie(&a->base, m, 1u << TC_OP_BYTES | 1u << TC_OP_SUBSTITUTE, hash, plan);
+        return;
+    }
     switch (tc_adversary_draw(base, DRAW_FOLLOW_KIND, which, FOLLOW_COUNT)) {
     case FOLLOW_SILENT:
         if (hash & 2 || some)

@@ -143,6 +143,23 @@ static void say_again(struct tc_adversary *a, uint64_t e, struct tc_plan *plan)
     }
 }
 
+/* Who asks for a state or a block, and is told, is told another by the traitor too, unasked. */
+static void tell_false(struct tc_adversary *a, const struct tc_message *m, struct tc_plan *plan)
+{
+    const struct tc_adversary_base *base = &a->base;
+    const uint64_t hash = tc_random_mix(tc_adversary_copy(base, m), DRAW_FALSE);
+    struct tc_message mine;
+    struct tc_error err = {0};
+    struct tc_slice frame;
+    if (base->traitor == TC_NODE_NONE || m->from == base->traitor || m->to == base->traitor || m->to >= base->n ||
+        tc_random_below(hash, 256) >= a->false_share)
+        return;
+    if (tc_forge_sign(base->config.protocol, &base->config.env, base->config.ledger, m, base->traitor, plan->arena,
+                      &mine, &err) == 0 &&
+        tc_mutate(&base->mutator, TC_OP_BYTES, hash, &mine, plan->arena, &frame) == 0)
+        tc_adversary_send(plan, base->traitor, m->to, frame);
+}
+
 static void strategic_message(struct tc_adversary *a, const struct tc_call *call, struct tc_plan *plan)
 {
     const struct tc_message *m = call->message;
@@ -154,6 +171,8 @@ static void strategic_message(struct tc_adversary *a, const struct tc_call *call
     const uint64_t e = s->has_view || s->has_sequence ? era(a, s) : a->last_era;
     tc_strategic_note(a, m);
     crash_after(a, m, s, plan);
+    if (s->kind == TC_KIND_SYNC)
+        tell_false(a, m, plan);
     if (e > a->last_era) {
         a->last_era = e;
         if (tc_strategic_chance(a, DRAW_AGAIN_WHEN, e, a->again_share))
@@ -207,6 +226,31 @@ static uint32_t share(const struct tc_adversary *a, uint64_t which)
     return shares[tc_adversary_draw(&a->base, DRAW_SHARES, which, sizeof shares / sizeof shares[0])];
 }
 
+/* Half of the runs are of one mind: a gambit or two, and nothing else in their way. */
+static void single_minded(struct tc_adversary *a)
+{
+    uint32_t *shares[] = {&a->net_share,   &a->lead_share,  &a->follow_share,     &a->again_share,
+                          &a->crash_share, &a->false_share, &a->checkpoint_share, &a->cut_share};
+    const uint32_t count = sizeof shares / sizeof shares[0];
+    const uint64_t one = tc_adversary_draw(&a->base, DRAW_SHARES, 30, count);
+    const uint64_t two = tc_adversary_draw(&a->base, DRAW_SHARES, 31, count);
+    for (uint32_t i = 0; i < count; i++)
+        if (i != one && i != two)
+            *shares[i] = 0;
+}
+
+/* Not the traitor: what it hears is its own affair. */
+static void draw_dark(struct tc_adversary *a)
+{
+    const struct tc_adversary_base *base = &a->base;
+    a->dark = TC_NODE_NONE;
+    if (base->n < 2 || base->traitor == TC_NODE_NONE || tc_adversary_draw(base, DRAW_DARK, 0, 4) > 0)
+        return;
+    a->dark = (uint16_t)((base->traitor + 1 + tc_adversary_draw(base, DRAW_DARK, 1, base->n - 1)) % base->n);
+    a->dark_first = tc_adversary_draw(base, DRAW_DARK, 2, 4);
+    a->dark_last = a->dark_first + 2 + tc_adversary_draw(base, DRAW_DARK, 3, 12);
+}
+
 static void draw_temper(struct tc_adversary *a)
 {
     const struct tc_adversary_base *base = &a->base;
@@ -215,16 +259,17 @@ static void draw_temper(struct tc_adversary *a)
     a->lead_share = share(a, 1);
     a->follow_share = share(a, 2);
     a->again_share = share(a, 3) / 8;
+    a->false_share = share(a, 8);
     a->cut_share = cuts ? 8 + share(a, 4) / 4 : 0;
     a->crash_share = share(a, 5) / 8;
-    a->crashes = a->crash_share ? 1 + (uint32_t)tc_adversary_draw(base, DRAW_SHARES, 6, 3) : 0;
     a->checkpoint_share = cuts ? 0 : share(a, 7) / 2;
-    a->dark = TC_NODE_NONE;
-    if (!cuts && tc_adversary_draw(base, DRAW_DARK, 0, 4) == 0) {
-        a->dark = (uint16_t)tc_adversary_draw(base, DRAW_DARK, 1, base->n);
-        a->dark_first = tc_adversary_draw(base, DRAW_DARK, 2, 8);
-        a->dark_last = a->dark_first + 2 + tc_adversary_draw(base, DRAW_DARK, 3, 8);
-    }
+    if (tc_adversary_draw(base, DRAW_SHARES, 32, 2))
+        single_minded(a);
+    a->crashes = a->crash_share ? 1 + (uint32_t)tc_adversary_draw(base, DRAW_SHARES, 6, 3) : 0;
+    if (!cuts)
+        draw_dark(a);
+    else
+        a->dark = TC_NODE_NONE;
 }
 
 static bool has_row(const struct tc_protocol *protocol, enum tc_kind kind, bool phased)

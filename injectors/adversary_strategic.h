@@ -27,6 +27,7 @@ enum tc_strategic_draw {
     DRAW_LEAD_KIND,
     DRAW_LEAD_SET,
     DRAW_LEAD_HOW,
+    DRAW_FALSE,
     DRAW_FOLLOW,
     DRAW_FOLLOW_KIND,
     DRAW_FOLLOW_SET,
@@ -57,7 +58,7 @@ struct tc_adversary {
     struct tc_adversary_base base;
     bool stable_leader, phased;
     /* how often, of 256 views, it does what */
-    uint32_t net_share, lead_share, follow_share, again_share, cut_share, crash_share, checkpoint_share;
+    uint32_t net_share, lead_share, follow_share, again_share, cut_share, crash_share, checkpoint_share, false_share;
     uint32_t crashes; /* still allowed */
     uint16_t dark;    /* hears nothing in these eras; TC_NODE_NONE: nobody */
     uint64_t dark_first, dark_last, last_era;

@@ -4,7 +4,7 @@ return scenario "hunt-chained-hotstuff" {
   summary  = "A small cluster of chained-hotstuff for 'turncoat hunt': the strategies decide what happens to it.",
   protocol = "chained-hotstuff",
   cluster  = reference {
-    n = 4, clients = 2, checkpoint_interval = 4, window = 16, batch_max = 2, pipeline_max = 4,
+    n = 4, clients = 2, checkpoint_interval = 4, window = 6, batch_max = 2, pipeline_max = 4,
     view_timeout = 0.02, view_timeout_max = 0.16,
   },
   phases   = { before = 0, during = 1, after = 2 },
