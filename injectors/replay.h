@@ -154,9 +154,9 @@ struct tc_shrink_result {
     bool minimal;         /* none of those kept can be left out alone; false if tried_max was reached first */
 };
 
-/* Delta debugging (Zeller and Hildebrandt, TSE'02): leaves out as many of `count` choices as it can while `fails` says
- * 1. In and out, left_out[k] says which are left out; on entry it must fail already. After tried_max runs it stops with
- * the best it has. 0, TC_EMEMORY or what `fails` gave. */
+/* Delta debugging (Zeller and Hildebrandt, TSE'02), and pairs once few are left: leaves out as many of `count` choices
+ * as it can while `fails` says 1. In and out, left_out[k] says which are left out; on entry it must fail already. After
+ * tried_max runs it stops with the best it has. 0, TC_EMEMORY or what `fails` gave. */
 int tc_shrink(uint32_t count, bool *left_out, uint32_t tried_max, tc_shrink_fails_fn *fails, void *self,
               struct tc_shrink_result *out);
 

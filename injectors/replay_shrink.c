@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PAIRS_MAX 32
+
 struct shrink {
     uint32_t count, tried_max, tried;
     bool *left_out; /* the best so far */
@@ -22,12 +24,9 @@ static void list_kept(struct shrink *s)
             s->kept[s->kept_count++] = i;
 }
 
-/* Leaves out kept[from … to-1] too, if it still fails then. 1, 0, or an error. */
-static int try_without(struct shrink *s, uint32_t from, uint32_t to)
+/* Keeps what `trial` leaves out, if it still fails then. 1, 0, or an error. */
+static int try(struct shrink *s)
 {
-    memcpy(s->trial, s->left_out, s->count * sizeof *s->trial);
-    for (uint32_t i = from; i < to; i++)
-        s->trial[s->kept[i]] = true;
     s->tried++;
     const int fails = s->fails(s->self, s->trial, s->count);
     if (fails <= 0)
@@ -35,6 +34,37 @@ static int try_without(struct shrink *s, uint32_t from, uint32_t to)
     memcpy(s->left_out, s->trial, s->count * sizeof *s->trial);
     list_kept(s);
     return 1;
+}
+
+/* Leaves out kept[from … to-1] too. */
+static int try_without(struct shrink *s, uint32_t from, uint32_t to)
+{
+    memcpy(s->trial, s->left_out, s->count * sizeof *s->trial);
+    for (uint32_t i = from; i < to; i++)
+        s->trial[s->kept[i]] = true;
+    return try(s);
+}
+
+static int try_without_both(struct shrink *s, uint32_t one, uint32_t other)
+{
+    memcpy(s->trial, s->left_out, s->count * sizeof *s->trial);
+    s->trial[one] = s->trial[other] = true;
+    return try(s);
+}
+
+/* Two that only matter to each other, as a drop and the repair that follows it, go together or not at all. While few
+ * are kept, all pairs are tried. 1: one went. */
+static int pass_pairs(struct shrink *s)
+{
+    if (s->kept_count > PAIRS_MAX)
+        return 0;
+    for (uint32_t i = s->kept_count; i-- > 1;)
+        for (uint32_t k = i; k-- > 0 && s->tried < s->tried_max;) {
+            const int fails = try_without_both(s, s->kept[k], s->kept[i]);
+            if (fails != 0)
+                return fails;
+        }
+    return 0;
 }
 
 /* One pass over all pieces of this size, from the last: what came after the failure was seen goes first, and all at
@@ -65,8 +95,12 @@ static int halve_until_minimal(struct shrink *s, bool *minimal)
             return went;
         /* A whole pass of single choices in which nothing could go: none of them can be left out. */
         *minimal = s->kept_count == 0 || (size == 1 && !went && s->tried < s->tried_max);
-        if (*minimal)
-            return 0;
+        if (*minimal) {
+            const int pairs = pass_pairs(s);
+            if (pairs <= 0)
+                return pairs;
+            *minimal = false;
+        }
         if (size > 1)
             size = (size + 1) / 2;
     }

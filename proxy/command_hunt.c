@@ -79,6 +79,7 @@ static int read_limits(const struct tc_arguments *a, struct tc_hunt_request *req
     if (tc_arguments_has(a, TC_OPTION_RUNS) && request->runs == 0)
         return tc_error_set(err, TC_EUSAGE, "--runs expects at least 1");
     request->jobs = (uint32_t)jobs;
+    request->find_only = tc_arguments_has(a, TC_OPTION_FIND_ONLY);
     request->stop_after = tc_arguments_has(a, TC_OPTION_KEEP_GOING) ? 0 : (uint32_t)stop_after;
     return 0;
 }

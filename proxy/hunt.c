@@ -354,7 +354,7 @@ int tc_hunt(const struct tc_hunt_request *request, struct tc_hunt_result *result
     forget_beyond(&hunt);
     if (request->run->terminal && !request->run->quiet)
         printf("\r\033[K");
-    if (status == 0)
+    if (status == 0 && !request->find_only)
         status = look_at_all(&hunt, err);
     result->interrupted = interrupted != 0;
     result->complete = !result->interrupted && !result->error[0] && status == 0;

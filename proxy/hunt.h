@@ -17,6 +17,7 @@ struct tc_hunt_request {
     uint64_t seed, runs, budget_ns; /* runs, budget: 0 none */
     uint32_t jobs, shard, shards;
     uint32_t stop_after; /* different violations; 0: never */
+    bool find_only;      /* what is found is not looked at */
     struct tc_adversary_limits limits;
     const char *dir;  /* of the hunt */
     char again[1536]; /* options that repeat the hunt, for the report */

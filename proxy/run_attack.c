@@ -95,7 +95,7 @@ static int open_replay(struct tc_run *run, struct tc_error *err)
     if (result < 0)
         return tc_error_set(err, result, "no memory for a replay");
     run->handler = tc_replay_begin(run->replay, run->request->left_out, &run->ledger);
-    return 0;
+    return run->request->simulated ? 0 : tc_run_resign_open(run, err);
 }
 
 int tc_run_attack_open(struct tc_run *run, struct tc_error *err)
@@ -114,6 +114,7 @@ void tc_run_attack_close(struct tc_run *run)
     tc_script_free(run->script);
     if (run->adversary)
         run->request->strategy->destroy(run->adversary);
+    tc_run_resign_close(run);
     tc_replay_free(run->replay);
     tc_tape_free(&run->tape);
 }
