@@ -33,9 +33,9 @@ struct tc_cluster_node {
     char address[TC_ADDRESS_MAX]; /* host:port where it really listens; "" = we choose */
     char listen[TC_ADDRESS_MAX];  /* host:port where the proxy listens for it (per-destination mode); "" = we choose */
     uint16_t link_ports[TC_REPLICAS_MAX]; /* by dialler: port of the proxy's listener for it; 0 = not told */
-    char key[TC_PATH_MAX];        /* file with its secret key; "" = not held */
-    char public_key[65];          /* hex; "" = not given */
-    char log[TC_PATH_MAX];        /* file or FIFO with its JSON lines; "" = none */
+    char key[TC_PATH_MAX];                /* file with its secret key; "" = not held */
+    char public_key[65];                  /* hex; "" = not given */
+    char log[TC_PATH_MAX];                /* file or FIFO with its JSON lines; "" = none */
     char rpc[TC_PATH_MAX];
     char home[TC_PATH_MAX];
 };

@@ -15,7 +15,8 @@ const char *tc_run_unused_models(const struct tc_run *run, char text[static 160]
     text[0] = 0;
     for (size_t i = 0; i < 3 && !run->request->simulated; i++)
         if (names[i])
-            used += (size_t)snprintf(text + used, 160 - used, "%s%s", used ? ", " : "what the scenario says of ", names[i]);
+            used +=
+                (size_t)snprintf(text + used, 160 - used, "%s%s", used ? ", " : "what the scenario says of ", names[i]);
     if (used == 0)
         return NULL;
     snprintf(text + used, 160 - used, " is for --world sim: this run has the real ones");
