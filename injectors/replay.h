@@ -25,6 +25,7 @@ struct tc_moment {
     uint64_t time_ns;
     uint16_t from, to;   /* MESSAGE, HEAR: the link. VIEW: `from` is the replica. Otherwise TC_NODE_NONE */
     uint64_t key;        /* the message's; TIMER: token, DECIDE: sequence, VIEW: view, PHASE: the phase */
+    uint64_t role;       /* the message's without its value: what another world may say in its place; 0 unknown */
     uint32_t occurrence; /* the message's; of other calls: how many of this name came before, answered or not */
 };
 
@@ -126,6 +127,11 @@ void tc_replay_free(struct tc_replay *replay);
  * NULL: all are. `ledger`: where signatures are noted, as they were (the one the engine reads). Both are borrowed until
  * the run's end. The handler fails with TC_EREFUSED if the ledger allows fewer traitors than the tape has. */
 const struct tc_handler *tc_replay_begin(struct tc_replay *replay, const bool *left_out, struct tc_ledger *ledger);
+
+/* The same for another world, whose messages hold other values: a message is known by its role (type, view, sequence,
+ * signer) and by how many of that role came before on its link. */
+const struct tc_handler *tc_replay_begin_elsewhere(struct tc_replay *replay, const bool *left_out,
+                                                   struct tc_ledger *ledger);
 
 /* How many choices of this run were to be given, and how many found their moment. */
 uint32_t tc_replay_wanted(const struct tc_replay *replay);

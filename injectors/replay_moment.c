@@ -6,6 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of the fields that make a key (tc_message_set_key) those that do not depend on what clients asked for. */
+static uint64_t role_of(const struct tc_message *m)
+{
+    if (m->statement_count == 0)
+        return 1;
+    const struct tc_statement *s = &m->statements[0];
+    uint64_t h = (uint64_t)s->kind << 32 | (uint64_t)s->phase << 24 | (uint64_t)s->type << 16 | s->signer;
+    h = tc_random_mix(h, s->has_view ? s->view + 1 : 0);
+    h = tc_random_mix(h, s->has_sequence ? s->sequence + 1 : 0);
+    return s->kind == TC_KIND_REQUEST ? tc_random_mix(h, s->slot) : h;
+}
+
 static struct tc_moment name_of(const struct tc_call *call)
 {
     struct tc_moment m = {.call = call->kind, .time_ns = call->now_ns, .from = TC_NODE_NONE, .to = TC_NODE_NONE};
@@ -15,6 +27,7 @@ static struct tc_moment name_of(const struct tc_call *call)
         m.from = call->message->from;
         m.to = call->message->to;
         m.key = call->message->key;
+        m.role = role_of(call->message);
         m.occurrence = call->message->occurrence;
         break;
     case TC_CALL_DECIDE:

@@ -130,6 +130,8 @@ static int read_moment(struct tc_decisions_reader *r, const json_t *line, struct
         return tc_decisions_expected(r, "\"call\" to be begin, message, hear, decide, view, timer, phase or end");
     e->moment.call = (enum tc_call_kind)kind;
     status = tc_decisions_number(r, line, "t", 0, &e->moment.time_ns);
+    if (status == 0 && json_object_get(line, "role"))
+        status = tc_decisions_hash(r, line, "role", &e->moment.role);
     if (status == 0)
         status = tc_decisions_hash(r, named, "key", &e->moment.key);
     if (status == 0)

@@ -117,6 +117,8 @@ static void add_moment(struct tc_buf *out, const struct tc_tape *tape, uint32_t 
     const struct tc_moment *m = &tape->moments[moment];
     tc_buf_format(out, ",\"m\":%u", moment + 1);
     add_text(out, "call", tc_decisions_call_name(m->call));
+    if (m->role)
+        add_hash(out, "role", m->role);
     if (!name_message)
         return;
     tc_buf_format(out, ",\"at\":{\"key\":\"%016" PRIx64 "\"", m->key);

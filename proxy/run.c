@@ -153,6 +153,12 @@ static void note_wall(const struct tc_run *run)
                      (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
 }
 
+/* Without a phase before the attack a simulated run is attacked from its first message on; so is its replay here. */
+static bool replays_at_once(const struct tc_run *run)
+{
+    return run->request->replay && run->scenario->phase_ns[TC_RUN_BEFORE] == 0;
+}
+
 static int open_live(struct tc_run *run, struct tc_error *err)
 {
     static char capture_path[600], log_dir[600];
@@ -168,7 +174,8 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .node_self = run,
         .keeper = run->keeper,
         .capture_path = request->capture ? capture_path : NULL,
-        .plan = {.start_timeout_ns = START_TIMEOUT_NS, .wait_first_decision = !request->interrupt_ends},
+        .plan = {.start_timeout_ns = START_TIMEOUT_NS,
+                 .wait_first_decision = !request->interrupt_ends && !replays_at_once(run)},
         .reload = reload,
         .reload_self = run,
         .parse_line = strcmp(run->protocol->name, "cometbft") == 0 ? tc_cometbft_line_parse : tc_line_parse,
@@ -192,8 +199,16 @@ static int open_live(struct tc_run *run, struct tc_error *err)
     return result;
 }
 
+/* A replay is told apart from the runs of its scenario, whose `latest` it does not take. */
+static const char *directory_name(const struct tc_run *run, char buffer[static TC_NAME_MAX + 16])
+{
+    snprintf(buffer, TC_NAME_MAX + 16, "%s%s", run->request->replay ? "replay-" : "", run->scenario->name);
+    return buffer;
+}
+
 static int run_open(struct tc_run *run, struct tc_error *err)
 {
+    char name[TC_NAME_MAX + 16];
     const struct tc_run_request *request = run->request;
     int result = open_protocol(run, err);
     /* The keeper forks, so it comes before anything that makes a thread. */
@@ -201,7 +216,7 @@ static int run_open(struct tc_run *run, struct tc_error *err)
         result = tc_keeper_start(&run->keeper, err);
     if (result == 0)
         result = request->dir ? tc_recorder_open_at(request->dir, run->dir, &run->recorder, err)
-                              : tc_recorder_open(request->out_dir, run->scenario->name, request->seed, run->dir,
+                              : tc_recorder_open(request->out_dir, directory_name(run, name), request->seed, run->dir,
                                                  &run->recorder, err);
     if (result == 0)
         result = open_cluster(run, err);

@@ -94,8 +94,12 @@ static int open_replay(struct tc_run *run, struct tc_error *err)
     const int result = tc_replay_new(run->request->replay, &run->replay);
     if (result < 0)
         return tc_error_set(err, result, "no memory for a replay");
-    run->handler = tc_replay_begin(run->replay, run->request->left_out, &run->ledger);
-    return run->request->simulated ? 0 : tc_run_resign_open(run, err);
+    if (run->request->simulated) {
+        run->handler = tc_replay_begin(run->replay, run->request->left_out, &run->ledger);
+        return 0;
+    }
+    run->handler = tc_replay_begin_elsewhere(run->replay, run->request->left_out, &run->ledger);
+    return tc_run_resign_open(run, err);
 }
 
 int tc_run_attack_open(struct tc_run *run, struct tc_error *err)

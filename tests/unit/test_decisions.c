@@ -57,7 +57,7 @@ static void fill(struct tc_tape *tape)
     tape->calls = 35;
     const struct tc_moment moments[] = {
         {.call = TC_CALL_BEGIN, .time_ns = 5, .from = TC_NODE_NONE, .to = TC_NODE_NONE},
-        {.call = TC_CALL_MESSAGE, .time_ns = 9, .from = 0, .to = 2, .key = UINT64_MAX, .occurrence = 4},
+        {.call = TC_CALL_MESSAGE, .time_ns = 9, .from = 0, .to = 2, .key = UINT64_MAX, .role = 5, .occurrence = 4},
         {.call = TC_CALL_TIMER, .time_ns = 11, .from = TC_NODE_NONE, .to = TC_NODE_NONE, .key = UINT64_C(1) << 63},
     };
     assert_int_equal(tc_tape_add_moment(tape, &moments[0]), 0);
@@ -218,8 +218,8 @@ static void what_is_written_is_read(void **state)
         assert_same_item(&read.tape.items[i], &tape.items[i]);
     for (uint32_t i = 0; i < tape.moment_count; i++) {
         const struct tc_moment *a = &read.tape.moments[i], *b = &tape.moments[i];
-        assert_true(a->call == b->call && a->key == b->key && a->occurrence == b->occurrence && a->from == b->from &&
-                    a->to == b->to && a->time_ns == b->time_ns);
+        assert_true(a->call == b->call && a->key == b->key && a->role == b->role && a->occurrence == b->occurrence &&
+                    a->from == b->from && a->to == b->to && a->time_ns == b->time_ns);
     }
     tc_decisions_free(&read);
     tc_tape_free(&tape);

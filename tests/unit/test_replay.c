@@ -241,6 +241,32 @@ static void a_tape_gives_all_again(void **state)
     tc_tape_free(&tape);
 }
 
+/* In another world the keys are others: what has the same role (here: no statement) is taken in order, link by link. */
+static void elsewhere_the_role_counts(void **state)
+{
+    (void)state;
+    static struct tc_tape tape;
+    static struct asked answer;
+    struct tc_ledger ledger = {.traitors_max = 1};
+    struct tc_replay *replay;
+    record(&tape);
+    assert_int_equal(tc_replay_new(&tape, &replay), 0);
+    const struct tc_handler *handler = tc_replay_begin_elsewhere(replay, NULL, &ledger);
+    ask(handler, &ledger, &(struct tc_call){.kind = TC_CALL_BEGIN}, &answer);
+    assert_true(tc_nodeset_has(&answer.signed_for, 2));
+    ask_message(handler, &ledger, 1001, 0, &answer);
+    assert_int_equal(answer.plan.verdict.verb, TC_DROP);
+    ask_message(handler, &ledger, 1002, 0, &answer);
+    assert_int_equal(answer.plan.verdict.verb, TC_REPLACE);
+    handler = tc_replay_begin(replay, NULL, &ledger);
+    ask_message(handler, &ledger, 1001, 0, &answer);
+    assert_int_equal(answer.plan.verdict.verb, TC_FORWARD);
+    ask_message(handler, &ledger, 2, 0, &answer);
+    assert_int_equal(answer.plan.verdict.verb, TC_REPLACE);
+    tc_replay_free(replay);
+    tc_tape_free(&tape);
+}
+
 /* With the partition left out, the replacement that is kept may still hold the traitor's signature. */
 static void what_is_left_out_is_not_given(void **state)
 {
@@ -313,13 +339,10 @@ static void foreign_signatures_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(shrinks_to_one_set),
-        cmocka_unit_test(shrinks_to_nothing),
-        cmocka_unit_test(stops_where_it_must),
-        cmocka_unit_test(a_tape_gives_all_again),
-        cmocka_unit_test(what_is_left_out_is_not_given),
-        cmocka_unit_test(honest_attacks_forge_nothing),
-        cmocka_unit_test(foreign_signatures_are_refused),
+        cmocka_unit_test(shrinks_to_one_set),           cmocka_unit_test(shrinks_to_nothing),
+        cmocka_unit_test(stops_where_it_must),          cmocka_unit_test(a_tape_gives_all_again),
+        cmocka_unit_test(elsewhere_the_role_counts),    cmocka_unit_test(what_is_left_out_is_not_given),
+        cmocka_unit_test(honest_attacks_forge_nothing), cmocka_unit_test(foreign_signatures_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
