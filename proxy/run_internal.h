@@ -30,7 +30,7 @@ struct tc_run {
     /* in the place of a script, or around it: run_attack.c */
     struct tc_adversary *adversary;
     struct tc_replay *replay;
-    struct tc_resign *resign; /* live, with a replay: run_resign.c */
+    struct tc_resign *resign;         /* live, with a replay: run_resign.c */
     struct tc_tape tape;              /* simulation, with a header: all that the attack answers */
     uint32_t tape_next;               /* the first item whose line, if it has one of its own, is not written yet */
     const struct tc_handler *handler; /* what the engine is given; NULL: no attack */
@@ -104,7 +104,7 @@ int tc_run_script(struct tc_run *run, struct tc_script **out, struct tc_error *e
 /* Puts itself around the replay's handler. TC_EMEMORY. */
 int tc_run_resign_open(struct tc_run *run, struct tc_error *err);
 void tc_run_resign_close(struct tc_run *run);
-const char *tc_run_attack_name(const struct tc_run *run);                            /* "" none */
+const char *tc_run_attack_name(const struct tc_run *run); /* "" none */
 const char *tc_run_attack_summary(const struct tc_run *run);
 /* Begins and ends decisions.jsonl, if the request has a header. */
 int tc_run_decisions_begin(struct tc_run *run, struct tc_error *err);
