@@ -23,7 +23,6 @@
 
 #define EVIDENCE_MAX          1024 /* pieces of evidence read from one message */
 #define GATHERED_EVIDENCE_MAX 16   /* … from one that was gathered */
-#define PARTS_ROOM            (1 + TC_BLOCK_PARTS_MAX)
 #define PARENT_NONE           0xffffu
 
 static uint32_t group_of(uint8_t channel)
@@ -249,13 +248,21 @@ static int look_inside(struct tc_slice frame, struct tc_arena *arena, struct ins
     return unpack(TC_COMETBFT_TYPE(group_of(in->channel), in->number), in->bytes, arena, &in->row, &in->body);
 }
 
+static uint32_t frames_in(struct tc_slice bytes)
+{
+    uint32_t count = 0;
+    for (int64_t len; count < TC_BLOCK_PARTS_MAX && (len = tc_mconnection_frame(bytes)) > 0; count++)
+        bytes = (struct tc_slice){bytes.data + len, bytes.len - (size_t)len};
+    return count;
+}
+
 /* The parts of a block behind its proposal, then what evidence they carry. */
 static int add_parts(struct tc_message *m, uint32_t room, struct tc_slice rest, struct tc_arena *arena)
 {
     while (rest.len > 0) {
         const int64_t len = tc_mconnection_frame(rest);
         struct inside in;
-        if (len <= TC_CHANNEL_FRAME_HEAD || m->statement_count == PARTS_ROOM)
+        if (len <= TC_CHANNEL_FRAME_HEAD || m->statement_count > TC_BLOCK_PARTS_MAX)
             return TC_EMALFORMED;
         const int rc = look_inside((struct tc_slice){rest.data, (size_t)len}, arena, &in);
         if (rc != 0)
@@ -286,7 +293,7 @@ static int decode_statements(struct tc_slice first, struct tc_slice rest, struct
     struct tc_statement s = {.parent = PARENT_NONE, .type = (uint8_t)in.row, .body = in.bytes};
     s.fields = (struct tc_fields){tc_cometbft_rows[in.row].descriptor, in.body};
     const struct accusation evidence = evidence_of(&s, arena);
-    const uint32_t room = rest.len > 0 ? PARTS_ROOM + 2 * GATHERED_EVIDENCE_MAX : 1 + votes_in(&evidence);
+    const uint32_t room = rest.len > 0 ? 1 + frames_in(rest) + 2 * GATHERED_EVIDENCE_MAX : 1 + votes_in(&evidence);
     Cometbft__Wrapper *wrapper = tc_arena_alloc(arena, sizeof *wrapper);
     m->statements = tc_arena_alloc(arena, room * sizeof *m->statements);
     if (!wrapper || !m->statements)
