@@ -164,13 +164,16 @@ struct tc_sim {
 
 /* Ends the run with this status; the first one stays. Returns it. */
 int tc_sim_fail(struct tc_sim *sim, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* What the engine observed, for the phases: a first decision begins them, decisions_max ends the run. */
 void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observation);
 
+/* A node's place in tables of all nodes: replicas first, then clients. */
 static inline uint32_t tc_sim_node_index(const struct tc_sim *sim, uint16_t node)
 {
     return node < TC_CLIENT_FIRST ? node : sim->cluster->n + (uint32_t)(node - TC_CLIENT_FIRST);
 }
 
+/* The connection that `node` keeps to replica `to`. */
 static inline struct tc_sim_link *tc_sim_link(struct tc_sim *sim, uint16_t node, uint16_t to)
 {
     return &sim->links[(size_t)tc_sim_node_index(sim, node) * sim->cluster->n + to];
@@ -200,19 +203,26 @@ bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice by
 
 /* ---- sim_engine.c ---- */
 
+/* Hands the engine one event, stamped with the present time, and performs its actions. An engine error ends the run. */
 void tc_sim_step(struct tc_sim *sim, struct tc_event *event);
 void tc_sim_observe(struct tc_sim *sim, const struct tc_observation *observation); /* a node's line */
+/* A node's complaint about a peer, as its process would print it. */
 void tc_sim_complain(struct tc_sim *sim, uint16_t node, uint16_t peer, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* A line of the simulation's own, for the report. */
 void tc_sim_note(struct tc_sim *sim, const char *text);
 
 /* ---- sim_pair.c ---- */
 
+/* A node that starts dials every replica but itself; REDIAL is one of these dials, and CONNECTED its success, at which
+ * the node says hello. What fails is dialled again after a backoff. */
 void tc_sim_dial_all(struct tc_sim *sim, uint16_t node);
 void tc_sim_redial(struct tc_sim *sim, const struct tc_sim_event *event);
 void tc_sim_connected(struct tc_sim *sim, const struct tc_sim_event *event);
+/* The engine dials the real node; DIAL is that dial's arrival there. */
 void tc_sim_dial(struct tc_sim *sim, uint32_t conn, uint16_t to);
 void tc_sim_dial_arrives(struct tc_sim *sim, const struct tc_sim_event *event);
+/* The engine closes; END is the end of the stream as the node hears it, CLOSED as the engine is told of one. */
 void tc_sim_close(struct tc_sim *sim, uint32_t conn, bool reset);
 void tc_sim_end_arrives(struct tc_sim *sim, const struct tc_sim_event *event);
 void tc_sim_closed(struct tc_sim *sim, const struct tc_sim_event *event);
@@ -225,6 +235,7 @@ void tc_sim_hang_up(struct tc_sim *sim, uint32_t conn);
 struct tc_sim_side *tc_sim_side(struct tc_sim *sim, uint32_t conn, uint32_t use);
 /* The pair is given back once both sides are over. */
 void tc_sim_settle(struct tc_sim *sim, uint32_t conn);
+/* At the end of the simulation. */
 void tc_sim_pairs_free(struct tc_sim *sim);
 
 /* ---- sim_stream.c ---- */
@@ -232,7 +243,9 @@ void tc_sim_pairs_free(struct tc_sim *sim);
 void tc_sim_write(struct tc_sim *sim, uint32_t conn, struct tc_slice bytes);         /* the engine's */
 void tc_sim_say(struct tc_sim *sim, uint32_t conn, struct tc_slice bytes);           /* a node's */
 void tc_sim_say_to(struct tc_sim *sim, uint16_t from, uint16_t to, struct tc_slice); /* by whatever connects them */
+/* BYTES: the node makes frames of them and hears each. */
 void tc_sim_arrive(struct tc_sim *sim, const struct tc_sim_event *event);
+/* The engine stops or resumes reading a connection: what is said meanwhile waits. */
 void tc_sim_read_stop(struct tc_sim *sim, uint32_t conn, bool stop);
 void tc_sim_read_rest(struct tc_sim *sim, uint32_t conn); /* gives the engine what waited */
 
@@ -242,6 +255,7 @@ void tc_sim_read_rest(struct tc_sim *sim, uint32_t conn); /* gives the engine wh
 uint64_t tc_sim_latency_ns(const struct tc_sim *sim, uint16_t from, uint16_t to, uint64_t k);
 /* As above, for a write of that many bytes: it waits for the link to be free. */
 uint64_t tc_sim_travel_ns(struct tc_sim *sim, uint16_t from, uint16_t to, uint64_t k, size_t bytes);
+/* Before GST: is the connection lost with the k-th write? */
 bool tc_sim_breaks(const struct tc_sim *sim, uint16_t from, uint16_t to, uint64_t k);
 /* exp(sigma_milli / 1000 * z) * median, z being the quantile that the 64 random bits name. Integers only. */
 uint64_t tc_sim_log_normal_ns(uint64_t median_ns, uint32_t sigma_milli, uint64_t random);
@@ -251,17 +265,23 @@ uint64_t tc_sim_global_ns(const struct tc_sim *sim, uint16_t node, uint64_t loca
 
 /* ---- sim_replica.c ---- */
 
+/* A replica's process starts after a while: BOOT, which makes the replica and feeds it its disk. */
 void tc_sim_boot_soon(struct tc_sim *sim, uint16_t node, uint64_t delay_ns);
 void tc_sim_boot(struct tc_sim *sim, const struct tc_sim_event *event);
+/* EXIT: the engine is told that the process ended. */
 void tc_sim_exited(struct tc_sim *sim, const struct tc_sim_event *event);
+/* ACT: pause, resume, kill, restart or wipe, as the engine wants it. */
 void tc_sim_node_act(struct tc_sim *sim, uint16_t node, enum tc_verb verb);
 void tc_sim_nodes_free(struct tc_sim *sim);
+/* One step of a running replica, and what becomes of its outputs; a step that fails ends the process. */
 void tc_sim_replica_step(struct tc_sim *sim, uint16_t node, enum tc_replica_event_kind kind, uint16_t peer,
                          struct tc_slice bytes);
+/* DEADLINE: a replica's timer, unless it was set anew meanwhile. */
 void tc_sim_deadline(struct tc_sim *sim, const struct tc_sim_event *event);
 /* True: the node is paused, and gets the event later. */
 bool tc_sim_defer(struct tc_sim *sim, uint16_t node, const struct tc_sim_event *event);
 
+/* Is the event of the node's present life? */
 static inline bool tc_sim_is_current(const struct tc_sim *sim, const struct tc_sim_event *event)
 {
     return sim->nodes[event->node].up && sim->nodes[event->node].incarnation == event->use;
@@ -269,17 +289,22 @@ static inline bool tc_sim_is_current(const struct tc_sim *sim, const struct tc_s
 
 /* ---- sim_disk.c ---- */
 
+/* A step's outputs: they leave at once if nothing is to be synced, else with SYNCED. */
 void tc_sim_outputs(struct tc_sim *sim, uint16_t node, const struct tc_outputs *outputs);
 void tc_sim_synced(struct tc_sim *sim, const struct tc_sim_event *event);
 void tc_sim_disk_crash(struct tc_sim *sim, uint16_t node); /* what was on its way is lost or kept */
 void tc_sim_disk_wipe(struct tc_sim *sim, struct tc_sim_node *node);
+/* What waits for the disk is gone. */
 void tc_sim_turns_drop(struct tc_sim_node *node);
 
 /* ---- sim_client.c ---- */
 
+/* Memory for the load's clients (TC_EMEMORY); their start; and their end. */
 int tc_sim_clients_open(struct tc_sim *sim);
 void tc_sim_clients_start(struct tc_sim *sim);
+/* CLIENT: a next operation, or a retransmission. */
 void tc_sim_client_due(struct tc_sim *sim, const struct tc_sim_event *event);
+/* A client is connected to a replica; and hears a frame of it. */
 void tc_sim_client_linked(struct tc_sim *sim, uint16_t node, uint16_t replica);
 void tc_sim_client_hears(struct tc_sim *sim, uint16_t node, uint16_t replica, struct tc_slice frame);
 void tc_sim_clients_free(struct tc_sim *sim);
