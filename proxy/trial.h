@@ -1,6 +1,7 @@
 /* One simulated run from scenario to verdict, without a run directory: what a hunt does thousands of times a second.
- * Everything that one run can leave to the next (tables, arenas, the loaded script) is kept in the trial; a run in a
- * trial that was used before is the same, to the byte, as one in a fresh trial. Pure: the caller does the I/O. */
+ * Keys, cluster and world are kept from run to run; engine, replicas, oracles and script begin anew, with tables that
+ * start small, so that a run in a trial that was used before is the same, to the byte, as one in a fresh trial. Pure:
+ * the caller does the I/O. */
 #ifndef TC_TRIAL_H
 #define TC_TRIAL_H
 
