@@ -15,7 +15,7 @@ run_scenario() {
   local name=$1 wanted=$2 least=$3 verdict=$4 code found bitten
   shift 4
   checks=$((checks + 1))
-  timeout --foreground 120 "$turncoat" run "${scenario_file:-$name}" --out "$out" --color never "$@" >"$TC_BUILD_ROOT/logs/run-$name.log" 2>&1
+  timeout --foreground "${scenario_timeout:-120}" "$turncoat" run "${scenario_file:-$name}" --out "$out" --color never "$@" >"$TC_BUILD_ROOT/logs/run-$name.log" 2>&1
   code=$?
   found=$(tests/lib/json "$out/$name/latest/result.json" verdict)
   bitten=$(tests/lib/json "$out/$name/latest/result.json" bitten)
