@@ -27,6 +27,7 @@ static void broken(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, con
     char *text = tc_engine_copy(err->text, sizeof err->text);
     struct tc_observation *o = tc_engine_observe(e, TC_OBS_BROKEN, nodes[side], nodes[!side]);
     o->text = text ? text : "an encrypted connection broke";
+    o->exit.status = err->code;
     tc_engine_retire(e, text);
     write_sealed(e, conn, pair);
     tc_engine_pair_down(e, conn, true, true);

@@ -223,6 +223,8 @@ static int run_open(struct tc_run *run, struct tc_error *err)
     if (result == 0)
         result = tc_run_peers_open(run, err);
     if (result == 0)
+        result = tc_run_links_open(run, err);
+    if (result == 0)
         result = tc_run_attack_open(run, err);
     if (result == 0)
         result = tc_run_decisions_begin(run, err);
@@ -248,6 +250,7 @@ static void run_close(struct tc_run *run)
     tc_launch_free(run->launch);
     tc_engine_free(run->engine);
     tc_run_peers_close(run);
+    tc_run_links_close(run);
     tc_run_attack_close(run);
     tc_judge_free(run->judge);
     tc_metrics_free(run->metrics);

@@ -31,6 +31,35 @@ static void check_cluster_id(struct tc_run *run, const struct tc_message *m)
     mistake(run, &err);
 }
 
+/* A NodeInfo names the network. One that differs is its node's affair, whose peers refuse it; where more differ than
+ * may be faulty, the file is wrong. */
+static void check_network(struct tc_run *run, const struct tc_message *m)
+{
+    struct tc_field_value value;
+    struct tc_error err = {0};
+    const char *id = run->cluster.id;
+    if (tc_fields_get(m->statements[0].fields, "network", 0, &value) < 0 || value.type != TC_FIELD_STRING ||
+        (value.bytes.len == strlen(id) && memcmp(value.bytes.data, id, value.bytes.len) == 0))
+        return;
+    tc_nodeset_add(&run->strangers, m->from);
+    if (tc_nodeset_count(&run->strangers) <= run->cluster.f)
+        return;
+    tc_error_set(&err, TC_EUSAGE, "%s: id: expected the chain's, which replica %u says is \"%.*s\", found \"%s\"",
+                 run->scenario->cluster.path, m->from, (int)(value.bytes.len < 64 ? value.bytes.len : 64),
+                 (const char *)value.bytes.data, id);
+    mistake(run, &err);
+}
+
+/* The node at this address holds another key than the home directory that the file gives for it. */
+static void check_home(struct tc_run *run, const struct tc_observation *broken)
+{
+    struct tc_error err = {0};
+    tc_error_set(&err, TC_EUSAGE, "%s: home of replica %u (%s): its node_key.json is not the key of the node at %s: %s",
+                 run->scenario->cluster.path, broken->node, run->scenario->cluster.nodes[broken->node].home,
+                 tc_run_node_address(run, broken->node), broken->text);
+    mistake(run, &err);
+}
+
 /* The first signed message of each replica, on its own link and before any attack, must bear its signature. */
 static void check_key(struct tc_run *run, const struct tc_message *m)
 {
@@ -52,13 +81,18 @@ static void check_key(struct tc_run *run, const struct tc_message *m)
 
 void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
 {
-    if (run->scenario->cluster.start || run->mistake || observation->kind != TC_OBS_MESSAGE ||
-        !observation->message.said)
+    if (run->scenario->cluster.start || run->mistake)
+        return;
+    if (observation->kind == TC_OBS_BROKEN && observation->exit.status == TC_EKEY && observation->node < run->cluster.n)
+        check_home(run, observation);
+    if (observation->kind != TC_OBS_MESSAGE || !observation->message.said)
         return;
     const struct tc_message *m = observation->message.message;
     if (m->touched || m->statement_count == 0)
         return;
-    if (m->statements[0].kind == TC_KIND_OTHER)
+    if (m->statements[0].kind == TC_KIND_OTHER && run->protocol->transport)
+        check_network(run, m);
+    else if (m->statements[0].kind == TC_KIND_OTHER)
         check_cluster_id(run, m);
     else if (run->phase == TC_RUN_ENDED || run->phase == TC_RUN_BEFORE) /* ENDED: no phase has begun */
         check_key(run, m);

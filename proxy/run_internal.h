@@ -54,7 +54,8 @@ struct tc_run {
     bool live_line_shown;
     char last_note[512]; /* shown at the end: what an attack found is said in its last words */
     /* for clusters that others started */
-    struct tc_nodeset keys_checked;
+    struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another network */
+    struct tc_run_links *links;                /* of encrypted links: what was said of each */
     bool mistake; /* the cluster file is wrong: the run ends, nobody is blamed */
 };
 
@@ -79,6 +80,19 @@ int tc_run_peers_configure(void *run, struct tc_transport_config *config,
                            struct tc_error *err);                                  /* tc_engine_transport */
 void tc_run_peers_id(const struct tc_run *run, uint16_t node, char id[static 41]); /* as which its peers will know us */
 void tc_run_peers_close(struct tc_run *run);
+
+/* ---- run_links.c: what is wrong with a link, said once ---- */
+
+#define TC_RUN_LINK_TEXT_MAX 768
+
+/* For protocols with encrypted links; else nothing. TC_EMEMORY. */
+int tc_run_links_open(struct tc_run *run, struct tc_error *err);
+/* True: `text` is a line that the user should see. */
+bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *observation,
+                          char text[static TC_RUN_LINK_TEXT_MAX]);
+/* The next link that is not up when the attack begins, from *at on (0 at first); false: no more. */
+bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_RUN_LINK_TEXT_MAX]);
+void tc_run_links_close(struct tc_run *run);
 
 /* Public keys of all nodes, secret keys of those we hold. */
 int tc_run_keys(struct tc_run *run, struct tc_error *err);

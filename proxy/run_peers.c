@@ -57,6 +57,25 @@ static int read_home(struct tc_run *run, uint16_t node, const char *home, struct
     return rc < 0 ? tc_error_wrap(err, "%s: home of replica %u", run->scenario->cluster.path, node) : 0;
 }
 
+/* The same key in two homes: one of them is a copy, and which is whose cannot be told. */
+static int check_twice(const struct tc_run *run, uint16_t node, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    for (uint16_t other = 0; other < node; other++) {
+        if (!spec->nodes[other].home[0])
+            continue;
+        const uint8_t *mine = tc_keyring_public(run->keys, node), *its = tc_keyring_public(run->keys, other);
+        const bool link = memcmp(run->peer_keys[node], run->peer_keys[other], sizeof run->peer_keys[node]) == 0;
+        if (link || (mine && its && memcmp(mine, its, TC_PUBLIC_KEY_SIZE) == 0))
+            return tc_error_set(
+                err, TC_EUSAGE,
+                "%s: home of replica %u (%s): expected keys of its own, found %s of replica %u's home (%s)", spec->path,
+                node, spec->nodes[node].home, link ? "the node_key.json" : "the priv_validator_key.json", other,
+                spec->nodes[other].home);
+    }
+    return 0;
+}
+
 /* An identity that stays the same from run to run, so that peers can be told its id once. It proves only that the proxy
  * is the proxy: nothing that a validator signs depends on it. */
 static void make_own(const struct tc_run *run, uint16_t node, uint8_t key[static 64])
@@ -91,6 +110,8 @@ int tc_run_peers_open(struct tc_run *run, struct tc_error *err)
             char home[TC_PATH_MAX];
             tc_run_beside(spec->path, spec->nodes[node].home, home);
             rc = read_home(run, node, home, err);
+            if (rc == 0)
+                rc = check_twice(run, node, err);
         } else {
             make_own(run, node, run->peer_keys[node]);
         }
@@ -109,6 +130,10 @@ int tc_run_peers_configure(void *self, struct tc_transport_config *config, struc
         if (as >= run->cluster.n)
             return tc_error_set(err, TC_EKEY, "nobody said which replica is at the other end of this connection");
         memcpy(config->identity[side], run->peer_keys[as], sizeof config->identity[side]);
+        const uint16_t there = config->nodes[side];
+        config->is_known[side] = there < run->cluster.n && run->scenario->cluster.nodes[there].home[0];
+        if (config->is_known[side])
+            memcpy(config->known[side], run->peer_keys[there] + 32, sizeof config->known[side]);
     }
     return 0;
 }

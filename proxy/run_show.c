@@ -111,11 +111,29 @@ static void show_traitors(struct tc_run *run)
     fflush(stdout);
 }
 
+/* What keeps an encrypted link from working: once per link, with its reason. */
+static void show_links(struct tc_run *run, const struct tc_observation *observation)
+{
+    char text[TC_RUN_LINK_TEXT_MAX];
+    const bool begins = observation->kind == TC_OBS_PHASE && observation->phase.phase == TC_RUN_DURING;
+    const bool hidden = run->request->quiet || run->request->silent;
+    if (tc_run_links_observe(run, observation, text) && !hidden) {
+        erase_live_line(run);
+        printf("link      %s\n", text);
+    }
+    for (uint32_t at = 0; begins && !hidden && tc_run_links_missing(run, &at, text);) {
+        erase_live_line(run);
+        printf("link      %s\n", text);
+    }
+}
+
 static void observe(void *self, const struct tc_observation *observation)
 {
     struct tc_run *run = self;
     if (run->live)
         tc_run_check(run, observation);
+    if (run->links)
+        show_links(run, observation);
     if (run->mistake)
         return;
     if (run->judge)

@@ -261,7 +261,7 @@ struct tc_observation {
             bool ok;                /* replied: false if it gave up */
         } client;
         struct {
-            int status; /* exit code, or minus the signal */
+            int status; /* exit code, or minus the signal; broken: the TC_E code */
             bool asked; /* we killed or stopped it */
         } exit;
         struct {

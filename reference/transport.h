@@ -48,6 +48,9 @@ struct tc_transport_config {
     uint8_t secret[32]; /* what ephemeral keys are derived from, with `number` and the side: not to be guessed */
     /* Whom we are towards each side: with impersonation the node at the other side, else an identity of our own. */
     uint8_t identity[2][TC_IDENTITY_KEY_SIZE];
+    /* The public key that the node at each side must prove to hold, where it is known. */
+    bool is_known[2];
+    uint8_t known[2][32];
     enum tc_handshake_fault fault;
     unsigned fault_side;
 };

@@ -72,11 +72,27 @@ static int seal_side(struct end *end, struct tc_bytes *wire)
     return status;
 }
 
+/* Somebody else is at this address than the key of it says. */
+static int check_peer(const struct tc_transport *t, unsigned side, struct tc_error *err)
+{
+    char expected[41], found[41];
+    const struct tc_secret *secret = &t->ends[side].secret;
+    if (!t->config.is_known[side] || secret->state != TC_SECRET_OPEN ||
+        memcmp(secret->peer, t->config.known[side], sizeof secret->peer) == 0)
+        return 0;
+    tc_secret_node_id(t->config.known[side], expected);
+    tc_secret_node_id(secret->peer, found);
+    return tc_error_set(err, TC_EKEY, "expected the node with the id %s here, found %s", expected, found);
+}
+
 static int peers_receive(struct tc_transport *t, unsigned side, struct tc_slice wire, struct tc_transport_io *io,
                          struct tc_error *err)
 {
     struct end *end = &t->ends[side];
+    const bool was_open = end->secret.state == TC_SECRET_OPEN;
     int status = tc_secret_receive(&end->secret, wire, &io->wire[side], &end->plain, err);
+    if (status == 0 && !was_open)
+        status = check_peer(t, side, err);
     if (status == 0 && end->plain.len > 0) {
         status = tc_mconnection_receive(&end->packets, tc_bytes_slice(&end->plain), &end->out, &io->frames[side], err);
         end->plain.len = 0;
