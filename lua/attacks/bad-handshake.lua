@@ -5,7 +5,7 @@ return attack "bad-handshake" {
   args     = {
     fault   = { "auth-bad", "ephemeral-withheld, ephemeral-bad, auth-withheld or auth-bad" },
     traitor = { 0, "who greets badly", min = 0 },
-    victim  = { 1, "whom", min = 0 },
+    victim  = { 1, "the node that it greets", min = 0 },
     times   = { 3, "how many handshakes in a row", min = 1 },
   },
   traitors = function(c, a) return { a.traitor } end,

@@ -3,6 +3,6 @@ return scenario "cometbft-conflicting-proposals" {
   protocol = "cometbft",
   cluster  = reference { n = 4, clients = 0, id = "turncoat", view_timeout = 1 },
   attack   = "conflicting-proposals",
-  phases   = { before = 1, during = 4, after = 9 },
+  phases   = { before = 1, during = 6, after = 9 },
   expect   = { verdict = "holds", evidence = true },
 }

@@ -3,6 +3,6 @@ return scenario "cometbft-invalid-precommit" {
   protocol = "cometbft",
   cluster  = reference { n = 4, clients = 0, id = "turncoat", view_timeout = 1 },
   attack   = "invalid-precommit",
-  phases   = { before = 1, during = 5, after = 1 },
+  phases   = { before = 1, during = 8, after = 1 },
   expect   = { verdict = "holds" },
 }

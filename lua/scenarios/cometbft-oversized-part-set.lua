@@ -3,6 +3,6 @@ return scenario "cometbft-oversized-part-set" {
   protocol = "cometbft",
   cluster  = reference { n = 4, clients = 0, id = "turncoat", view_timeout = 1 },
   attack   = "oversized-part-set",
-  phases   = { before = 1, during = 4, after = 2 },
+  phases   = { before = 1, during = 6, after = 2 },
   expect   = { verdict = "holds" },
 }
