@@ -159,14 +159,34 @@ static struct hunt median(const struct options *options, struct tc_trial *trial)
     return middle;
 }
 
-static void cell(const char *strategy, int bug, const char *protocol, const struct hunt *h)
+/* "12 / 0.03": runs and seconds to the first find. */
+static void cell(const struct hunt *h)
 {
     if (h->found)
-        printf("| %s | %d | %s | %s | %llu | %.2f | %s%s |\n", tc_bugs[bug].name, tc_bugs[bug].number, protocol,
-               strategy, (unsigned long long)h->runs, h->seconds, h->oracle, h->fork ? ", forks" : "");
+        printf(" %llu / %.2f |", (unsigned long long)h->runs, h->seconds);
     else
-        printf("| %s | %d | %s | %s | %llu | %.2f | — |\n", tc_bugs[bug].name, tc_bugs[bug].number, protocol, strategy,
-               (unsigned long long)h->runs, h->seconds);
+        printf(" — (%llu) |", (unsigned long long)h->runs);
+    fflush(stdout);
+}
+
+/* Which oracles were the first to say so, and a mark where nothing but justification did. */
+static void row_end(const struct hunt *hunts, size_t count)
+{
+    bool only_justification = true, fork = false, any = false;
+    const char *said[NAMES_MAX];
+    size_t said_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (!hunts[i].found)
+            continue;
+        any = true;
+        fork |= hunts[i].fork;
+        only_justification &= strcmp(hunts[i].oracle, "justification") == 0;
+        if (said_count == 0 || !listed(said, said_count, hunts[i].oracle))
+            said[said_count++] = hunts[i].oracle;
+    }
+    for (size_t i = 0; i < said_count; i++)
+        printf("%s%s", i ? ", " : " ", said[i]);
+    printf("%s%s |\n", any && only_justification && !fork ? " *" : "", fork ? " (forks)" : "");
     fflush(stdout);
 }
 
@@ -177,33 +197,60 @@ static void settle_size(struct tc_scenario *scenario, int bug)
     scenario->cluster.cluster.f = 1;
 }
 
+/* One bug under every strategy. False: none found it. */
+static bool row(const struct options *options, const struct tc_scenario *scenario, const char *protocol, int bug)
+{
+    static struct hunt hunts[NAMES_MAX];
+    size_t count = 0;
+    bool found = false;
+    printf("| %s | %d | %s |", tc_bugs[bug].name, tc_bugs[bug].number, protocol);
+    for (size_t s = 0; tc_adversaries[s] && count < NAMES_MAX; s++) {
+        if (!listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+            continue;
+        struct tc_trial *trial = open_trial(options, scenario, tc_adversaries[s], TC_BUG_BIT(bug));
+        hunts[count] = median(options, trial);
+        found |= hunts[count].found;
+        cell(&hunts[count++]);
+        tc_trial_free(trial);
+    }
+    row_end(hunts, count);
+    return found;
+}
+
+static void head(const struct options *options)
+{
+    printf("| bug | row | protocol |");
+    for (size_t s = 0; tc_adversaries[s]; s++)
+        if (listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+            printf(" %s |", tc_adversaries[s]->name);
+    printf(" oracle |\n|--|--:|--|");
+    for (size_t s = 0; tc_adversaries[s]; s++)
+        if (listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+            printf("--:|");
+    printf("--|\n");
+}
+
 /* How many bugs no strategy found. */
 static unsigned table(const struct options *options)
 {
     unsigned missing = 0;
-    printf("| bug | row | protocol | strategy | runs | seconds | oracle |\n|--|--|--|--|--:|--:|--|\n");
+    head(options);
     for (size_t p = 0; tc_protocols[p]; p++) {
         const char *protocol = tc_protocols[p]->name;
         static struct tc_scenario scenario;
         if (!load(options, protocol, &scenario))
             continue;
         for (int bug = 0; bug < TC_BUG_COUNT; bug++) {
-            bool found = false;
             if (!tc_bug_applies(bug, protocol) || !listed(options->bugs, options->bug_count, tc_bugs[bug].name))
                 continue;
             settle_size(&scenario, bug);
-            for (size_t s = 0; tc_adversaries[s]; s++) {
-                if (!listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
-                    continue;
-                struct tc_trial *trial = open_trial(options, &scenario, tc_adversaries[s], TC_BUG_BIT(bug));
-                const struct hunt h = median(options, trial);
-                cell(tc_adversaries[s]->name, bug, protocol, &h);
-                found |= h.found;
-                tc_trial_free(trial);
-            }
-            missing += !found;
+            missing += !row(options, &scenario, protocol, bug);
         }
     }
+    printf("\nRuns and seconds of one core to the first find, median of %llu seeds; in brackets the runs that found "
+           "nothing "
+           "within %g s. *: only justification finds it. %u rows without a find.\n",
+           (unsigned long long)options->seeds, options->seconds, missing);
     return missing;
 }
 
@@ -408,7 +455,7 @@ static uint64_t number(const char *text)
 
 static void read_options(int argc, char **argv, struct options *o)
 {
-    *o = (struct options){.seeds = 5, .seconds = 60, .runs = UINT64_MAX, .decisions = 10, .first = 1};
+    *o = (struct options){.seeds = 5, .seconds = 60, .runs = UINT64_MAX, .decisions = 16, .first = 1};
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(name, "--any-scope") == 0) {
