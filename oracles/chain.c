@@ -63,6 +63,13 @@ static uint64_t justify_view(const struct tc_message *m)
     return 0;
 }
 
+/* Nobody proposes it, so nobody could dispute a lie about it. */
+static bool is_genesis(const uint8_t *digest)
+{
+    static const uint8_t genesis[TC_VALUE_SIZE];
+    return memcmp(digest, genesis, TC_VALUE_SIZE) == 0;
+}
+
 void tc_chain_learn(struct tc_chain *chain, const struct tc_message *m)
 {
     struct tc_value parent;
@@ -71,7 +78,7 @@ void tc_chain_learn(struct tc_chain *chain, const struct tc_message *m)
     if (!s || s->kind != TC_KIND_PROPOSE || s->value.state != TC_VALUE_BYTES || !s->has_view || !s->has_sequence ||
         !chain->env->protocol->parent)
         return;
-    if (!chain->env->protocol->parent(m, &parent))
+    if (!chain->env->protocol->parent(m, &parent) || is_genesis(s->value.bytes))
         return;
     const uint64_t view = justify_view(m);
     struct tc_block *block = find(chain, s->value.bytes);
