@@ -2,6 +2,7 @@
  * violation. Trials in memory, nothing else; what a user gets from `turncoat hunt` are the same runs.
  *
  *   zoo [--strategy NAME]… [--bug NAME]… [--seeds N] [--seconds S] [--runs N] [--decisions N] [--first SEED]
+ *   zoo --first-find …     no further strategy once one has found the bug; --without BUG leaves one out
  *   zoo --performance S    the greedy search for what slows each protocol down most, over S seeds
  *   zoo --correct N        N runs of each correct protocol under each strategy: no violation
  *   zoo --show SEED INDEX  one run (with one --strategy and one --bug), and what was found in it */
@@ -21,10 +22,11 @@
 
 struct options {
     const char *strategies[NAMES_MAX], *bugs[NAMES_MAX], *protocols[NAMES_MAX];
-    size_t strategy_count, bug_count, protocol_count;
+    const char *without[NAMES_MAX];
+    size_t strategy_count, bug_count, protocol_count, without_count;
     uint64_t seeds, runs, decisions, first, correct, show_seed, show_index;
     double seconds;
-    bool show, any_scope, performance;
+    bool show, any_scope, first_find, performance;
 };
 
 /* One hunt for one bug: until the first violation, or the budget is spent. */
@@ -208,7 +210,7 @@ static bool row(const struct options *options, const struct tc_scenario *scenari
         if (!listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
             continue;
         struct tc_trial *trial = open_trial(options, scenario, tc_adversaries[s], TC_BUG_BIT(bug));
-        hunts[count] = median(options, trial);
+        hunts[count] = found && options->first_find ? (struct hunt){.found = false} : median(options, trial);
         found |= hunts[count].found;
         cell(&hunts[count++]);
         tc_trial_free(trial);
@@ -241,6 +243,8 @@ static unsigned table(const struct options *options)
         if (!load(options, protocol, &scenario))
             continue;
         for (int bug = 0; bug < TC_BUG_COUNT; bug++) {
+            if (options->without_count > 0 && listed(options->without, options->without_count, tc_bugs[bug].name))
+                continue;
             if (!tc_bug_applies(bug, protocol) || !listed(options->bugs, options->bug_count, tc_bugs[bug].name))
                 continue;
             settle_size(&scenario, bug);
@@ -458,8 +462,8 @@ static void read_options(int argc, char **argv, struct options *o)
     *o = (struct options){.seeds = 5, .seconds = 60, .runs = UINT64_MAX, .decisions = 16, .first = 1};
     for (int i = 1; i < argc; i++) {
         const char *name = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        if (strcmp(name, "--any-scope") == 0) {
-            o->any_scope = true;
+        if (strcmp(name, "--any-scope") == 0 || strcmp(name, "--first-find") == 0) {
+            *(name[2] == 'a' ? &o->any_scope : &o->first_find) = true;
             continue;
         }
         if (!value) {
@@ -471,6 +475,8 @@ static void read_options(int argc, char **argv, struct options *o)
             o->strategies[o->strategy_count++] = value;
         else if (strcmp(name, "--bug") == 0 && o->bug_count < NAMES_MAX)
             o->bugs[o->bug_count++] = value;
+        else if (strcmp(name, "--without") == 0 && o->without_count < NAMES_MAX)
+            o->without[o->without_count++] = value;
         else if (strcmp(name, "--protocol") == 0 && o->protocol_count < NAMES_MAX)
             o->protocols[o->protocol_count++] = value;
         else if (strcmp(name, "--seeds") == 0)
