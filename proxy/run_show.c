@@ -132,10 +132,10 @@ static void observe(void *self, const struct tc_observation *observation)
     struct tc_run *run = self;
     if (run->live)
         tc_run_check(run, observation);
-    if (run->links)
-        show_links(run, observation);
     if (run->mistake)
         return;
+    if (run->links)
+        show_links(run, observation);
     if (run->judge)
         tc_judge_observe(run->judge, observation);
     if (run->judge && tc_judge_violations(run->judge) > 0)
