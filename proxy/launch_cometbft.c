@@ -5,11 +5,14 @@
 #include "launch_files.h"
 #include "listen.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define PATH_SIZE         1024
@@ -27,6 +30,8 @@ struct tc_testnet {
     uint64_t propose_ns;
     struct tc_cometbft_node nodes[VALIDATORS_MAX];
     char p2p[VALIDATORS_MAX][TC_ENDPOINT_TEXT_MAX], rpc[VALIDATORS_MAX][TC_ENDPOINT_TEXT_MAX];
+    int kept[2 * VALIDATORS_MAX]; /* sockets that keep the ports */
+    uint32_t kept_count;
 };
 
 /* ---- the program ---- */
@@ -71,17 +76,25 @@ static int find_program(const char *version, char out[static PATH_SIZE], struct 
 
 /* ---- preparing ---- */
 
-/* A port that nobody has now. CometBFT binds by itself, so it cannot be kept for it; loopback ports that the kernel
- * picked just now are not given out again soon. */
-static int free_port(char text[static TC_ENDPOINT_TEXT_MAX], struct tc_error *err)
+/* A port for a node to listen on. CometBFT binds by itself, a moment later; until the network is gone the port is kept
+ * for it by a socket that is bound and does not listen: the kernel gives the port to nobody else's connection, and lets
+ * a listener with SO_REUSEADDR (Go sets it) have it because this socket has that option too. */
+static int keep_port(struct tc_testnet *net, char text[static TC_ENDPOINT_TEXT_MAX], struct tc_error *err)
 {
-    struct tc_endpoint endpoint;
-    int rc = tc_endpoint_parse("127.0.0.1:0", &endpoint, err);
-    const int fd = rc < 0 ? rc : tc_listen_bind(&endpoint, err);
-    if (fd < 0)
-        return fd;
-    (void)tc_endpoint_text(&endpoint, text);
-    close(fd);
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof address;
+    const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* The option comes after bind: before it, the kernel could choose a port that others share already. */
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&address, sizeof address) ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) ||
+        getsockname(fd, (struct sockaddr *)&address, &len)) {
+        const int reason = errno;
+        if (fd >= 0)
+            close(fd);
+        return tc_error_set(err, TC_EIO, "no port for a node: %s", strerror(reason));
+    }
+    net->kept[net->kept_count++] = fd;
+    snprintf(text, TC_ENDPOINT_TEXT_MAX, "127.0.0.1:%u", (unsigned)ntohs(address.sin_port));
     return 0;
 }
 
@@ -98,9 +111,9 @@ static int make_nodes(struct tc_testnet *net, uint64_t seed, struct tc_error *er
     explicit_bzero(node, sizeof node);
     tc_cometbft_node_sort(net->nodes, net->count);
     for (uint32_t i = 0; rc == 0 && i < net->count; i++) {
-        rc = free_port(net->p2p[i], err);
+        rc = keep_port(net, net->p2p[i], err);
         if (rc == 0)
-            rc = free_port(net->rpc[i], err);
+            rc = keep_port(net, net->rpc[i], err);
     }
     return rc;
 }
@@ -268,6 +281,8 @@ void tc_testnet_free(struct tc_testnet *net)
 {
     if (!net)
         return;
+    for (uint32_t i = 0; i < net->kept_count; i++)
+        close(net->kept[i]);
     explicit_bzero(net, sizeof *net);
     free(net);
 }
