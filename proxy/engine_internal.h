@@ -199,8 +199,8 @@ struct tc_engine {
     struct tc_links cut;   /* partitions and severs in force */
     struct tc_links lossy; /* messages of correct nodes are dropped or late */
     struct tc_misgreeting misgreetings[TC_MISGREETINGS_MAX];
-    struct tc_links lost;  /* lost for good: stays when the attack ends */
-    bool traitors_acted;   /* a fault on behalf of the traitors was decided */
+    struct tc_links lost; /* lost for good: stays when the attack ends */
+    bool traitors_acted;  /* a fault on behalf of the traitors was decided */
     bool lossy_any, cut_any;
     struct tc_faults faults, told;
     bool faults_dirty;
