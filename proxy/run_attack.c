@@ -35,7 +35,10 @@ static int check_keys(const struct tc_run *run, struct tc_error *err)
             return 0;
     return tc_error_set(err, TC_EKEY, "attack '%s' signs as the traitors, but no replica's secret key is held: %s%s%s",
                         tc_script_info(run->script)->name, run->key_missing.code ? "" : run->scenario->cluster.path,
-                        run->key_missing.code ? "" : ": give the replicas key = \"FILE\"", run->key_missing.text);
+                        run->key_missing.code      ? ""
+                        : run->protocol->transport ? ": give the replicas home = \"DIR\""
+                                                   : ": give the replicas key = \"FILE\"",
+                        run->key_missing.text);
 }
 
 static int open_script(struct tc_run *run, struct tc_error *err)
