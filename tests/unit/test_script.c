@@ -3,6 +3,7 @@
 #include "script_fixture.h"
 
 #include "../../proxy/random.h"
+#include "../../reference/transport.h"
 
 /* An attack whose on_message is `body`; traitor is replica 0. */
 static void with_handler(struct world *w, const char *body)
@@ -418,6 +419,30 @@ static void actions_fill_the_plan(void **state)
     world_free(w);
 }
 
+static void handshakes_are_broken_as_named(void **state)
+{
+    (void)state;
+    struct world *w = world_new(4);
+    const struct tc_message *m = make_slot(w, "prepare", 2, 3, 0, 1, 1);
+    with_handler(w, "c:break_handshake('ephemeral-bad', 2, 1) c:break_handshake('auth-bad', 1, 3, 7)");
+    handles(w, m);
+    assert_int_equal(w->plan->op_count, 2);
+    assert_int_equal(w->plan->ops[0].verb, TC_HANDSHAKE);
+    assert_int_equal(w->plan->ops[0].handshake, TC_HANDSHAKE_EPHEMERAL_BAD);
+    assert_int_equal(w->plan->ops[0].from, 2);
+    assert_int_equal(w->plan->ops[0].to, 1);
+    assert_int_equal(w->plan->ops[0].times, 1);
+    assert_int_equal(w->plan->ops[1].handshake, TC_HANDSHAKE_AUTH_BAD);
+    assert_int_equal(w->plan->ops[1].times, 7);
+    with_handler(w, "c:break_handshake('politely', 2, 1)");
+    raises(w, m, "invalid option 'politely'");
+    with_handler(w, "c:break_handshake('auth-bad', 2, 128)");
+    raises(w, m, "expected a replica");
+    with_handler(w, "c:break_handshake('auth-bad', 2, 1, 0)");
+    raises(w, m, "expected 1 to 1000000");
+    world_free(w);
+}
+
 static void timers_call_back(void **state)
 {
     (void)state;
@@ -660,6 +685,7 @@ int main(void)
         cmocka_unit_test(the_example_of_the_design_runs),
         cmocka_unit_test(messages_are_built),
         cmocka_unit_test(actions_fill_the_plan),
+        cmocka_unit_test(handshakes_are_broken_as_named),
         cmocka_unit_test(timers_call_back),
         cmocka_unit_test(the_context_knows_the_cluster),
         cmocka_unit_test(state_is_bounded),
