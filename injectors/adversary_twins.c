@@ -106,6 +106,18 @@ static void list_partitions(struct scenarios *s, uint32_t quorum, bool all)
     }
 }
 
+/* a · b modulo m, for a, b < m ≤ 2^63: doubling and adding, since the product itself may not fit. */
+static uint64_t multiply(uint64_t a, uint64_t b, uint64_t m)
+{
+    uint64_t product = 0;
+    for (; b > 0; b >>= 1) {
+        if (b & 1)
+            product = (product + a) % m;
+        a = (a + a) % m;
+    }
+    return product;
+}
+
 /* The index-th of `total`, in an order that spreads neighbours far apart: a step that has no divisor in common. */
 static uint64_t spread(uint64_t index, uint64_t total)
 {
@@ -123,7 +135,7 @@ static uint64_t spread(uint64_t index, uint64_t total)
         a = total;
         b = step;
     }
-    return (uint64_t)((unsigned __int128)(index % total) * step % total);
+    return multiply(index % total, step % total, total);
 }
 
 static uint32_t twins_of(const struct tc_adversary_config *config)

@@ -74,6 +74,23 @@ struct block {
 static const struct block genesis;
 
 /* The leader's proposal of a block on `parent`, certified by 3 votes of `type`; with two requests if `full`. */
+/* `count` replicas ask for a view. */
+static Hotstuff__TimeoutCertificate *timeout_of(struct tc_make *make, uint64_t view, uint32_t count)
+{
+    Hotstuff__Timeout share = HOTSTUFF__TIMEOUT__INIT;
+    Hotstuff__TimeoutCertificate *out = tc_arena_zalloc(&make->arena, sizeof *out);
+    hotstuff__timeout_certificate__init(out);
+    out->view = share.view = view;
+    out->signers = tc_arena_zalloc(&make->arena, count * sizeof *out->signers);
+    out->signatures = tc_arena_zalloc(&make->arena, count * sizeof *out->signatures);
+    out->n_signers = out->n_signatures = count;
+    for (uint32_t i = 0; i < count; i++) {
+        out->signers[i] = i;
+        out->signatures[i] = envelope_of(make, HOTSTUFF__TYPE__TIMEOUT, i, &share)->signature;
+    }
+    return out;
+}
+
 static Pbft__Envelope *proposal_of(struct tc_make *make, const struct tc_protocol *protocol, uint64_t view,
                                    const struct block *parent, bool full, struct block *out)
 {
@@ -96,6 +113,8 @@ static Pbft__Envelope *proposal_of(struct tc_make *make, const struct tc_protoco
     if (parent->view > 0)
         body.justify = certificate_of(make, chained ? HOTSTUFF__TYPE__GENERIC_VOTE : HOTSTUFF__TYPE__PREPARE_VOTE,
                                       parent->view, parent->sequence, parent->digest, 3);
+    if (parent->view + 1 != view)
+        body.timeout = timeout_of(make, view, 3);
     Pbft__Envelope *envelope = envelope_of(make, chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE,
                                            (uint32_t)(view % make->cluster.n), &body);
     envelope->requests = requests;
