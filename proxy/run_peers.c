@@ -48,7 +48,14 @@ static int read_home(struct tc_run *run, uint16_t node, const char *home, struct
     snprintf(path, sizeof path, "%s/config/node_key.json", home);
     int rc = read_key(path, run->peer_keys[node], err);
     snprintf(path, sizeof path, "%s/config/priv_validator_key.json", home);
-    if (rc == 0 && access(path, F_OK) == 0) {
+    const bool absent = access(path, F_OK) != 0 && errno == ENOENT;
+    if (rc == 0 && absent && !tc_keyring_public(run->keys, node))
+        rc = tc_error_set(
+            err, TC_EKEY,
+            "%s: no such file: who signs is not known then; give the replica public_key = \"64 hex digits\" "
+            "of its validator beside its home, and it can be no traitor that signs",
+            path);
+    if (rc == 0 && !absent) {
         rc = read_key(path, key, err);
         if (rc == 0)
             rc = tc_keyring_add_secret(run->keys, node, key); /* the seed is its first half */

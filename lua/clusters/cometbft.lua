@@ -1,7 +1,7 @@
--- A CometBFT network that runs already. README, "CometBFT", makes one from nothing.
+-- A CometBFT network that runs already. README, "CometBFT", makes one from nothing. Copy this to beside its homes, then
 --
---   turncoat run double-vote --cluster lua/clusters/cometbft.lua --dry-run     which address stands for which link, and ids
---   turncoat run double-vote --cluster lua/clusters/cometbft.lua
+--   turncoat run double-vote --cluster cometbft.lua --dry-run     which address stands for which link, and the ids
+--   turncoat run double-vote --cluster cometbft.lua
 --
 -- In each node's config.toml: persistent_peers = "ID@127.(64+i).j.1:PORT,…", where i is this node, j its peer with a higher
 -- number, PORT the peer's own plus 10000; pex = false, addr_book_strict = false, allow_duplicate_ip = true,
@@ -9,7 +9,8 @@
 --
 -- `id` is the chain_id of genesis.json. `address` is [p2p] laddr.
 -- `home` (a path from where this file stands) has config/node_key.json and config/priv_validator_key.json, mode 0600: its
--- peers see the node's own id, and its traitor signs with its key. Without the latter it can be no traitor that signs.
+-- peers see the node's own id, and its traitor signs with its key. Where the latter is absent, say `public_key` as well: such
+-- a replica can be no traitor that signs.
 -- Without `home` its peers see an identity of turncoat's, whose id --dry-run prints; `public_key`, the validator's key in
 -- hexadecimal digits, is then what tells its votes from another's.
 -- `log` (a path from where turncoat is run) is the file into which the node's output goes: decisions and halts are read there.
