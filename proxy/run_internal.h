@@ -56,7 +56,7 @@ struct tc_run {
     /* for clusters that others started */
     struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another network */
     struct tc_run_links *links;                /* of encrypted links: what was said of each */
-    bool mistake; /* the cluster file is wrong: the run ends, nobody is blamed */
+    bool mistake;                              /* the cluster file is wrong: the run ends, nobody is blamed */
 };
 
 /* Fills listeners: one per ordered pair of replicas and one per replica for clients, or one per destination.
