@@ -18,6 +18,7 @@ struct camp {
 };
 
 struct row {
+    uint16_t client; /* if begun */
     bool begun, answered, waits;
     struct camp executed[CAMPS], replied[CAMPS];
 };
@@ -100,7 +101,7 @@ static void camp_join(struct camp camps[static CAMPS], uint64_t what, uint16_t n
 static bool is_settled(const struct tc_waiting *w, const struct row *row)
 {
     const uint32_t f = w->env->protocol_env.cluster->f;
-    bool settled = row->answered;
+    bool settled = row->answered || tc_nodeset_has(&w->env->faults->signed_for, row->client); /* nothing is due to it */
     for (size_t i = 0; i < CAMPS; i++) {
         settled |= camp_size(&row->replied[i]) > f;
         settled |= camp_sound(&row->executed[i], w->env->faults) > f;
@@ -141,6 +142,7 @@ void tc_waiting_begun(struct tc_waiting *waiting, uint16_t client, uint64_t time
         return;
     struct row *row = request_put(waiting, client, timestamp);
     waiting->any = true;
+    row->client = client;
     row->begun = true; /* its execution may have been told before the client's own line */
     weigh(waiting, row);
 }

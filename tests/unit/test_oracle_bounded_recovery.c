@@ -90,6 +90,23 @@ static void back_off_from_before_counts(void **state)
     bench_close(&b);
 }
 
+static void nothing_is_due_to_a_client_that_turned_traitor(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_request(&b, 128, 1, true);
+    bench_request(&b, 129, 1, true);
+    b.faults.bitten++;
+    bench_execute_as(&b, 2, 0, 1, 'a', TC_EXEC_EXECUTED, 129, 1, 'r');
+    bench_execute_as(&b, 3, 0, 1, 'a', TC_EXEC_EXECUTED, 129, 1, 'r');
+    tc_nodeset_add(&b.faults.signed_for, 128); /* we speak for it now */
+    bench_traitor(&b, 0);
+    wait_ns(&b, 5 * (uint64_t)BOUND);
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
 static void one_silent_replica_excuses_nothing(void **state)
 {
     (void)state;
@@ -400,6 +417,7 @@ int main(void)
         cmocka_unit_test(in_time_holds),
         cmocka_unit_test(healing_starts_the_clock_anew),
         cmocka_unit_test(back_off_from_before_counts),
+        cmocka_unit_test(nothing_is_due_to_a_client_that_turned_traitor),
         cmocka_unit_test(one_silent_replica_excuses_nothing),
         cmocka_unit_test(a_standstill_with_too_many_faults_is_expected),
         cmocka_unit_test(a_halt_that_passes_is_told_where_it_is_expected),
