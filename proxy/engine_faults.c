@@ -1,11 +1,20 @@
 /* Who may be blamed: F_s and F_l, as design.md defines them, and when the last fault ended. */
 #include "engine_internal.h"
 
+/* Peers relay what a traitor signed. Where something else stands in its place, and we did sign for that traitor, the
+ * link has delivered a message and the lie is its signer's. Bytes that were merely spoilt are the link's fault still.
+ */
+static bool is_signers_lie(const struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
+{
+    return verb == TC_REPLACE && e->config.ledger && m->statement_count > 0 &&
+           tc_nodeset_has(&e->config.ledger->signed_for, m->statements[0].signer);
+}
+
 /* A verdict on a message of (or to) a traitor is the traitors' doing. On a message between correct nodes it is a fault
  * of their link, until the attack ends, or for good where the protocol never says a lost message again. */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
 {
-    if (tc_nodeset_has(&e->traitors, m->from) || tc_nodeset_has(&e->traitors, m->to)) {
+    if (tc_nodeset_has(&e->traitors, m->from) || tc_nodeset_has(&e->traitors, m->to) || is_signers_lie(e, m, verb)) {
         e->faults_dirty |= !e->traitors_acted;
         e->traitors_acted = true;
         return;

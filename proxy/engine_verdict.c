@@ -198,6 +198,12 @@ static bool changes(const struct tc_message *m, const struct tc_verdict *v)
     }
 }
 
+/* A message for which nothing, or only something late, is delivered counts as dropped. */
+static enum tc_verb fault_of(const struct tc_verdict *v)
+{
+    return v->verb == TC_REPLACE && (v->frame_count == 0 || v->delay_ns > 0) ? TC_DROP : v->verb;
+}
+
 void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m, const struct tc_verdict *v)
 {
     struct tc_decision d = tc_engine_decide(e, v->verb, m);
@@ -209,7 +215,7 @@ void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m,
         return;
     }
     if (changes(m, v))
-        tc_engine_fault_on(e, m, v->verb);
+        tc_engine_fault_on(e, m, fault_of(v));
     tc_engine_faults_update(e); /* who is faulty is known before what the fault does is seen */
     switch (v->verb) {
     case TC_DROP:

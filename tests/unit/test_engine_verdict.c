@@ -437,6 +437,17 @@ static int forge_votes(struct fixture *f, const struct tc_call *call, struct tc_
     return tc_ledger_sign(&f->ledger, 0, err);
 }
 
+static int spoil_votes(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    (void)err;
+    if (call->kind != TC_CALL_MESSAGE)
+        return 0;
+    plan->verdict.verb = TC_REPLACE;
+    plan->verdict.frames[0] = frame_of(f, "V009");
+    plan->verdict.frame_count = 1;
+    return 0;
+}
+
 static void test_signing_makes_faulty_before_it_is_heard(void **state)
 {
     (void)state;
@@ -450,6 +461,24 @@ static void test_signing_makes_faulty_before_it_is_heard(void **state)
     expect_trace(&f, "write 1 V009\nfaults s{0} l{0} down{} healed 0 active\nsaid 0>1 V001\n"
                      "heard 0>1 V009 touched\ndecision 1 replace 0>1 x1 V009 bitten\n");
     fixture_end(&f);
+}
+
+/* V0 is signed by 0, a traitor, and passed on by 2, who is correct. */
+static void test_a_lie_in_a_relayed_message_is_its_signers(void **state)
+{
+    (void)state;
+    for (int lies = 0; lies < 2; lies++) {
+        struct fixture f;
+        fixture_init(&f);
+        f.protocol.loss = TC_LOSS_FINAL;
+        tc_nodeset_add(&f.traitors, 0);
+        f.answer = lies ? forge_votes : spoil_votes;
+        attack_on_link(&f, 0, 2, 1);
+        receive(&f, 0, "V001");
+        assert_non_null(strstr(f.trace, lies ? "faults s{0} l{0} down{} healed 0 active\n"
+                                             : "faults s{} l{1} down{} healed never active\n"));
+        fixture_end(&f);
+    }
 }
 
 static int drop_all(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
@@ -701,6 +730,7 @@ int main(void)
         cmocka_unit_test(test_fin_waits_for_what_is_delayed),
         cmocka_unit_test(test_stop_resolves_everything),
         cmocka_unit_test(test_signing_makes_faulty_before_it_is_heard),
+        cmocka_unit_test(test_a_lie_in_a_relayed_message_is_its_signers),
         cmocka_unit_test(test_silent_traitor_is_not_a_network_fault),
         cmocka_unit_test(test_loss_for_good_stays),
         cmocka_unit_test(test_hear_filters_traitors_only),
