@@ -58,6 +58,8 @@ static int read_strategies(const struct tc_arguments *a, struct tc_hunt_request 
 static int read_limits(const struct tc_arguments *a, struct tc_hunt_request *request, struct tc_error *err)
 {
     const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    /* The scenario's own attack waits for the phases, which an end after so many decisions would cut off. */
+    const bool script = request->strategy_count == 1 && !request->strategies[0];
     uint64_t jobs, stop_after;
     int status = tc_arguments_u64(a, TC_OPTION_RUNS, 0, &request->runs, err);
     if (status == 0)
@@ -68,7 +70,8 @@ static int read_limits(const struct tc_arguments *a, struct tc_hunt_request *req
     if (status == 0)
         status = tc_arguments_u64(a, TC_OPTION_STOP_AFTER, 1, &stop_after, err);
     if (status == 0)
-        status = tc_arguments_u64(a, TC_OPTION_DECISIONS, DECISIONS_DEFAULT, &request->header.decisions_max, err);
+        status = tc_arguments_u64(a, TC_OPTION_DECISIONS, script ? 0 : DECISIONS_DEFAULT,
+                                  &request->header.decisions_max, err);
     if (status < 0)
         return status;
     if (jobs < 1 || jobs > TC_HUNT_JOBS_MAX)

@@ -6,10 +6,13 @@
 
 #include "../reference/bugs.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define INTERRUPTED 130 /* how a run exits that was */
 
 static bool wants_color(const struct tc_arguments *a)
 {
@@ -176,6 +179,16 @@ int tc_command_request(const struct tc_arguments *a, const struct tc_scenario *s
     return result == 0 ? tc_command_seed(a, &request->seed, err) : result;
 }
 
+/* Which of two runs' exit codes counts: an interrupt ends them all, then a violation is the worst. */
+static int worse(int one, int other)
+{
+    if (one == INTERRUPTED || other == INTERRUPTED)
+        return INTERRUPTED;
+    if (one == 1 || other == 1)
+        return 1;
+    return one > other ? one : other;
+}
+
 int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_scenario scenario;
@@ -193,20 +206,21 @@ int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
         (result = tc_command_request(a, &scenario, &request, err)) < 0 ||
         (result = tc_arguments_u64(a, TC_OPTION_TIMES, 1, &times, err)) < 0)
         return result;
+    if (times < 1)
+        return tc_error_set(err, TC_EUSAGE, "--times expects at least 1");
     if (tc_arguments_has(a, TC_OPTION_DRY_RUN))
         return tc_run_dry(&request, err);
     tc_command_header(a, a->operands[0], &header);
     request.header = &header;
     int worst = 0;
     struct tc_run_tally tally = {0};
-    for (uint64_t i = 0; i < times && worst != 130; i++, request.seed++) {
+    for (uint64_t i = 0; i < times && worst != INTERRUPTED; i++, request.seed++) {
         result =
             scenario.sweep.protocol_count ? tc_run_sweep(&request, &outcome, err) : tc_run(&request, &outcome, err);
         if (result < 0)
             break;
         tc_run_tally_add(&tally, outcome.exit_code, request.seed);
-        if (outcome.exit_code > worst || outcome.exit_code == 1)
-            worst = outcome.exit_code == 1 || worst != 1 ? outcome.exit_code : worst;
+        worst = worse(worst, outcome.exit_code);
     }
     if (times > 1 && tally.runs > 0)
         tc_run_tally_print(&tally);
@@ -228,7 +242,7 @@ static int demo_run(const struct tc_arguments *a, const char *scenario_name, int
     if (result < 0)
         return result;
     snprintf(report, 600, "%s/report.html", outcome.dir);
-    if (outcome.exit_code == 130)
+    if (outcome.exit_code == INTERRUPTED)
         return tc_error_set(err, TC_EINTERRUPTED, "interrupted");
     if (outcome.exit_code != expected_exit)
         return tc_error_set(err, TC_EINTERNAL, "the demo's run of %s was to exit %d, and exited %d; see %s",
@@ -255,6 +269,7 @@ int tc_command_demo(const struct tc_arguments *a, struct tc_error *err)
 int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_scenario scenario;
+    static char repeat[sizeof a->line + 32];
     struct tc_run_request request;
     struct tc_run_result outcome;
     int result;
@@ -269,6 +284,10 @@ int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
     if ((result = tc_command_apply(a, lua_dir, &scenario, err)) < 0 ||
         (result = tc_command_request(a, &scenario, &request, err)) < 0)
         return result;
+    snprintf(repeat, sizeof repeat, "%s", a->line);
+    if (!tc_arguments_has(a, TC_OPTION_SEED))
+        snprintf(repeat + strlen(repeat), sizeof repeat - strlen(repeat), " --seed 0x%08" PRIx64, request.seed);
+    request.repeat = repeat;
     bool none = strcmp(observe, "none") == 0;
     if (!none && strcmp(observe, "messages") != 0 && strcmp(observe, "oracles") != 0)
         return tc_error_set(err, TC_EUSAGE, "--observe expects none, messages or oracles, found '%s'", observe);

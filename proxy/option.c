@@ -117,6 +117,9 @@ static int take_option(struct tc_arguments *out, int argc, char *const *argv, in
         return tc_error_set(err, TC_EUSAGE, "--%s takes no value, found '%s'", tc_options[option].name, equals + 1);
     }
     out->values[option] = value;
+    if (option == TC_OPTION_COLOR && strcmp(value, "auto") != 0 && strcmp(value, "always") != 0 &&
+        strcmp(value, "never") != 0)
+        return tc_error_set(err, TC_EUSAGE, "--color expects auto, always or never, found '%s'", value);
     if (option == TC_OPTION_ARG) {
         if (out->arg_count == TC_OPTION_ARGS_MAX)
             return tc_error_set(err, TC_EUSAGE, "more than %d --arg", TC_OPTION_ARGS_MAX);

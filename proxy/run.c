@@ -293,7 +293,7 @@ static void print_text(char *text)
     fflush(stdout);
 }
 
-static void copy_junit(const struct tc_run *run)
+static bool copy_junit(const struct tc_run *run)
 {
     char from[600], buffer[8192];
     snprintf(from, sizeof from, "%s/junit.xml", run->dir);
@@ -308,6 +308,7 @@ static void copy_junit(const struct tc_run *run)
         fclose(in);
     if (failed)
         fprintf(stderr, "turncoat: cannot write %s\n", run->request->junit_path);
+    return !failed;
 }
 
 /* What the report says of the run as such. The texts live in `info`'s owner, `run`, or are static. */
@@ -402,8 +403,14 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
         print_text(tc_report_terminal(&input, report_path, run->request->color, run->request->verbose));
     if (wrote < 0)
         fprintf(stderr, "turncoat: the run directory is not complete: %s\n", writing.text);
+    bool complete = wrote == 0;
     if (run->request->junit_path)
-        copy_junit(run);
+        complete &= copy_junit(run);
+    /* Whoever reads the files that were asked for must not take an old or half one for a pass. */
+    if (!complete && result->exit_code == 0) {
+        fprintf(stderr, "turncoat: exit 70, though the verdict is a pass\n");
+        result->exit_code = 70;
+    }
 }
 
 /* A full disk takes the capture, not the verdict. */

@@ -62,6 +62,9 @@ static void test_says_what_is_wrong(void **state)
     assert_int_equal(parse(PARSE("run", "--quiet=yes")), TC_EUSAGE);
     assert_int_equal(parse(PARSE("run", "--arg", "novalue")), TC_EUSAGE);
     assert_int_equal(parse(PARSE("replica", "--out", "x")), TC_EUSAGE);
+    assert_int_equal(parse(PARSE("run", "--color", "sometimes")), TC_EUSAGE);
+    assert_non_null(strstr(err.text, "'sometimes'"));
+    assert_int_equal(parse(PARSE("run", "--color", "never")), 0);
     assert_int_equal(parse(PARSE("run", "--seed", "-1", "--during", "soon")), 0);
     assert_int_equal(tc_arguments_u64(&a, TC_OPTION_SEED, 0, &value, &err), TC_EUSAGE);
     assert_int_equal(tc_arguments_time_ns(&a, TC_OPTION_DURING, 0, &value, &err), TC_EUSAGE);
