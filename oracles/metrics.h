@@ -73,7 +73,7 @@ tc_metrics_quorum_time(const struct tc_metrics *m,
 
 /* One threshold: metric{tag:v} and condition, e.g. "p(99)<800ms", "rate>100", "value<=3". TC_EUSAGE for a metric or
  * statistic that does not exist (an unknown metric is an error, never a pass). *met says whether it was met, *value
- * what was measured. */
+ * what was measured: NaN if that is a statistic of no samples, which is never met. */
 int tc_metrics_threshold(const struct tc_metrics *m, const char *metric, const char *condition, bool *met,
                          double *value, struct tc_error *err);
 

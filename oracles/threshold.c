@@ -6,6 +6,7 @@
  *
  * A metric, tag or statistic that does not exist is an error and never a pass; a metric without samples misses its
  * threshold. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -272,6 +273,8 @@ static int histogram_threshold(const struct tc_metrics *m, const struct selector
     bool counts = c->kind == STAT_NAMED && strcmp(c->statistic, "count") == 0;
     if (status == 0)
         *met = (h->count > 0 || counts) && compare(*value, c->op, c->bound);
+    if (status == 0 && h->count == 0 && !counts)
+        *value = NAN;
     free(h);
     return status;
 }

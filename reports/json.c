@@ -97,7 +97,7 @@ void tc_json_threshold_value(const json_t *threshold, struct tc_buf *out)
     if (tc_json_has(threshold, "value"))
         tc_buf_value(out, tc_json_number(threshold, "value"), time ? "ns" : "");
     else
-        tc_buf_add(out, "nothing");
+        tc_buf_add(out, "no samples");
 }
 
 static size_t replicas_of(const json_t *nodes)

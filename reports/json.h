@@ -23,7 +23,7 @@ double tc_json_number(const json_t *object, const char *name);
 bool tc_json_true(const json_t *object, const char *name);
 /* Is it there, and not null? */
 bool tc_json_has(const json_t *object, const char *name);
-/* What a threshold measured, in the unit of its metric; "nothing" if it is no number. */
+/* What a threshold measured, in the unit of its metric; "no samples" if there were none. */
 void tc_json_threshold_value(const json_t *threshold, struct tc_buf *out);
 /* "1 traitor of 1 allowed", of those who may be blamed for the finding that decided the verdict. */
 void tc_json_blame(const json_t *result, struct tc_buf *out);

@@ -112,7 +112,7 @@ static void threshold_case(struct junit *j, const json_t *threshold)
     if (tc_json_true(threshold, "met")) {
         tc_buf_add(&j->cases, "/>\n");
     } else {
-        tc_buf_format(&message, "%s: measured ", tc_buf_get(&name));
+        tc_buf_format(&message, "%s: %s", tc_buf_get(&name), tc_json_has(threshold, "value") ? "measured " : "");
         tc_json_threshold_value(threshold, &message);
         j->failures++;
         failure(j, "failure", "threshold", tc_buf_get(&message), NULL);

@@ -5,6 +5,7 @@
 #include "json.h"
 #include "recorder_parts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -262,7 +263,8 @@ static json_t *thresholds(const struct tc_report_input *input)
         set(o, "metric", tc_json_text(input->thresholds[i].metric));
         set(o, "condition", tc_json_text(input->thresholds[i].condition));
         set(o, "met", json_boolean(input->thresholds[i].met));
-        set(o, "value", json_real(input->thresholds[i].value));
+        const double value = input->thresholds[i].value;
+        set(o, "value", isnan(value) ? json_null() : json_real(value)); /* null: there was no sample */
         json_array_append_new(list, o);
     }
     return list;

@@ -133,7 +133,7 @@ static void threshold_lines(struct terminal *t)
         say(t, tc_json_string(threshold, "metric"));
         tc_buf_add(t->out, "  ");
         say(t, tc_json_string(threshold, "condition"));
-        tc_buf_add(t->out, ", measured ");
+        tc_buf_add(t->out, tc_json_has(threshold, "value") ? ", measured " : ", ");
         tc_json_threshold_value(threshold, t->out);
         tc_buf_add(t->out, "\n");
     }
