@@ -31,6 +31,8 @@ struct tc_oracle {
     uint64_t longest_ns;             /* longest wait that was judged */
     uint64_t gap_ns, longest_gap_ns; /* without a decision while requests waited, judged or not: since, and at most */
     uint64_t seen_ns, unjudged_ns;   /* accounted up to; time with more than f faulty since the attack began */
+    uint64_t beyond_ns;              /* when more than f became faulty */
+    uint64_t longest_unjudged_ns;    /* longest wait of which more than f were faulty, as far as they were */
     uint64_t judged_decisions;       /* since the attack began, with at most f faulty */
     uint64_t end_ns;
     bool beyond; /* more than f are faulty or cut off, as of the last observation */
@@ -146,10 +148,17 @@ static void account(struct tc_oracle *o, uint64_t now_ns)
 {
     if (tc_waiting_count(o->waiting) > 0 && now_ns > o->gap_ns && now_ns - o->gap_ns > o->longest_gap_ns)
         o->longest_gap_ns = now_ns - o->gap_ns;
-    if (o->beyond && o->attack_ns != TC_NEVER_NS && now_ns > o->seen_ns)
+    if (o->beyond && o->attack_ns != TC_NEVER_NS && now_ns > o->seen_ns) {
         o->unjudged_ns += now_ns - o->seen_ns;
+        uint64_t since_ns = o->gap_ns > o->beyond_ns ? o->gap_ns : o->beyond_ns;
+        if (tc_waiting_count(o->waiting) > 0 && now_ns > since_ns && now_ns - since_ns > o->longest_unjudged_ns)
+            o->longest_unjudged_ns = now_ns - since_ns;
+    }
     o->seen_ns = now_ns;
-    o->beyond = !is_judged(o);
+    bool beyond = !is_judged(o);
+    if (beyond && !o->beyond)
+        o->beyond_ns = now_ns;
+    o->beyond = beyond;
 }
 
 /* Looks at the clock before anything that happens at `now_ns` is taken in. */
@@ -267,7 +276,7 @@ static void conclude(struct tc_oracle *o, uint64_t now_ns)
         o->standstill = true;
         breach(o, now_ns, true);
     }
-    o->cut_short = is_judged(o) && !o->reported && waited > timeout_now(o) && waited > o->bound_ns / 2;
+    o->cut_short = is_judged(o) && !o->reported && waited > timeout_now(o) && waited > o->bound_ns / GUARD;
 }
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
@@ -329,6 +338,10 @@ static void say_result(const struct tc_oracle *o, struct tc_text *t)
         tc_text_duration(t, o->unjudged_ns);
         tc_text_add(t, " not judged: more than f faulty or cut off");
     }
+    if (o->longest_unjudged_ns > 0) {
+        tc_text_add(t, ", longest wait then ");
+        tc_text_duration(t, o->longest_unjudged_ns);
+    }
 }
 
 /* What is missing to judge by, or NULL. */
@@ -343,10 +356,12 @@ static const char *missing(const struct tc_oracle *o)
     return is_blind(o) ? "traffic bypasses the proxy" : NULL;
 }
 
-/* Was most of the attack's time beyond what can be asked of a cluster, and nothing judged beside it? */
+/* Was most of the time since the attack began beyond what can be asked of a cluster, and either nothing judged beside
+ * it or a wait then longer than the protocol's own bound? */
 static bool is_mostly_unjudged(const struct tc_oracle *o)
 {
-    return o->attack_ns != TC_NEVER_NS && o->judged_decisions == 0 && o->unjudged_ns > (o->end_ns - o->attack_ns) / 2;
+    return o->attack_ns != TC_NEVER_NS && o->unjudged_ns > (o->end_ns - o->attack_ns) / 2 &&
+           (o->judged_decisions == 0 || o->longest_unjudged_ns > bound_now(o) / GUARD);
 }
 
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)

@@ -348,7 +348,7 @@ static void a_wire_without_clients_is_not_judged(void **state)
 }
 
 /* An attack on more than f for most of its time; the cluster decides again at its end, or not while it is judged. */
-static const struct tc_judgement *mostly_beyond(struct bench *b, bool decides)
+static const struct tc_judgement *mostly_beyond(struct bench *b, uint64_t beyond_ns, bool decides)
 {
     bench_open(b, 4, 1, NAME);
     bench_execute_as(b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
@@ -356,10 +356,10 @@ static const struct tc_judgement *mostly_beyond(struct bench *b, bool decides)
     bench_request(b, 128, 1, true);
     bench_down(b, 0);
     bench_down(b, 1);
-    wait_ns(b, 5 * (uint64_t)BOUND);
+    wait_ns(b, beyond_ns);
     bench_up(b, 0);
     bench_up(b, 1);
-    wait_ns(b, BOUND / 3);
+    wait_ns(b, BOUND / 4);
     if (decides)
         bench_execute_as(b, 2, 0, 2, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
     bench_phase(b, TC_RUN_ENDED);
@@ -370,12 +370,17 @@ static void what_was_not_judged_is_said(void **state)
 {
     (void)state;
     struct bench b;
-    const struct tc_judgement *j = mostly_beyond(&b, true);
-    assert_int_equal(j->status, TC_HOLDS);
-    assert_non_null(strstr(j->result.reason, "longest time without a decision while requests waited 6.40 s"));
-    assert_non_null(strstr(j->result.reason, "6.00 s not judged: more than f faulty or cut off"));
+    const struct tc_judgement *j = mostly_beyond(&b, 5 * (uint64_t)BOUND, true);
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_non_null(strstr(j->result.reason, "longest time without a decision while requests waited 6.30 s"));
+    assert_non_null(
+        strstr(j->result.reason, "6.00 s not judged: more than f faulty or cut off, longest wait then 6.00"));
     bench_close(&b);
-    assert_int_equal(mostly_beyond(&b, false)->status, TC_NOT_JUDGED);
+    assert_int_equal(mostly_beyond(&b, BOUND / 3 - 1000000, false)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+    j = mostly_beyond(&b, BOUND / 3 - 1000000, true); /* it waited no longer than it might have, had it been judged */
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_non_null(strstr(j->result.reason, "399 ms not judged"));
     bench_close(&b);
 }
 
@@ -396,14 +401,25 @@ static void quorums_decide_where_there_are_no_lines(void **state)
     bench_close(&b);
 }
 
+/* One decision, then a request that nobody has answered when the run ends. */
+static const struct tc_judgement *ends_waiting(struct bench *b, uint64_t waited_ns)
+{
+    bench_open(b, 4, 1, NAME);
+    bench_execute_as(b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    bench_request(b, 128, 1, true);
+    wait_ns(b, waited_ns);
+    return bench_finish(b, NAME);
+}
+
 static void a_short_run_is_inconclusive(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open(&b, 4, 1, NAME);
-    bench_request(&b, 128, 1, true);
-    wait_ns(&b, BOUND - 100000000);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_INCONCLUSIVE);
+    const struct tc_judgement *j = ends_waiting(&b, BOUND / 3 + 1000000);
+    assert_int_equal(j->status, TC_INCONCLUSIVE);
+    assert_non_null(strstr(j->result.reason, "the run ended in the middle of a long wait"));
+    bench_close(&b);
+    assert_int_equal(ends_waiting(&b, BOUND / 3 - 1000000)->status, TC_HOLDS); /* within the protocol's own bound */
     bench_close(&b);
     bench_open_config(&b, 4, 1, NAME, (struct tc_judge_config){.has_executions = true});
     assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
