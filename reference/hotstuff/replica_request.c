@@ -105,8 +105,8 @@ static Pbft__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
     return (Pbft__Envelope *)base;
 }
 
-/* To the leader that may still propose: of the present view, or where we voted in it, of the next one. It may have passed
- * when the request arrives, and then goes on from there. */
+/* To the leader that may still propose: of the present view, or where we voted in it, of the next one. It may have
+ * passed when the request arrives, and then goes on from there. */
 static void forward(struct hotstuff *r, const struct pending *pending)
 {
     const bool voted = r->chained && r->voted.view == r->view;
