@@ -7,6 +7,7 @@
 #include "../reference/bugs.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,12 +190,47 @@ static int worse(int one, int other)
     return one > other ? one : other;
 }
 
+static volatile sig_atomic_t stopped;
+
+static void stop(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* Runs it `times` times, or until it is interrupted: then or at the last the tally. */
+static int repeat_runs(struct tc_run_request *request, uint64_t times, struct tc_error *err)
+{
+    /* A run sees to interrupts itself. This is for those between two runs, while a report is written. A single run, and
+     * a sweep, which does not see to them, are as without it. */
+    const struct sigaction action = {.sa_handler = stop, .sa_flags = SA_RESTART};
+    struct sigaction old_interrupt, old_terminate;
+    struct tc_run_result outcome;
+    struct tc_run_tally tally = {0};
+    int worst = 0, result = 0;
+    const bool swept = request->scenario->sweep.protocol_count > 0, between = times > 1 && !swept;
+    stopped = 0;
+    sigaction(SIGINT, between ? &action : NULL, &old_interrupt);
+    sigaction(SIGTERM, between ? &action : NULL, &old_terminate);
+    for (uint64_t i = 0; i < times && worst != INTERRUPTED; i++, request->seed++) {
+        result = swept ? tc_run_sweep(request, &outcome, err) : tc_run(request, &outcome, err);
+        if (result < 0)
+            break;
+        tc_run_tally_add(&tally, outcome.exit_code, request->seed);
+        worst = worse(worst, stopped ? INTERRUPTED : outcome.exit_code);
+    }
+    sigaction(SIGINT, &old_interrupt, NULL);
+    sigaction(SIGTERM, &old_terminate, NULL);
+    if (times > 1 && tally.runs > 0)
+        tc_run_tally_print(&tally);
+    return result < 0 ? result : worst;
+}
+
 int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_scenario scenario;
     static struct tc_decisions_header header;
     struct tc_run_request request;
-    struct tc_run_result outcome;
     uint64_t times;
     int result;
     if (a->operand_count != 1)
@@ -212,19 +248,7 @@ int tc_command_run(const struct tc_arguments *a, struct tc_error *err)
         return tc_run_dry(&request, err);
     tc_command_header(a, a->operands[0], &header);
     request.header = &header;
-    int worst = 0;
-    struct tc_run_tally tally = {0};
-    for (uint64_t i = 0; i < times && worst != INTERRUPTED; i++, request.seed++) {
-        result =
-            scenario.sweep.protocol_count ? tc_run_sweep(&request, &outcome, err) : tc_run(&request, &outcome, err);
-        if (result < 0)
-            break;
-        tc_run_tally_add(&tally, outcome.exit_code, request.seed);
-        worst = worse(worst, outcome.exit_code);
-    }
-    if (times > 1 && tally.runs > 0)
-        tc_run_tally_print(&tally);
-    return result < 0 ? result : worst;
+    return repeat_runs(&request, times, err);
 }
 
 /* A run of the demo, and whether it ended as it should. */
