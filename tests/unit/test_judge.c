@@ -244,6 +244,37 @@ static void the_earliest_violation_decides(void **state)
     bench_close(&b);
 }
 
+/* Number 13 of the zoo: a client that lies to a cluster whose requests bear MACs. */
+static void a_known_weakness_is_expected(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tc_verdict_summary s;
+    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
+    b.cluster.request_authentication = TC_AUTH_MAC;
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 1, &s);
+    assert_int_equal(s.status, TC_THRESHOLD); /* nothing was done: the weakness explains nothing */
+    bench_close(&b);
+
+    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
+    b.cluster.request_authentication = TC_AUTH_MAC;
+    bench_traitor(&b, TC_CLIENT_FIRST);
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 1, &s);
+    assert_int_equal(s.status, TC_EXPECTED);
+    assert_int_equal(s.exit_code, 0);
+    assert_non_null(strstr(s.sentence, "MACs"));
+    bench_close(&b);
+
+    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
+    bench_traitor(&b, TC_CLIENT_FIRST);
+    tc_judge_finish(b.judge, b.now_ns);
+    tc_judge_summary(b.judge, 1, &s);
+    assert_int_equal(s.status, TC_THRESHOLD); /* requests bear signatures: there is no such excuse */
+    bench_close(&b);
+}
+
 static void thresholds_give_two(void **state)
 {
     (void)state;
@@ -465,6 +496,7 @@ int main(void)
         cmocka_unit_test(evidence_that_is_expected_must_come),
         cmocka_unit_test(a_detector_that_names_a_correct_replica_violates),
         cmocka_unit_test(the_earliest_violation_decides),
+        cmocka_unit_test(a_known_weakness_is_expected),
         cmocka_unit_test(thresholds_give_two),
         cmocka_unit_test(an_attack_that_never_bit_proves_nothing),
         cmocka_unit_test(bites_are_counted_up_to_the_end),
