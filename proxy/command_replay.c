@@ -198,7 +198,7 @@ static int store(const char *path, struct tc_run_request *request, const struct 
         return tc_error_set(err, TC_EUSAGE, "%s: it is called like the file to be written; give it another name", path);
     snprintf(repeat, sizeof repeat, "turncoat replay %s", to);
     snprintf(whole, sizeof whole, "turncoat replay %s", path);
-    snprintf(note, sizeof note, "shrunk from %u decisions to %u%s; first bad decision %s; %s",
+    snprintf(note, sizeof note, "shrunk from %u decisions to %u%s; first decision kept %s; %s",
              decisions->tape.choice_count, shrunk->result.kept,
              shrunk->result.minimal ? "" : " (more might be left out: its runs were used up)", shrunk->first_bad,
              tc_hunt_cause_name(shrunk->cause));

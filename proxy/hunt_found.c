@@ -174,7 +174,7 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
     run.left_out = shrunk->left_out;
     snprintf(repeat, sizeof repeat, "turncoat replay %s/shrunk.jsonl", l->dir);
     snprintf(whole, sizeof whole, "turncoat replay %s/decisions.jsonl", l->dir);
-    snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s; first bad decision %s", g->choices, g->kept,
+    snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s; first decision kept %s", g->choices, g->kept,
              g->minimal ? "" : " (more might be left out: its runs were used up)", g->first_bad);
     snprintf(note[1], sizeof note[1], "%s: %u of %u runs without what only a traitor can do were violated",
              tc_hunt_cause_name(g->cause), g->honest, g->honest_of);

@@ -105,7 +105,7 @@ static void group(struct page *p, const struct tc_hunt_group *g)
     text(p, g->text);
     tc_buf_add(&p->out, "</p><dl class=\"why\">");
     row(p, "because", strncmp(g->because, "rule ", 5) == 0 ? "" : g->because);
-    row(p, "first bad decision", g->first_bad);
+    row(p, "first decision kept", g->first_bad);
     row(p, "cause", tc_hunt_cause_name(g->cause));
     if (g->cause != TC_HUNT_UNKNOWN) {
         snprintf(line, sizeof line, "from %u decisions to %u, in %u runs%s", g->choices, g->kept, g->tried,
