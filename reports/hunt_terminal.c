@@ -77,7 +77,7 @@ void tc_hunt_group_text(const struct tc_hunt_result *r, const struct tc_hunt_gro
     tc_buf_add(out, "\n");
     if (strncmp(g->because, "rule ", 5) != 0)
         labelled(out, "because", g->because);
-    labelled(out, "first decision kept", g->first_bad);
+    labelled(out, "first decision", g->first_bad);
     cause_line(g, out);
     snprintf(line, sizeof line,
              "run %" PRIu64 ", seed 0x%012" PRIx64 ", strategy %s, after %.1f s; %" PRIu64 " run%s in all",
