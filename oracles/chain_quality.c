@@ -55,6 +55,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     }
     if (!o->env->protocol->parent) {
         tc_oracle_not_judged(result, "leaders change only when they fail: there is no chain to measure");
+        result->foreign = true;
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

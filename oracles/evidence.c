@@ -191,6 +191,15 @@ static void list(const struct tc_oracle *o, struct tc_text *t)
     }
 }
 
+/* Has the protocol a message that carries evidence? */
+static bool bears_evidence(const struct tc_protocol *protocol)
+{
+    for (size_t i = 0; i < protocol->row_count; i++)
+        if (strcmp(protocol->rows[i].name, "evidence") == 0)
+            return true;
+    return false;
+}
+
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
 {
     (void)now_ns;
@@ -203,6 +212,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     }
     if (o->chained == 0) {
         tc_oracle_not_judged(result, o->count > 0 ? "no block with evidence was decided" : "no block bore evidence");
+        result->foreign = !bears_evidence(o->env->protocol);
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

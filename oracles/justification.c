@@ -149,6 +149,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         tc_oracle_not_judged(result, !o->justifier           ? "the protocol states no rules of justification"
                                      : !o->env->has_messages ? "messages are not seen"
                                                              : "traffic bypasses the proxy");
+        result->foreign = !o->justifier;
         return;
     }
     uint64_t judged = 0;

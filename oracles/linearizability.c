@@ -283,6 +283,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     snprintf(result->unit, sizeof result->unit, "answers");
     if (why) {
         tc_oracle_not_judged(result, why);
+        result->foreign = !o->env->protocol->operation || !o->env->protocol->result;
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

@@ -346,6 +346,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     if (o->rule == TC_LOCK_NONE || !o->env->has_messages) {
         tc_oracle_not_judged(result, o->rule == TC_LOCK_NONE ? "the protocol states no rule of locks"
                                                              : "messages are not seen");
+        result->foreign = o->rule == TC_LOCK_NONE;
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

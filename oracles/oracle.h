@@ -78,6 +78,7 @@ struct tc_oracle_result {
     uint64_t compared; /* how many things it compared */
     char unit[48];     /* "sequence numbers" */
     char reason[384];  /* in words */
+    bool foreign;      /* not judged since it has nothing to say of this protocol: shown only to who asks for all */
 };
 
 struct tc_oracle; /* opaque, per class */

@@ -130,6 +130,8 @@ static json_t *oracle(struct tc_recorder *r, const struct tc_protocol *protocol,
     set(o, "compared", count(j->result.compared));
     set(o, "unit", tc_json_text(j->result.unit));
     set(o, "reason", tc_json_text(j->result.reason));
+    if (j->result.foreign)
+        set(o, "foreign", json_true());
     set(o, "findings_total", count(j->finding_total));
     for (size_t i = 0; i < j->finding_count; i++) {
         json_t *finding = tc_evidence_write(r, protocol, &j->findings[i], ++*number);

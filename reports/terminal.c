@@ -109,6 +109,8 @@ static void oracle_lines(struct terminal *t)
         {
             if (strcmp(tc_json_string(oracle, "status"), order[k]) != 0)
                 continue;
+            if (!t->verbose && json_is_true(json_object_get(oracle, "foreign")))
+                continue; /* of other protocols */
             bool holds = strcmp(order[k], "holds") == 0;
             if (!holds || t->verbose || held < HOLDS_SHOWN)
                 oracle_line(t, oracle);
