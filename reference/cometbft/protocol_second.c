@@ -91,7 +91,8 @@ static int assemble(const struct tc_message *m, struct tc_arena *arena, Cometbft
         }
         if (!found || found->bytes.len > TC_BLOCK_PART_SIZE)
             return TC_EMALFORMED;
-        memcpy(bytes + len, found->bytes.data, found->bytes.len);
+        if (found->bytes.len > 0)
+            memcpy(bytes + len, found->bytes.data, found->bytes.len);
         len += found->bytes.len;
     }
     ProtobufCMessage *base = NULL;
