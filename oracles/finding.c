@@ -91,6 +91,14 @@ void tc_finding_describe(struct tc_text *t, const struct tc_oracle_env *env, con
                    &s->value);
 }
 
+void tc_finding_place(struct tc_finding *f, const struct tc_statement *s)
+{
+    f->has_view = true;
+    f->view = s->view;
+    f->has_sequence = s->has_sequence;
+    f->sequence = s->sequence;
+}
+
 void tc_oracle_not_judged(struct tc_oracle_result *result, const char *reason)
 {
     result->status = TC_NOT_JUDGED;

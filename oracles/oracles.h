@@ -59,6 +59,9 @@ bool tc_finding_vote_to(struct tc_finding *f, const struct tc_oracle_env *env, s
 void tc_finding_describe(struct tc_text *t, const struct tc_oracle_env *env, const struct tc_statement *s,
                          const char *name);
 
+/* The finding is about the view (and sequence, if it names one) of this statement, which names a view. */
+void tc_finding_place(struct tc_finding *f, const struct tc_statement *s);
+
 /* The result of an oracle that had nothing to go by. */
 void tc_oracle_not_judged(struct tc_oracle_result *result, const char *reason);
 

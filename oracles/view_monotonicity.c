@@ -78,10 +78,7 @@ static void breach(struct tc_oracle *o, const struct tc_observation *observation
     struct tc_finding f;
     tc_finding_begin(&f, &tc_oracle_view_monotonicity, observation->time_ns);
     tc_nodeset_add(&f.suspects, m->from);
-    f.has_view = true;
-    f.view = s->view;
-    f.has_sequence = s->has_sequence;
-    f.sequence = s->sequence;
+    tc_finding_place(&f, s);
     struct tc_text t = tc_text_begin(f.text, sizeof f.text);
     tc_text_who(&t, m->from);
     if (o->env->protocol->views_restart)
