@@ -49,7 +49,8 @@ static bool read_varint(struct tc_slice in, size_t *at, uint64_t *value)
 static bool read_field(struct tc_slice in, size_t *at, uint32_t *id, struct tc_slice *payload)
 {
     uint64_t tag, length = 0, number;
-    if (!read_varint(in, at, &tag) || tag >> 3 > UINT32_MAX)
+    /* No field has number 0; protobuf-c takes one written overlong, and refuses what it then packs itself. */
+    if (!read_varint(in, at, &tag) || tag >> 3 == 0 || tag >> 3 > UINT32_MAX)
         return false;
     *id = (uint32_t)(tag >> 3);
     if ((tag & 7) == 0) {
@@ -72,7 +73,7 @@ static bool read_field(struct tc_slice in, size_t *at, uint32_t *id, struct tc_s
     return true;
 }
 
-/* ---- how deep it is ---- */
+/* ---- what protobuf-c would take and should not ---- */
 
 /* Which field numbers below 64 are messages: all, in the protocols we know. */
 static uint64_t message_fields(const ProtobufCMessageDescriptor *descriptor, bool *others)
@@ -89,13 +90,12 @@ static uint64_t message_fields(const ProtobufCMessageDescriptor *descriptor, boo
     return ids;
 }
 
-static bool depth_within(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, unsigned left)
+/* Whole fields, no deeper than `left` messages. */
+static bool well_formed(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, unsigned left)
 {
     bool others = false;
     const uint64_t ids = message_fields(descriptor, &others);
-    if (ids == 0 && !others)
-        return true;
-    if (left == 0)
+    if ((ids != 0 || others) && left == 0)
         return false;
     for (size_t at = 0; at < bytes.len;) {
         uint32_t id;
@@ -105,7 +105,7 @@ static bool depth_within(const ProtobufCMessageDescriptor *descriptor, struct tc
         if (id < 64 ? !(ids >> id & 1) : !others)
             continue;
         const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field(descriptor, id);
-        if (field && field->type == PROTOBUF_C_TYPE_MESSAGE && !depth_within(field->descriptor, payload, left - 1))
+        if (field && field->type == PROTOBUF_C_TYPE_MESSAGE && !well_formed(field->descriptor, payload, left - 1))
             return false;
     }
     return true;
@@ -337,7 +337,7 @@ int tc_fields_unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_sli
         return 0;
     struct unpack_state state = {.arena = arena};
     ProtobufCAllocator allocator = {.alloc = state_allocate, .free = state_release, .allocator_data = &state};
-    if (!depth_within(descriptor, bytes, TC_FIELDS_DEPTH_MAX))
+    if (!well_formed(descriptor, bytes, TC_FIELDS_DEPTH_MAX))
         return TC_EMALFORMED;
     *base = protobuf_c_message_unpack(descriptor, &allocator, bytes.len, bytes.data);
     if (*base)

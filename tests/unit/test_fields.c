@@ -233,6 +233,17 @@ static void test_copy_keeps_unknown_fields(void **state)
     assert_memory_equal(packed.data, ((uint8_t[]){0x10, 0x02, 0x78, 0x05}), sizeof wire);
 }
 
+/* Written overlong, protobuf-c takes number 0 as an unknown field, packs it shorter and then refuses its own bytes. */
+static void test_unpack_refuses_number_0(void **state)
+{
+    struct fixture *f = *state;
+    const uint8_t wire[] = {0x10, 0x02, 0x85, 0x00, 0x13, 0x06, 0x07, 0x9b};
+    ProtobufCMessage *base = NULL;
+    assert_int_equal(
+        tc_fields_unpack(&pbft__envelope__descriptor, (struct tc_slice){wire, sizeof wire}, &f->arena, &base),
+        TC_EMALFORMED);
+}
+
 static void test_unpack_refuses_depth(void **state)
 {
     struct fixture *f = *state;
@@ -303,6 +314,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_set_message, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_remove_and_duplicate, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_copy_keeps_unknown_fields, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_unpack_refuses_number_0, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unpack_refuses_depth, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unpack_tells_full_from_malformed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_text, set_up, tear_down),
