@@ -10,7 +10,7 @@
  * A leader's messages of all four basic phases are proposals of their phase. New-view messages are what other protocols
  * call view changes: each replica's own word that it wants the view, with the highest certificate it knows. */
 #include "protocol.h"
-#include "../pbft/protocol_parts.h"
+#include "../store.h"
 #include "protocol_parts.h"
 
 #define ROW(number, text, the_kind, the_phase, the_descriptor, view, sequence, value, is_it_signed)                    \
@@ -80,25 +80,6 @@ int tc_hotstuff_row(const struct tc_hotstuff_table *table, uint32_t wire_type)
     return -1;
 }
 
-static int hello(const struct tc_message *m, uint16_t *node)
-{
-    if (!m->decoded || m->statement_count == 0 ||
-        m->statements[0].fields.descriptor != (const void *)&pbft__hello__descriptor || m->sender == TC_NODE_NONE)
-        return TC_EMALFORMED;
-    *node = m->sender;
-    return 0;
-}
-
-static uint16_t leader(const struct tc_cluster *cluster, uint64_t view)
-{
-    return cluster->n > 0 ? (uint16_t)(view % cluster->n) : TC_NODE_NONE;
-}
-
-static uint32_t quorum(const struct tc_cluster *cluster)
-{
-    return (cluster->n + cluster->f + 2) / 2; /* ⌈(n+f+1)/2⌉ */
-}
-
 static uint64_t cost_of(const struct tc_hotstuff_table *table, uint64_t peers, uint64_t *by_row)
 {
     uint64_t sum = 0;
@@ -125,20 +106,11 @@ static uint64_t chained_cost(uint32_t n, uint64_t *by_row)
     return cost_of(&tc_hotstuff_chained_table, n > 0 ? n - 1 : 0, by_row);
 }
 
-/* The timer that runs now, then one doubled for each leader that may fail: f+1 before the replicas are in one view, and
- * f more before enough correct leaders follow one another; protocol delays are taken as one more initial timer. */
+/* f+1 leaders may fail before the replicas are in one view, and f more before enough correct ones follow one another.
+ */
 static uint64_t recovery_bound_ns(const struct tc_cluster *cluster, uint64_t timeout_now_ns)
 {
-    uint64_t timer = timeout_now_ns ? timeout_now_ns : cluster->view_timeout_ns;
-    const uint64_t cap = cluster->view_timeout_max_ns > timer ? cluster->view_timeout_max_ns : timer;
-    uint64_t total = timer + cluster->view_timeout_ns;
-    for (uint32_t i = 0; i < 2 * cluster->f + 2 + cluster->leader_count; i++) { /* dictated ones may all fail */
-        timer = timer > cap / 2 ? cap : timer * 2;
-        if (total > UINT64_MAX - 1 - timer)
-            return UINT64_MAX - 1;
-        total += timer;
-    }
-    return total;
+    return tc_protocol_recovery_ns(cluster, timeout_now_ns, 2 * cluster->f + 2);
 }
 
 /* The vtable's functions know no table; these do. */
@@ -184,11 +156,11 @@ VARIANT(chained)
 
 #define PROTOCOL(variant)                                                                                              \
     .loss = TC_LOSS_FINAL, .hello_names_dialler = true, .reliable_order = true, .frame = tc_pbft_frame,                \
-    .decode = variant##_decode, .encode = tc_pbft_message_encode, .hello = hello, .sign = variant##_sign,              \
+    .decode = variant##_decode, .encode = tc_envelope_encode, .hello = tc_envelope_hello, .sign = variant##_sign,      \
     .verify = variant##_verify, .perturb = variant##_perturb, .vote_for = variant##_vote_for,                          \
-    .build = variant##_build, .certificate = variant##_certificate, .leader = leader, .quorum = quorum,                \
-    .cost = variant##_cost, .recovery_bound_ns = recovery_bound_ns, .parent = tc_hotstuff_message_parent,              \
-    .operation = tc_pbft_operation_read, .result = tc_pbft_result_read
+    .build = variant##_build, .certificate = variant##_certificate, .leader = tc_protocol_in_turn,                     \
+    .quorum = tc_protocol_majority, .cost = variant##_cost, .recovery_bound_ns = recovery_bound_ns,                    \
+    .parent = tc_hotstuff_message_parent, .operation = tc_store_operation_read, .result = tc_store_result_read
 
 const struct tc_protocol tc_hotstuff = {
     .name = "hotstuff",

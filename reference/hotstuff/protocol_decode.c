@@ -6,84 +6,36 @@
  *
  * What a certificate lists are signatures alone: the body that they cover is made again from what it certifies. */
 #include "../../proxy/nodeset.h"
-#include "../../proxy/random.h"
-#include "../pbft/protocol_parts.h"
 #include "protocol_parts.h"
 #include <string.h>
 
 struct builder {
     const struct tc_hotstuff_table *table;
     struct tc_arena *arena;
-    struct tc_statement *items;
-    uint32_t count, room;
+    struct tc_statements list;
 };
 
-/* A fresh statement at the end; its index, or TC_ELIMIT. Growth moves the list: hold indices, not pointers. */
+/* A fresh statement at the end, of that row if there is one; its index, or TC_ELIMIT. */
 static int add_statement(struct builder *b, uint32_t parent, int row)
 {
-    if (b->count == b->room) {
-        const uint32_t room = b->room * 2 + 2 < TC_STATEMENTS_MAX ? b->room * 2 + 2 : TC_STATEMENTS_MAX;
-        if (b->count == TC_STATEMENTS_MAX)
-            return TC_ELIMIT;
-        struct tc_statement *items = tc_arena_alloc(b->arena, room * sizeof *items);
-        if (!items)
-            return TC_ELIMIT;
-        if (b->count > 0)
-            memcpy(items, b->items, b->count * sizeof *items);
-        b->items = items;
-        b->room = room;
-    }
-    b->items[b->count] = (struct tc_statement){
-        .signer = TC_NODE_NONE,
-        .parent = (uint16_t)parent,
-        .origin = parent == TC_HOTSTUFF_PARENT_NONE ? TC_ORIGIN_DIRECT : TC_ORIGIN_EMBEDDED,
-    };
-    if (row >= 0) {
-        struct tc_statement *s = &b->items[b->count];
-        s->type = (uint8_t)row;
-        s->kind = b->table->rows[row].kind;
-        s->phase = b->table->rows[row].phase;
-        s->fields.descriptor = b->table->rows[row].descriptor;
-    }
-    return (int)b->count++;
-}
-
-static void set_value(struct tc_statement *s, ProtobufCBinaryData digest)
-{
-    if (digest.len != TC_VALUE_SIZE)
-        return;
-    memcpy(s->value.bytes, digest.data, TC_VALUE_SIZE);
-    s->value.state = TC_VALUE_BYTES;
-}
-
-/* One proposal and one vote of each phase for a view: each type has conflict keys of its own. */
-static void set_slot(struct tc_statement *s, uint64_t major, uint64_t minor)
-{
-    if (s->value.state == TC_VALUE_ABSENT)
-        return;
-    const uint64_t slot = tc_random_mix(tc_random_mix(s->type + UINT64_C(1), major), minor);
-    s->slot = slot ? slot : 1;
-}
-
-static void set_view(struct tc_statement *s, uint64_t view)
-{
-    s->has_view = true;
-    s->view = view;
-}
-
-static void set_sequence(struct tc_statement *s, uint64_t sequence)
-{
-    s->has_sequence = true;
-    s->sequence = sequence;
+    const int index = tc_statements_add(&b->list, parent);
+    if (index < 0 || row < 0)
+        return index;
+    struct tc_statement *s = &b->list.items[index];
+    s->type = (uint8_t)row;
+    s->kind = b->table->rows[row].kind;
+    s->phase = b->table->rows[row].phase;
+    s->fields.descriptor = b->table->rows[row].descriptor;
+    return index;
 }
 
 static void set_point(struct tc_statement *s, uint64_t view, uint64_t sequence, ProtobufCBinaryData digest)
 {
-    set_view(s, view);
-    set_sequence(s, sequence);
-    set_value(s, digest);
+    tc_statement_set_view(s, view);
+    tc_statement_set_sequence(s, sequence);
+    tc_statement_set_value(s, digest);
     if (s->kind != TC_KIND_CERTIFICATE)
-        set_slot(s, view, 0);
+        tc_statement_set_slot(s, view, 0);
 }
 
 /* ---- what is embedded ---- */
@@ -97,7 +49,7 @@ static int add_vote(struct builder *b, uint32_t parent, int row, uint32_t signer
         return index;
     if (tc_fields_pack(&vote->base, b->arena, &body) != 0)
         return TC_ELIMIT;
-    struct tc_statement *s = &b->items[index];
+    struct tc_statement *s = &b->list.items[index];
     s->signer = signer < TC_NODES_MAX ? (uint16_t)signer : TC_NODE_NONE;
     s->body = body;
     s->signature = tc_pbft_slice(signature);
@@ -121,7 +73,7 @@ static int add_certificate(struct builder *b, const Hotstuff__Certificate *certi
     vote->view = certificate->view;
     vote->sequence = certificate->sequence;
     vote->digest = certificate->digest;
-    struct tc_statement *s = &b->items[index];
+    struct tc_statement *s = &b->list.items[index];
     s->fields.base = (void *)(uintptr_t)certificate;
     set_point(s, certificate->view, certificate->sequence, certificate->digest);
     if (row >= 0)
@@ -144,12 +96,12 @@ static int add_share(struct builder *b, uint32_t parent, uint64_t view, uint32_t
     timeout->view = view;
     if (tc_fields_pack(&timeout->base, b->arena, &body) != 0)
         return TC_ELIMIT;
-    struct tc_statement *s = &b->items[index];
+    struct tc_statement *s = &b->list.items[index];
     s->signer = signer < TC_NODES_MAX ? (uint16_t)signer : TC_NODE_NONE;
     s->body = body;
     s->signature = tc_pbft_slice(signature);
     s->fields.base = timeout;
-    set_view(s, view);
+    tc_statement_set_view(s, view);
     return 0;
 }
 
@@ -161,9 +113,9 @@ static int add_timeout(struct builder *b, const Hotstuff__TimeoutCertificate *ce
     int rc = 0;
     if (index < 0)
         return index;
-    struct tc_statement *s = &b->items[index];
+    struct tc_statement *s = &b->list.items[index];
     s->fields.base = (void *)(uintptr_t)certificate;
-    set_view(s, certificate->view);
+    tc_statement_set_view(s, certificate->view);
     for (size_t i = 0; i < certificate->n_signers; i++)
         tc_nodeset_add(&s->signers, certificate->signers[i]);
     for (size_t i = 0; rc == 0 && i < certificate->n_signers && i < certificate->n_signatures; i++)
@@ -173,7 +125,7 @@ static int add_timeout(struct builder *b, const Hotstuff__TimeoutCertificate *ce
 
 static int add_new_view(struct builder *b, const Hotstuff__NewView *body, uint32_t parent)
 {
-    const uint16_t signer = b->items[parent].signer;
+    const uint16_t signer = b->list.items[parent].signer;
     const int row = tc_hotstuff_row(b->table, HOTSTUFF__TYPE__GENERIC_VOTE);
     int rc = add_certificate(b, body->justify, parent);
     if (rc == 0 && body->share.len > 0)
@@ -206,21 +158,14 @@ static int add_children(struct builder *b, uint32_t wire_type, const void *body,
 
 /* ---- the message ---- */
 
-static void read_request(struct tc_statement *s, const Pbft__Request *request)
-{
-    s->value.state = TC_VALUE_BYTES;
-    tc_pbft_request_digest(s->signer, request->timestamp, tc_pbft_slice(request->operation), s->value.bytes);
-    set_slot(s, s->signer, request->timestamp);
-}
-
 static void read_neutral(struct tc_statement *s, uint32_t wire_type, const void *body)
 {
     switch (wire_type) {
     case PBFT__TYPE__REQUEST:
-        read_request(s, body);
+        tc_statement_set_request(s, body);
         break;
     case PBFT__TYPE__REPLY:
-        set_view(s, ((const Pbft__Reply *)body)->view);
+        tc_statement_set_view(s, ((const Pbft__Reply *)body)->view);
         break;
     case HOTSTUFF__TYPE__PREPARE:
     case HOTSTUFF__TYPE__GENERIC: {
@@ -236,24 +181,24 @@ static void read_neutral(struct tc_statement *s, uint32_t wire_type, const void 
         break;
     }
     case HOTSTUFF__TYPE__NEW_VIEW:
-        set_view(s, ((const Hotstuff__NewView *)body)->view);
+        tc_statement_set_view(s, ((const Hotstuff__NewView *)body)->view);
         break;
     case HOTSTUFF__TYPE__TIMEOUT:
-        set_view(s, ((const Hotstuff__Timeout *)body)->view);
+        tc_statement_set_view(s, ((const Hotstuff__Timeout *)body)->view);
         break;
     case HOTSTUFF__TYPE__BLOCK_REQUEST:
-        set_sequence(s, ((const Hotstuff__BlockRequest *)body)->sequence);
-        set_value(s, ((const Hotstuff__BlockRequest *)body)->digest);
+        tc_statement_set_sequence(s, ((const Hotstuff__BlockRequest *)body)->sequence);
+        tc_statement_set_value(s, ((const Hotstuff__BlockRequest *)body)->digest);
         break;
     case HOTSTUFF__TYPE__BLOCK:
-        set_sequence(s, ((const Hotstuff__Block *)body)->sequence);
+        tc_statement_set_sequence(s, ((const Hotstuff__Block *)body)->sequence);
         break;
     case HOTSTUFF__TYPE__STATE_REQUEST:
-        set_sequence(s, ((const Hotstuff__StateRequest *)body)->sequence);
+        tc_statement_set_sequence(s, ((const Hotstuff__StateRequest *)body)->sequence);
         break;
     case HOTSTUFF__TYPE__STATE:
-        set_sequence(s, ((const Hotstuff__State *)body)->sequence);
-        set_value(s, ((const Hotstuff__State *)body)->digest);
+        tc_statement_set_sequence(s, ((const Hotstuff__State *)body)->sequence);
+        tc_statement_set_value(s, ((const Hotstuff__State *)body)->digest);
         break;
     default:
         if (s->kind == TC_KIND_VOTE)
@@ -266,7 +211,7 @@ static void read_neutral(struct tc_statement *s, uint32_t wire_type, const void 
 /* Requests lie one level deep; whatever else stands there is a statement without fields. */
 static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint32_t parent)
 {
-    const bool inner = parent != TC_HOTSTUFF_PARENT_NONE;
+    const bool inner = parent != TC_PARENT_NONE;
     const uint32_t wire_type = tc_hotstuff_type(envelope);
     const bool known = wire_type < TC_HOTSTUFF_TYPE_CERTIFICATE && (!inner || wire_type == PBFT__TYPE__REQUEST);
     const int row = known ? tc_hotstuff_row(b->table, wire_type) : -1;
@@ -278,10 +223,8 @@ static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint3
     const int index = add_statement(b, parent, rc == 0 ? row : -1);
     if (index < 0)
         return index;
-    struct tc_statement *s = &b->items[index];
-    s->signer = envelope->sender < TC_NODES_MAX ? (uint16_t)envelope->sender : TC_NODE_NONE;
-    s->body = tc_pbft_slice(envelope->body);
-    s->signature = tc_pbft_slice(envelope->signature.len > 0 ? envelope->signature : envelope->macs);
+    struct tc_statement *s = &b->list.items[index];
+    tc_statement_set_envelope(s, envelope);
     if (rc != 0)
         return 0;
     s->fields.base = body;
@@ -294,27 +237,12 @@ static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint3
 int tc_hotstuff_message_decode(const struct tc_hotstuff_table *table, struct tc_slice frame, struct tc_arena *arena,
                                struct tc_message *m)
 {
-    struct builder b = {.table = table, .arena = arena};
-    Pbft__Envelope *envelope = tc_arena_alloc(arena, sizeof *envelope);
-    m->frame = frame;
-    m->decoded = false;
-    m->sender = TC_NODE_NONE;
-    m->type = "other";
-    m->envelope = (struct tc_fields){&pbft__envelope__descriptor, NULL};
-    m->statements = NULL;
-    m->statement_count = 0;
-    if (!envelope)
-        return TC_ELIMIT;
-    int rc = tc_pbft_scan_envelope(frame, envelope) ? 0 : tc_pbft_unpack(frame, arena, &envelope);
+    struct builder b = {.table = table, .arena = arena, .list = {.arena = arena}};
+    Pbft__Envelope *envelope;
+    int rc = tc_envelope_open(m, frame, arena, &envelope);
     if (rc == 0)
-        rc = add_envelope(&b, envelope, TC_HOTSTUFF_PARENT_NONE);
-    if (rc != 0)
-        return rc;
-    m->decoded = true;
-    m->envelope.base = envelope;
-    m->sender = b.items[0].signer;
-    m->type = table->rows[b.items[0].type].name;
-    m->statements = b.items;
-    m->statement_count = b.count;
-    return 0;
+        rc = add_envelope(&b, envelope, TC_PARENT_NONE);
+    if (rc == 0)
+        tc_envelope_close(m, envelope, &b.list, table->rows);
+    return rc;
 }

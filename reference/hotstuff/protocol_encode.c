@@ -1,49 +1,32 @@
 /* Making, signing and verifying messages; the lies a traitor tells. */
 #include "../../proxy/random.h"
-#include "../pbft/protocol_parts.h"
 #include "protocol_parts.h"
 #include <string.h>
 
 static int again(const struct tc_hotstuff_table *table, struct tc_slice frame, const struct tc_message *like,
                  struct tc_arena *arena, struct tc_message *out)
 {
-    *out = (struct tc_message){.from = like->from, .to = like->to, .conn = like->conn, .touched = true};
+    *out = tc_envelope_blank(like);
     return tc_hotstuff_message_decode(table, frame, arena, out);
 }
 
-/* m with another body and another batch (`requests`, NULL: as it was), unsigned. */
 static int remake(const struct tc_hotstuff_table *table, const struct tc_message *m, const ProtobufCMessage *body,
                   Pbft__Envelope **requests, size_t request_count, struct tc_arena *arena, struct tc_message *out)
 {
-    Pbft__Envelope envelope = *(const Pbft__Envelope *)m->envelope.base;
     struct tc_slice frame;
-    int rc = tc_pbft_set_body(&envelope, body, arena);
-    if (rc != 0)
-        return rc;
-    if (requests) {
-        envelope.requests = requests;
-        envelope.n_requests = request_count;
-    }
-    envelope.signature = (ProtobufCBinaryData){0, NULL};
-    envelope.macs = (ProtobufCBinaryData){0, NULL};
-    rc = tc_pbft_pack(&envelope, arena, &frame);
+    const int rc = tc_envelope_remake(m, body, requests, request_count, arena, &frame);
     return rc != 0 ? rc : again(table, frame, m, arena, out);
 }
 
 int tc_hotstuff_message_build(const struct tc_hotstuff_table *table, const char *type, struct tc_arena *arena,
                               struct tc_message *out)
 {
-    const struct tc_message nowhere = {.from = TC_NODE_NONE, .to = TC_NODE_NONE};
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
     struct tc_slice frame;
     for (size_t i = 0; i < table->count; i++) {
         if (table->rows[i].wire_type >= TC_HOTSTUFF_TYPE_CERTIFICATE || strcmp(table->rows[i].name, type) != 0)
             continue;
-        /* A frame must not be empty, so a hello, all of whose fields are zero, names a sender it will not keep. */
-        envelope.type = (Pbft__Type)table->rows[i].wire_type;
-        envelope.sender = envelope.type == PBFT__TYPE__HELLO ? 1 : 0;
-        const int rc = tc_pbft_pack(&envelope, arena, &frame);
-        return rc != 0 ? rc : again(table, frame, &nowhere, arena, out);
+        const int rc = tc_envelope_build(table->rows[i].wire_type, arena, &frame);
+        return rc != 0 ? rc : again(table, frame, NULL, arena, out);
     }
     return TC_ENOT_FOUND;
 }
@@ -51,45 +34,15 @@ int tc_hotstuff_message_build(const struct tc_hotstuff_table *table, const char 
 int tc_hotstuff_message_sign(const struct tc_hotstuff_table *table, const struct tc_protocol_env *env,
                              const struct tc_message *m, uint16_t node, struct tc_arena *arena, struct tc_message *out)
 {
-    struct tc_slice body, frame;
-    uint32_t client = 0;
-    if (!m->decoded)
-        return TC_EMALFORMED;
-    int rc = tc_pbft_message_body(m, arena, &body);
-    if (rc != 0)
-        return rc;
-    Pbft__Envelope envelope = *(const Pbft__Envelope *)m->envelope.base;
-    envelope.body = tc_pbft_binary(body);
-    envelope.sender = node;
-    if (envelope.type == PBFT__TYPE__REPLY)
-        client = ((const Pbft__Reply *)m->statements[0].fields.base)->client;
-    rc = tc_pbft_seal(env, &envelope, client, arena);
-    if (rc == 0)
-        rc = tc_pbft_pack(&envelope, arena, &frame);
+    struct tc_slice frame;
+    const int rc = tc_envelope_sign(env, m, node, arena, &frame);
     return rc != 0 ? rc : again(table, frame, m, arena, out);
 }
 
 int tc_hotstuff_message_verify(const struct tc_hotstuff_table *table, const struct tc_protocol_env *env,
                                const struct tc_statement *s)
 {
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-    if (!s->fields.base)
-        return TC_ESIGNATURE;
-    const struct tc_message_row *row = &table->rows[s->type];
-    if (!row->is_signed)
-        return 0;
-    if (s->signer == TC_NODE_NONE)
-        return TC_ESIGNATURE;
-    if (row->wire_type <= PBFT__TYPE__BATCH) { /* requests and replies, perhaps under MACs */
-        struct tc_statement common = *s;
-        common.type = (uint8_t)row->wire_type;
-        return tc_pbft_message_verify(env, &common);
-    }
-    envelope.type = (Pbft__Type)row->wire_type;
-    envelope.sender = s->signer;
-    envelope.body = tc_pbft_binary(s->body);
-    envelope.signature = tc_pbft_binary(s->signature);
-    return tc_pbft_verify(env, &envelope);
+    return tc_envelope_verify(env, &table->rows[s->type], s);
 }
 
 /* ---- a second proposal ---- */

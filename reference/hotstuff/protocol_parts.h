@@ -3,10 +3,9 @@
 #define TC_HOTSTUFF_PROTOCOL_PARTS_H
 
 #include "../fields_alloc.h"
+#include "../protocol_base.h"
 #include "protocol.h"
 #include "wire.h"
-
-#define TC_HOTSTUFF_PARENT_NONE 0xffffu
 
 /* Row numbers of what has no envelope of its own. */
 #define TC_HOTSTUFF_TYPE_CERTIFICATE         64

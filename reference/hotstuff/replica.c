@@ -6,30 +6,6 @@
 
 /* ---- life ---- */
 
-static int check_cluster(const struct tc_replica_config *config, struct tc_error *err)
-{
-    const struct tc_cluster *cluster = config->env.cluster;
-    if (cluster->n == 0 || cluster->n > TC_REPLICAS_MAX || config->id >= cluster->n)
-        return tc_error_set(err, TC_EUSAGE, "replica %u of %u: expected 1 … %d replicas, numbered from 0",
-                            (unsigned)config->id, cluster->n, TC_REPLICAS_MAX);
-    if (cluster->quorum > cluster->n || cluster->f >= cluster->n)
-        return tc_error_set(err, TC_EUSAGE, "quorum %u and f %u of %u replicas: expected at most n votes and f < n",
-                            cluster->quorum, cluster->f, cluster->n);
-    if (cluster->client_count > TC_NODES_MAX - TC_CLIENT_FIRST)
-        return tc_error_set(err, TC_EUSAGE, "%u clients: expected at most %d", cluster->client_count,
-                            TC_NODES_MAX - TC_CLIENT_FIRST);
-    if (cluster->checkpoint_interval == 0 || cluster->window < cluster->checkpoint_interval ||
-        cluster->window > UINT32_C(1) << 16)
-        return tc_error_set(err, TC_EUSAGE,
-                            "window %u with checkpoint interval %u: expected 1 ≤ interval ≤ window ≤ 65536",
-                            cluster->window, cluster->checkpoint_interval);
-    if (cluster->view_timeout_ns < 8)
-        return tc_error_set(err, TC_EUSAGE, "no view timeout: expected one of at least 8 ns");
-    if (!tc_keyring_has_secret(config->env.keys, config->id))
-        return tc_error_set(err, TC_EKEY, "replica %u: its secret key is missing", (unsigned)config->id);
-    return 0;
-}
-
 static void destroy(struct hotstuff *r)
 {
     if (!r)
@@ -42,55 +18,34 @@ static void destroy(struct hotstuff *r)
     free(r->votes);
     free(r->said);
     free(r->snapshot);
-    tc_verified_free(&r->verified);
-    free(r->outputs);
-    tc_pbft_store_free(r->store);
-    tc_arena_free(&r->arena);
+    tc_replica_base_free(&r->base);
     free(r);
 }
 
-static void configure(struct hotstuff *r, const struct tc_replica_config *config, bool chained)
+static void configure(struct hotstuff *r, bool chained)
 {
-    const struct tc_cluster *cluster = config->env.cluster;
-    r->env = config->env;
-    r->cluster = cluster;
     r->chained = chained;
-    r->id = config->id;
-    r->bugs = config->bugs;
-    r->n = cluster->n;
-    r->f = cluster->f;
-    r->quorum = cluster->quorum                          ? cluster->quorum
-                : tc_hotstuff_bug(r, TC_BUG_QUORUM_RULE) ? 2 * cluster->f + 1
-                                                         : (cluster->n + cluster->f + 2) / 2;
-    r->window = cluster->window;
-    r->interval = cluster->checkpoint_interval;
-    r->batch_max = cluster->batch_max < 1                   ? 1
-                   : cluster->batch_max > TC_PBFT_BATCH_MAX ? TC_PBFT_BATCH_MAX
-                                                            : cluster->batch_max;
-    r->view = 1; /* view 0 is the genesis block's */
-    r->active = true;
-    r->replaying = true;
-    r->from = TC_NODE_NONE;
-    r->bucket_count = 4 * r->window;
+    r->base.view = 1; /* view 0 is the genesis block's */
+    r->bucket_count = 4 * r->base.window;
     r->view_deadline_ns = r->resend_deadline_ns = TC_NEVER_NS;
-    r->resend_wait_ns = cluster->view_timeout_ns / 2;
+    r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
     for (size_t i = 0; i < TC_REPLICAS_MAX; i++)
         r->peers[i].helped_ns = r->peers[i].state_ns = TC_NEVER_NS;
 }
 
 static struct tc_replica *create(const struct tc_replica_config *config, bool chained, struct tc_error *err)
 {
-    if (check_cluster(config, err) != 0)
-        return NULL;
     struct hotstuff *r = calloc(1, sizeof *r);
     if (!r)
         goto out_of_memory;
-    configure(r, config, chained);
-    tc_arena_init(&r->arena, ARENA_MAX);
+    if (tc_replica_base_init(&r->base, config, err) != 0) {
+        free(r);
+        return NULL;
+    }
+    configure(r, chained);
     r->buckets = calloc(r->bucket_count, sizeof *r->buckets);
-    r->votes = calloc((size_t)PHASE_COUNT * r->n, sizeof *r->votes);
-    r->store = tc_pbft_store_new();
-    if (r->buckets && r->votes && r->store)
+    r->votes = calloc((size_t)PHASE_COUNT * r->base.n, sizeof *r->votes);
+    if (r->buckets && r->votes)
         return (struct tc_replica *)r;
     destroy(r);
 out_of_memory:
@@ -131,22 +86,19 @@ static handler *const handlers[] = {
 
 static void on_frame(struct hotstuff *r, struct tc_slice frame)
 {
-    Pbft__Envelope *envelope;
-    if (tc_pbft_unpack(frame, &r->arena, &envelope) != 0) {
-        tc_hotstuff_complain(r, r->from, "malformed frame of %zu bytes", frame.len);
+    Pbft__Envelope *envelope = tc_replica_open(&r->base, frame);
+    if (!envelope)
         return;
-    }
     const uint32_t type = tc_hotstuff_type(envelope);
-    if (type == PBFT__TYPE__HELLO)
-        return;
     if (type == PBFT__TYPE__REQUEST) {
         tc_hotstuff_on_request(r, envelope);
         return;
     }
     handler *handle = type < sizeof handlers / sizeof handlers[0] ? handlers[type] : NULL;
-    if (!handle || envelope->sender >= r->n)
-        tc_hotstuff_complain(r, r->from, "unexpected message of type %u from node %u", type, envelope->sender);
-    else if (envelope->sender != r->id) /* our own words, played back, are no news */
+    if (!handle || envelope->sender >= r->base.n)
+        tc_replica_complain(&r->base, r->base.from, "unexpected message of type %u from node %u", type,
+                            envelope->sender);
+    else if (envelope->sender != r->base.id) /* our own words, played back, are no news */
         handle(r, envelope);
 }
 
@@ -157,10 +109,10 @@ static int start(struct hotstuff *r)
     const int rc = tc_hotstuff_replay_end(r);
     if (rc != 0)
         return rc;
-    r->replaying = false;
-    r->started = true;
+    r->base.replaying = false;
+    r->base.started = true;
     r->dirty = false;
-    tc_hotstuff_observe_view(r);
+    tc_replica_observe_view(&r->base);
     if (r->stable.sequence > 0)
         tc_hotstuff_observe_stable(r);
     tc_hotstuff_chain_rules(r);
@@ -173,22 +125,23 @@ static int dispatch(struct hotstuff *r, const struct tc_replica_event *event)
 {
     switch (event->kind) {
     case TC_REPLICA_RECORD:
-        return r->started ? TC_EMALFORMED : tc_hotstuff_replay(r, event->bytes);
+        return r->base.started ? TC_EMALFORMED : tc_hotstuff_replay(r, event->bytes);
     case TC_REPLICA_START:
-        return r->started ? 0 : start(r);
+        return r->base.started ? 0 : start(r);
     case TC_REPLICA_FRAME:
-        r->from = event->peer;
-        if (r->started)
+        r->base.from = event->peer;
+        if (r->base.started)
             on_frame(r, event->bytes);
         break;
     case TC_REPLICA_TIMER:
-        if (r->started && r->now_ns >= r->view_deadline_ns)
+        if (r->base.started && r->base.now_ns >= r->view_deadline_ns)
             tc_hotstuff_view_timeout(r);
-        if (r->started && r->now_ns >= r->resend_deadline_ns)
+        if (r->base.started && r->base.now_ns >= r->resend_deadline_ns)
             tc_hotstuff_resend_timeout(r);
         break;
     case TC_REPLICA_LINK:
-        if (r->started && event->peer < r->n && event->peer != r->id && (r->view > 1 || !r->active))
+        if (r->base.started && event->peer < r->base.n && event->peer != r->base.id &&
+            (r->base.view > 1 || !r->base.active))
             tc_hotstuff_help(r, event->peer);
         break;
     }
@@ -198,8 +151,8 @@ static int dispatch(struct hotstuff *r, const struct tc_replica_event *event)
 /* Seeded bug: what was said goes out now, and what it rests on is written when there is time. */
 static bool writes_later(const struct hotstuff *r)
 {
-    for (size_t i = 0; tc_hotstuff_bug(r, TC_BUG_VOTE_BEFORE_SYNC) && i < r->output_count; i++)
-        if (r->outputs[i].kind == TC_OUT_SEND)
+    for (size_t i = 0; tc_replica_bug(&r->base, TC_BUG_VOTE_BEFORE_SYNC) && i < r->base.output_count; i++)
+        if (r->base.outputs[i].kind == TC_OUT_SEND)
             return true;
     return false;
 }
@@ -207,13 +160,9 @@ static bool writes_later(const struct hotstuff *r)
 static int step(struct tc_replica *replica, const struct tc_replica_event *event, struct tc_outputs *out)
 {
     struct hotstuff *r = (struct hotstuff *)replica;
-    *out = (struct tc_outputs){NULL, 0};
-    tc_arena_reset(&r->arena);
-    r->output_count = 0;
-    r->now_ns = event->now_ns;
-    r->from = TC_NODE_NONE;
-    int rc = r->out_of_memory ? TC_EMEMORY : dispatch(r, event);
-    if (rc == 0 && r->started) {
+    tc_replica_step_begin(&r->base, event->now_ns);
+    int rc = r->base.out_of_memory ? TC_EMEMORY : dispatch(r, event);
+    if (rc == 0 && r->base.started) {
         tc_hotstuff_propose(r);
         if (r->dirty && !writes_later(r)) {
             tc_hotstuff_record_voting(r);
@@ -221,11 +170,7 @@ static int step(struct tc_replica *replica, const struct tc_replica_event *event
         }
         tc_hotstuff_update_timers(r);
     }
-    if (r->out_of_memory)
-        rc = TC_EMEMORY;
-    if (rc == 0)
-        *out = (struct tc_outputs){r->outputs, r->output_count};
-    return rc;
+    return tc_replica_step_end(&r->base, rc, out);
 }
 
 static uint64_t deadline_ns(const struct tc_replica *replica)

@@ -14,7 +14,7 @@ static struct block **bucket(const struct hotstuff *r, const uint8_t *digest)
 struct block *tc_hotstuff_block_find(const struct hotstuff *r, const uint8_t *digest)
 {
     for (struct block *block = *bucket(r, digest); block; block = block->next)
-        if (tc_hotstuff_same(block->at.digest, digest))
+        if (tc_digest_same(block->at.digest, digest))
             return block;
     return NULL;
 }
@@ -35,13 +35,13 @@ static bool pack(struct hotstuff *r, struct block *block, const Pbft__Envelope *
     body.sequence = block->at.sequence;
     body.parent = tc_pbft_binary((struct tc_slice){block->parent, TC_VALUE_SIZE});
     kept.type = (Pbft__Type)HOTSTUFF__TYPE__BLOCK;
-    kept.sender = r->id;
+    kept.sender = r->base.id;
     kept.requests = envelope->requests;
     kept.n_requests = envelope->n_requests;
-    if (tc_pbft_set_body(&kept, &body.base, &r->arena) != 0)
+    if (tc_pbft_set_body(&kept, &body.base, &r->base.arena) != 0)
         return false;
     block->packed_len = pbft__envelope__get_packed_size(&kept);
-    block->packed = tc_hotstuff_alloc(r, block->packed_len);
+    block->packed = tc_replica_alloc(&r->base, block->packed_len);
     if (!block->packed)
         return false;
     pbft__envelope__pack(&kept, block->packed);
@@ -56,13 +56,13 @@ struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, 
     struct block *block = tc_hotstuff_block_find(r, at->digest);
     if (block)
         return block;
-    block = tc_hotstuff_alloc(r, sizeof *block);
+    block = tc_replica_alloc(&r->base, sizeof *block);
     if (!block)
         return NULL;
     block->at = *at;
     memcpy(block->parent, parent, TC_VALUE_SIZE);
     block->count = (uint32_t)envelope->n_requests;
-    block->ids = tc_hotstuff_alloc(r, block->count * sizeof *block->ids);
+    block->ids = tc_replica_alloc(&r->base, block->count * sizeof *block->ids);
     bool good = block->ids && pack(r, block, envelope);
     for (uint32_t i = 0; good && i < block->count; i++)
         good = tc_hotstuff_request_read(r, envelope->requests[i], &block->ids[i], digest, &operation);
@@ -75,7 +75,7 @@ struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, 
     *head = block;
     r->open_count++;
     tc_hotstuff_record_block(r, block);
-    if (r->open_count > BLOCKS_OPEN_MAX + r->window) {
+    if (r->open_count > BLOCKS_OPEN_MAX + r->base.window) {
         block->keep = true;
         tc_hotstuff_blocks_prune(r);
     }
@@ -86,8 +86,8 @@ Pbft__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct bloc
 {
     ProtobufCMessage *base;
     const struct tc_slice packed = {block->packed, block->packed_len};
-    if (tc_fields_unpack(&pbft__envelope__descriptor, packed, &r->arena, &base) != 0) {
-        r->out_of_memory = true;
+    if (tc_fields_unpack(&pbft__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
+        r->base.out_of_memory = true;
         return NULL;
     }
     return (Pbft__Envelope *)base;
@@ -95,7 +95,7 @@ Pbft__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct bloc
 
 bool tc_hotstuff_extends(const struct hotstuff *r, const uint8_t *digest, const struct point *ancestor)
 {
-    while (!tc_hotstuff_same(digest, ancestor->digest)) {
+    while (!tc_digest_same(digest, ancestor->digest)) {
         const struct block *block = tc_hotstuff_block_find(r, digest);
         if (!block || block->at.sequence <= ancestor->sequence)
             return false;
@@ -118,19 +118,19 @@ static void mark_way(struct hotstuff *r, const uint8_t *digest)
 static bool stays(const struct hotstuff *r, const struct block *block, bool crowded)
 {
     if (block->at.sequence <= r->executed.sequence)
-        return block->at.sequence + r->window > r->executed.sequence && block->keep;
+        return block->at.sequence + r->base.window > r->executed.sequence && block->keep;
     return !crowded || block->keep;
 }
 
 void tc_hotstuff_blocks_prune(struct hotstuff *r)
 {
-    const bool crowded = r->open_count > BLOCKS_OPEN_MAX + r->window;
+    const bool crowded = r->open_count > BLOCKS_OPEN_MAX + r->base.window;
     mark_way(r, r->high.at.digest);
     mark_way(r, r->locked.digest);
     mark_way(r, r->voted.digest);
     mark_way(r, r->target.digest);
     struct block *executed = tc_hotstuff_block_find(r, r->executed.digest);
-    while (executed && executed->at.sequence + r->window > r->executed.sequence) {
+    while (executed && executed->at.sequence + r->base.window > r->executed.sequence) {
         executed->keep = true;
         executed = tc_hotstuff_block_find(r, executed->parent);
     }

@@ -4,6 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+bool tc_hotstuff_signed(struct hotstuff *r, uint32_t signer, uint32_t type, struct tc_slice body,
+                        struct tc_slice signature)
+{
+    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    envelope.type = (Pbft__Type)type;
+    envelope.sender = signer;
+    envelope.body = tc_pbft_binary(body);
+    envelope.signature = tc_pbft_binary(signature);
+    return tc_replica_authentic(&r->base, &envelope);
+}
+
 void tc_hotstuff_certificate_clear(struct certificate *certificate)
 {
     free(certificate->shares);
@@ -16,7 +27,7 @@ void tc_hotstuff_certificate_copy(struct hotstuff *r, struct certificate *into, 
     if (into == from)
         return;
     if (from->count > 0) {
-        shares = tc_hotstuff_alloc(r, from->count * sizeof *shares);
+        shares = tc_replica_alloc(&r->base, from->count * sizeof *shares);
         if (!shares)
             return;
         memcpy(shares, from->shares, from->count * sizeof *shares);
@@ -38,7 +49,7 @@ bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at)
 
 Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point *at)
 {
-    Hotstuff__Vote *message = tc_hotstuff_scratch(r, sizeof *message);
+    Hotstuff__Vote *message = tc_replica_scratch(&r->base, sizeof *message);
     if (!message)
         return NULL;
     hotstuff__vote__init(message);
@@ -55,11 +66,11 @@ static bool read_shares(struct hotstuff *r, const uint32_t *signers, size_t sign
                         const ProtobufCBinaryData *signatures, size_t signature_count, struct share *shares)
 {
     struct tc_nodeset seen = {{0}};
-    if (signer_count != signature_count || signer_count > r->n)
+    if (signer_count != signature_count || signer_count > r->base.n)
         return false;
     for (size_t i = 0; i < signer_count; i++) {
-        const bool twice = tc_nodeset_has(&seen, signers[i]) && !tc_hotstuff_bug(r, TC_BUG_DUPLICATE_SIGNERS);
-        if (signers[i] >= r->n || twice || signatures[i].len != TC_SIGNATURE_SIZE)
+        const bool twice = tc_nodeset_has(&seen, signers[i]) && !tc_replica_bug(&r->base, TC_BUG_DUPLICATE_SIGNERS);
+        if (signers[i] >= r->base.n || twice || signatures[i].len != TC_SIGNATURE_SIZE)
             return false;
         tc_nodeset_add(&seen, signers[i]);
         shares[i].signer = (uint16_t)signers[i];
@@ -70,7 +81,8 @@ static bool read_shares(struct hotstuff *r, const uint32_t *signers, size_t sign
 
 static bool shares_good(struct hotstuff *r, const struct certificate *certificate, struct tc_slice body)
 {
-    if (certificate->count < (certificate->type == HOTSTUFF__TYPE__TIMEOUT ? r->quorum : tc_hotstuff_votes_needed(r)))
+    if (certificate->count <
+        (certificate->type == HOTSTUFF__TYPE__TIMEOUT ? r->base.quorum : tc_hotstuff_votes_needed(r)))
         return false;
     for (uint32_t i = 0; i < certificate->count; i++) {
         const struct tc_slice signature = {certificate->shares[i].signature, TC_SIGNATURE_SIZE};
@@ -93,11 +105,12 @@ bool tc_hotstuff_certificate_read(struct hotstuff *r, const Hotstuff__Certificat
     out->at.sequence = message->sequence;
     memcpy(out->at.digest, message->digest.data, TC_VALUE_SIZE);
     out->count = (uint32_t)message->n_signers;
-    out->shares = message->n_signers <= r->n ? tc_hotstuff_scratch(r, message->n_signers * sizeof *out->shares) : NULL;
+    out->shares =
+        message->n_signers <= r->base.n ? tc_replica_scratch(&r->base, message->n_signers * sizeof *out->shares) : NULL;
     if (!out->shares ||
         !read_shares(r, message->signers, message->n_signers, message->signatures, message->n_signatures, out->shares))
         return false;
-    return tc_hotstuff_vote_body(out->at.view, out->at.sequence, out->at.digest, &r->arena, &body) == 0 &&
+    return tc_hotstuff_vote_body(out->at.view, out->at.sequence, out->at.digest, &r->base.arena, &body) == 0 &&
            shares_good(r, out, body);
 }
 
@@ -106,15 +119,15 @@ bool tc_hotstuff_timeout_read(struct hotstuff *r, const Hotstuff__TimeoutCertifi
 {
     struct tc_slice body;
     *out = (struct certificate){.type = HOTSTUFF__TYPE__TIMEOUT};
-    if (!message || message->view != view || message->n_signers > r->n)
+    if (!message || message->view != view || message->n_signers > r->base.n)
         return false;
     out->at.view = view;
     out->count = (uint32_t)message->n_signers;
-    out->shares = tc_hotstuff_scratch(r, message->n_signers * sizeof *out->shares);
+    out->shares = tc_replica_scratch(&r->base, message->n_signers * sizeof *out->shares);
     if (!out->shares ||
         !read_shares(r, message->signers, message->n_signers, message->signatures, message->n_signatures, out->shares))
         return false;
-    return tc_hotstuff_timeout_body(view, &r->arena, &body) == 0 && shares_good(r, out, body);
+    return tc_hotstuff_timeout_body(view, &r->base.arena, &body) == 0 && shares_good(r, out, body);
 }
 
 bool tc_hotstuff_certificate_load(struct hotstuff *r, const Hotstuff__Certificate *message, struct certificate *out)
@@ -123,13 +136,13 @@ bool tc_hotstuff_certificate_load(struct hotstuff *r, const Hotstuff__Certificat
     out->type = tc_hotstuff_first_vote(r);
     if (!message)
         return true;
-    if (message->digest.len != TC_VALUE_SIZE || message->n_signers > r->n)
+    if (message->digest.len != TC_VALUE_SIZE || message->n_signers > r->base.n)
         return false;
     out->type = message->type;
     out->at.view = message->view;
     out->at.sequence = message->sequence;
     memcpy(out->at.digest, message->digest.data, TC_VALUE_SIZE);
-    out->shares = tc_hotstuff_alloc(r, message->n_signers * sizeof *out->shares);
+    out->shares = tc_replica_alloc(&r->base, message->n_signers * sizeof *out->shares);
     out->count = (uint32_t)message->n_signers;
     return out->shares && read_shares(r, message->signers, message->n_signers, message->signatures,
                                       message->n_signatures, out->shares);
@@ -141,10 +154,10 @@ bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertifi
     out->type = HOTSTUFF__TYPE__TIMEOUT;
     if (!message)
         return true;
-    if (message->n_signers > r->n)
+    if (message->n_signers > r->base.n)
         return false;
     out->at.view = message->view;
-    out->shares = tc_hotstuff_alloc(r, message->n_signers * sizeof *out->shares);
+    out->shares = tc_replica_alloc(&r->base, message->n_signers * sizeof *out->shares);
     out->count = (uint32_t)message->n_signers;
     return out->shares && read_shares(r, message->signers, message->n_signers, message->signatures,
                                       message->n_signatures, out->shares);
@@ -155,8 +168,8 @@ bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertifi
 static bool write_shares(struct hotstuff *r, const struct certificate *certificate, uint32_t **signers,
                          ProtobufCBinaryData **signatures)
 {
-    *signers = tc_hotstuff_scratch(r, certificate->count * sizeof **signers);
-    *signatures = tc_hotstuff_scratch(r, certificate->count * sizeof **signatures);
+    *signers = tc_replica_scratch(&r->base, certificate->count * sizeof **signers);
+    *signatures = tc_replica_scratch(&r->base, certificate->count * sizeof **signatures);
     if (!*signers || !*signatures)
         return false;
     for (uint32_t i = 0; i < certificate->count; i++) {
@@ -170,7 +183,7 @@ Hotstuff__Certificate *tc_hotstuff_certificate_message(struct hotstuff *r, const
 {
     if (certificate->at.view == 0)
         return NULL;
-    Hotstuff__Certificate *message = tc_hotstuff_scratch(r, sizeof *message);
+    Hotstuff__Certificate *message = tc_replica_scratch(&r->base, sizeof *message);
     if (!message)
         return NULL;
     hotstuff__certificate__init(message);
@@ -188,7 +201,7 @@ Hotstuff__TimeoutCertificate *tc_hotstuff_timeout_message(struct hotstuff *r, co
 {
     if (certificate->at.view == 0)
         return NULL;
-    Hotstuff__TimeoutCertificate *message = tc_hotstuff_scratch(r, sizeof *message);
+    Hotstuff__TimeoutCertificate *message = tc_replica_scratch(&r->base, sizeof *message);
     if (!message)
         return NULL;
     hotstuff__timeout_certificate__init(message);
@@ -203,13 +216,13 @@ Hotstuff__TimeoutCertificate *tc_hotstuff_timeout_message(struct hotstuff *r, co
 
 static bool same_point(const struct point *a, const struct point *b)
 {
-    return a->view == b->view && a->sequence == b->sequence && tc_hotstuff_same(a->digest, b->digest);
+    return a->view == b->view && a->sequence == b->sequence && tc_digest_same(a->digest, b->digest);
 }
 
 bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
                        const uint8_t *signature, struct certificate *out)
 {
-    struct vote *votes = r->votes + (size_t)tc_hotstuff_phase(type) * r->n;
+    struct vote *votes = r->votes + (size_t)tc_hotstuff_phase(type) * r->base.n;
     struct vote *own = &votes[sender];
     if (own->present && own->at.view >= at->view)
         return false; /* a second vote of one view counts for nothing */
@@ -217,10 +230,10 @@ bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const
     own->at = *at;
     memcpy(own->signature, signature, TC_SIGNATURE_SIZE);
     *out = (struct certificate){.type = type, .at = *at};
-    out->shares = tc_hotstuff_scratch(r, r->n * sizeof *out->shares);
+    out->shares = tc_replica_scratch(&r->base, r->base.n * sizeof *out->shares);
     if (!out->shares)
         return false;
-    for (uint32_t i = 0; i < r->n; i++) {
+    for (uint32_t i = 0; i < r->base.n; i++) {
         if (!votes[i].present || !same_point(&votes[i].at, at))
             continue;
         out->shares[out->count].signer = (uint16_t)i;

@@ -17,8 +17,8 @@ enum { RECORD_BLOCK = 1, RECORD_VOTING, RECORD_SNAPSHOT };
 static struct tc_slice make_record(struct hotstuff *r, uint8_t kind, const ProtobufCMessage *message)
 {
     struct tc_slice record;
-    if (tc_fields_pack_behind(message, 1, &r->arena, &record) != 0) {
-        r->out_of_memory = true;
+    if (tc_fields_pack_behind(message, 1, &r->base.arena, &record) != 0) {
+        r->base.out_of_memory = true;
         return (struct tc_slice){NULL, 0};
     }
     *(uint8_t *)(uintptr_t)record.data = kind;
@@ -27,21 +27,21 @@ static struct tc_slice make_record(struct hotstuff *r, uint8_t kind, const Proto
 
 void tc_hotstuff_record_block(struct hotstuff *r, const struct block *block)
 {
-    if (r->replaying)
+    if (r->base.replaying)
         return;
-    uint8_t *bytes = tc_hotstuff_scratch(r, 1 + block->packed_len);
+    uint8_t *bytes = tc_replica_scratch(&r->base, 1 + block->packed_len);
     if (!bytes)
         return;
     bytes[0] = RECORD_BLOCK;
     memcpy(bytes + 1, block->packed, block->packed_len);
-    tc_hotstuff_persist(r, TC_OUT_PERSIST, (struct tc_slice){bytes, 1 + block->packed_len});
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, (struct tc_slice){bytes, 1 + block->packed_len});
 }
 
 static void voting_message(struct hotstuff *r, Hotstuff__Voting *out)
 {
     *out = (Hotstuff__Voting)HOTSTUFF__VOTING__INIT;
-    out->view = r->view;
-    out->active = r->active;
+    out->view = r->base.view;
+    out->active = r->base.active;
     out->voted_type = r->voted_type;
     out->voted = tc_hotstuff_point_message(r, &r->voted);
     out->high = tc_hotstuff_certificate_message(r, &r->high);
@@ -55,11 +55,11 @@ static void voting_message(struct hotstuff *r, Hotstuff__Voting *out)
 void tc_hotstuff_record_voting(struct hotstuff *r)
 {
     Hotstuff__Voting voting;
-    if (tc_hotstuff_bug(r, TC_BUG_VOTES_FORGOTTEN))
+    if (tc_replica_bug(&r->base, TC_BUG_VOTES_FORGOTTEN))
         return;
     voting_message(r, &voting);
-    if (!r->out_of_memory)
-        tc_hotstuff_persist(r, TC_OUT_PERSIST, make_record(r, RECORD_VOTING, &voting.base));
+    if (!r->base.out_of_memory)
+        tc_replica_persist(&r->base, TC_OUT_PERSIST, make_record(r, RECORD_VOTING, &voting.base));
 }
 
 void tc_hotstuff_state_message(struct hotstuff *r, Hotstuff__State *out)
@@ -90,17 +90,17 @@ void tc_hotstuff_record_snapshot(struct hotstuff *r)
     Hotstuff__Snapshot snapshot = HOTSTUFF__SNAPSHOT__INIT;
     Hotstuff__Voting voting;
     Hotstuff__State state;
-    if (r->replaying)
+    if (r->base.replaying)
         return;
     voting_message(r, &voting);
     tc_hotstuff_state_message(r, &state);
     snapshot.voting = &voting;
     snapshot.state = &state;
-    snapshot.blocks = tc_hotstuff_scratch(r, list_blocks(r, NULL) * sizeof *snapshot.blocks);
-    if (!snapshot.blocks || r->out_of_memory)
+    snapshot.blocks = tc_replica_scratch(&r->base, list_blocks(r, NULL) * sizeof *snapshot.blocks);
+    if (!snapshot.blocks || r->base.out_of_memory)
         return;
     snapshot.n_blocks = list_blocks(r, snapshot.blocks);
-    tc_hotstuff_persist(r, TC_OUT_SNAPSHOT, make_record(r, RECORD_SNAPSHOT, &snapshot.base));
+    tc_replica_persist(&r->base, TC_OUT_SNAPSHOT, make_record(r, RECORD_SNAPSHOT, &snapshot.base));
 }
 
 /* ---- coming back: these records are ours and were checked when they were made, but a damaged one must not pass ----
@@ -109,7 +109,7 @@ void tc_hotstuff_record_snapshot(struct hotstuff *r)
 static int unpack(struct hotstuff *r, const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, void *out)
 {
     ProtobufCMessage *base;
-    const int rc = tc_fields_unpack(descriptor, bytes, &r->arena, &base);
+    const int rc = tc_fields_unpack(descriptor, bytes, &r->base.arena, &base);
     if (rc == 0)
         memcpy(out, &base, sizeof base);
     return rc == TC_ELIMIT ? TC_EMEMORY : rc;
@@ -126,12 +126,13 @@ static int replay_block(struct hotstuff *r, struct tc_slice bytes)
     if (rc != 0)
         return rc;
     if (body->parent.len != TC_VALUE_SIZE ||
-        tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->arena, at.digest) != 0)
+        tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->base.arena,
+                                    at.digest) != 0)
         return TC_EMALFORMED;
     at.view = body->view;
     at.sequence = body->sequence;
     if (!tc_hotstuff_block_add(r, &at, body->parent.data, envelope))
-        return r->out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
+        return r->base.out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
     return 0;
 }
 
@@ -139,8 +140,8 @@ static int replay_block(struct hotstuff *r, struct tc_slice bytes)
 static void forget_timeout(struct hotstuff *r)
 {
     const uint64_t certified = r->high.at.view + (r->chained ? 1 : 0);
-    r->view = certified > r->decided.at.view ? certified : r->decided.at.view + 1;
-    r->active = true;
+    r->base.view = certified > r->decided.at.view ? certified : r->decided.at.view + 1;
+    r->base.active = true;
     tc_hotstuff_certificate_clear(&r->timeout_certificate);
 }
 
@@ -148,14 +149,14 @@ static int load_voting(struct hotstuff *r, const Hotstuff__Voting *voting)
 {
     struct point executed;
     if (!tc_hotstuff_point_read(voting->voted, &r->voted) || !tc_hotstuff_point_read(voting->locked, &r->locked) ||
-        !tc_hotstuff_point_read(voting->executed, &executed) || voting->view < r->view ||
+        !tc_hotstuff_point_read(voting->executed, &executed) || voting->view < r->base.view ||
         !tc_hotstuff_certificate_load(r, voting->high, &r->high) ||
         !tc_hotstuff_certificate_load(r, voting->decided, &r->decided) ||
         !tc_hotstuff_timeout_load(r, voting->timeout, &r->timeout_certificate))
-        return r->out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
-    r->view = voting->view;
-    r->active = voting->active;
-    if (tc_hotstuff_bug(r, TC_BUG_TIMEOUT_FORGOTTEN))
+        return r->base.out_of_memory ? TC_EMEMORY : TC_EMALFORMED;
+    r->base.view = voting->view;
+    r->base.active = voting->active;
+    if (tc_replica_bug(&r->base, TC_BUG_TIMEOUT_FORGOTTEN))
         forget_timeout(r);
     r->voted_type = voting->voted_type;
     r->proposed_view = voting->proposed_view;
@@ -166,16 +167,16 @@ static int load_voting(struct hotstuff *r, const Hotstuff__Voting *voting)
 
 int tc_hotstuff_state_load(struct hotstuff *r, const Hotstuff__State *state)
 {
-    struct tc_pbft_store *store;
+    struct tc_store *store;
     uint64_t sequence;
     if (state->digest.len != TC_VALUE_SIZE)
         return TC_EMALFORMED;
-    int rc = tc_pbft_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
+    int rc = tc_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
     if (rc != 0)
         return rc;
-    uint8_t *bytes = tc_hotstuff_alloc(r, state->snapshot.len);
+    uint8_t *bytes = tc_replica_alloc(&r->base, state->snapshot.len);
     if (!bytes || sequence != state->sequence) {
-        tc_pbft_store_free(store);
+        tc_store_free(store);
         free(bytes);
         return bytes ? TC_EMALFORMED : TC_EMEMORY;
     }
@@ -183,8 +184,8 @@ int tc_hotstuff_state_load(struct hotstuff *r, const Hotstuff__State *state)
     free(r->snapshot);
     r->snapshot = bytes;
     r->snapshot_len = state->snapshot.len;
-    tc_pbft_store_free(r->store);
-    r->store = store;
+    tc_store_free(r->base.store);
+    r->base.store = store;
     r->stable.sequence = state->sequence;
     r->stable.view = state->view;
     memcpy(r->stable.digest, state->digest.data, TC_VALUE_SIZE);
@@ -232,7 +233,7 @@ int tc_hotstuff_replay(struct hotstuff *r, struct tc_slice record)
 int tc_hotstuff_replay_end(struct hotstuff *r)
 {
     tc_hotstuff_execute(r);
-    if (r->out_of_memory)
+    if (r->base.out_of_memory)
         return TC_EMEMORY;
     if (r->target.sequence > r->executed.sequence)
         return TC_EMALFORMED;

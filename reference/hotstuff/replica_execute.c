@@ -4,19 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct tc_slice reply_frame(struct hotstuff *r, uint16_t client)
+void tc_hotstuff_observe_stable(struct hotstuff *r)
 {
-    Pbft__Reply body = PBFT__REPLY__INIT;
-    body.view = r->view;
-    body.timestamp = tc_pbft_store_last(r->store, client);
-    body.client = client;
-    body.result = tc_pbft_binary(tc_pbft_store_reply(r->store, client));
-    return tc_hotstuff_message(r, PBFT__TYPE__REPLY, &body.base, client);
-}
-
-void tc_hotstuff_send_reply(struct hotstuff *r, uint16_t client)
-{
-    tc_hotstuff_send(r, client, reply_frame(r, client));
+    uint8_t digest[TC_VALUE_SIZE];
+    tc_digest((struct tc_slice){r->snapshot, r->snapshot_len}, digest);
+    tc_replica_observe_stable(&r->base, r->stable.sequence, digest);
 }
 
 static void observe_execution(struct hotstuff *r, const struct block *block, const struct tc_operation *operations)
@@ -27,11 +19,11 @@ static void observe_execution(struct hotstuff *r, const struct block *block, con
     observation.executed.value.state = TC_VALUE_BYTES;
     memcpy(observation.executed.value.bytes, block->at.digest, TC_VALUE_SIZE);
     observation.executed.state.state = TC_VALUE_BYTES;
-    tc_pbft_store_digest(r->store, observation.executed.state.bytes);
-    observation.executed.origin = r->replaying ? TC_EXEC_REPLAYED : TC_EXEC_EXECUTED;
+    tc_store_digest(r->base.store, observation.executed.state.bytes);
+    observation.executed.origin = r->base.replaying ? TC_EXEC_REPLAYED : TC_EXEC_EXECUTED;
     observation.executed.operations = operations;
     observation.executed.operation_count = block->count;
-    tc_hotstuff_observe(r, &observation);
+    tc_replica_observe(&r->base, &observation);
 }
 
 static bool run(struct hotstuff *r, const Pbft__Envelope *envelope, struct tc_operation *operation,
@@ -43,18 +35,19 @@ static bool run(struct hotstuff *r, const Pbft__Envelope *envelope, struct tc_op
         return false; /* checked when the block came */
     operation->client = id.client;
     operation->timestamp = id.timestamp;
-    if (tc_pbft_store_execute(r->store, id.client, id.timestamp, bytes, &r->arena, &operation->fresh) == TC_EMEMORY)
-        r->out_of_memory = true;
+    if (tc_store_execute(r->base.store, id.client, id.timestamp, bytes, &r->base.arena, &operation->fresh) ==
+        TC_EMEMORY)
+        r->base.out_of_memory = true;
     if (operation->fresh)
-        *reply = reply_frame(r, id.client);
+        *reply = tc_replica_reply(&r->base, id.client);
     return true;
 }
 
 static void execute_block(struct hotstuff *r, const struct block *block)
 {
     const Pbft__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
-    struct tc_operation *operations = tc_hotstuff_scratch(r, block->count * sizeof *operations);
-    struct tc_slice *replies = tc_hotstuff_scratch(r, block->count * sizeof *replies);
+    struct tc_operation *operations = tc_replica_scratch(&r->base, block->count * sizeof *operations);
+    struct tc_slice *replies = tc_replica_scratch(&r->base, block->count * sizeof *replies);
     if (!envelope || !operations || !replies)
         return;
     r->executed = block->at;
@@ -66,14 +59,14 @@ static void execute_block(struct hotstuff *r, const struct block *block)
         if (!run(r, envelope->requests[i], &operations[i], &replies[i]))
             continue;
         if (operations[i].fresh)
-            r->failed_views = 0;
+            r->base.failed_views = 0;
     }
     observe_execution(r, block, operations);
     for (uint32_t i = 0; i < block->count; i++)
-        tc_hotstuff_send(r, operations[i].client, replies[i]);
+        tc_replica_send(&r->base, operations[i].client, replies[i]);
     if (block->count > 0)
         tc_hotstuff_pending_prune(r);
-    if (block->at.sequence % r->interval == 0 && !r->replaying)
+    if (block->at.sequence % r->base.interval == 0 && !r->base.replaying)
         tc_hotstuff_take_snapshot(r);
 }
 
@@ -81,7 +74,7 @@ static void execute_block(struct hotstuff *r, const struct block *block)
  * if the way leads past the executed block: then more than f replicas lied, and we stop rather than follow. */
 static struct block **way(struct hotstuff *r, uint64_t count)
 {
-    struct block **blocks = tc_hotstuff_scratch(r, count * sizeof(struct block *));
+    struct block **blocks = tc_replica_scratch(&r->base, count * sizeof(struct block *));
     const uint8_t *digest = r->target.digest;
     if (!blocks)
         return NULL;
@@ -94,16 +87,16 @@ static struct block **way(struct hotstuff *r, uint64_t count)
         blocks[i - 1] = block;
         digest = block->parent;
     }
-    if (tc_hotstuff_same(digest, r->executed.digest))
+    if (tc_digest_same(digest, r->executed.digest))
         return blocks;
-    tc_hotstuff_complain(r, r->id, "a committed block does not extend the executed one");
+    tc_replica_complain(&r->base, r->base.id, "a committed block does not extend the executed one");
     r->target = r->executed;
     return NULL;
 }
 
 void tc_hotstuff_execute(struct hotstuff *r)
 {
-    if (r->target.sequence <= r->executed.sequence || r->out_of_memory)
+    if (r->target.sequence <= r->executed.sequence || r->base.out_of_memory)
         return;
     const uint64_t count = r->target.sequence - r->executed.sequence;
     if (count > (uint64_t)UINT32_MAX)
@@ -115,9 +108,9 @@ void tc_hotstuff_execute(struct hotstuff *r)
         return;
     }
     struct block **blocks = way(r, count);
-    for (uint64_t i = 0; blocks && i < count && !r->out_of_memory; i++)
+    for (uint64_t i = 0; blocks && i < count && !r->base.out_of_memory; i++)
         execute_block(r, blocks[i]);
-    if (blocks && !r->replaying && (r->executed.sequence & 15) < count)
+    if (blocks && !r->base.replaying && (r->executed.sequence & 15) < count)
         tc_hotstuff_blocks_prune(r);
 }
 
@@ -132,8 +125,8 @@ void tc_hotstuff_take_snapshot(struct hotstuff *r)
 {
     uint8_t *bytes;
     size_t len;
-    if (tc_pbft_store_save(r->store, r->executed.sequence, &bytes, &len) != 0) {
-        r->out_of_memory = true;
+    if (tc_store_save(r->base.store, r->executed.sequence, &bytes, &len) != 0) {
+        r->base.out_of_memory = true;
         return;
     }
     free(r->snapshot);

@@ -1,30 +1,23 @@
 /* What the files of the HotStuff replicas share. Nobody outside reference/hotstuff/replica*.c includes this.
  *
- * One file per concern: replica.c (the step), replica_output.c (records, frames, facts, signatures), replica_block.c
+ * One file per concern: replica.c (the step), replica_block.c
  * (the tree of blocks), replica_request.c (what clients want), replica_certificate.c (votes, quorum and timeout
  * certificates), replica_propose.c and replica_vote.c (both variants' normal case), replica_pacemaker.c (views),
  * replica_execute.c, replica_sync.c (blocks and states for those that lag), replica_durable.c (records out and in).
  *
- * Failing allocations set `out_of_memory`; the step then returns TC_EMEMORY and the replica is dead. */
+ * What every reference replica has, a step's outputs above all, is in ../replica_base.h. */
 #ifndef TC_HOTSTUFF_REPLICA_INTERNAL_H
 #define TC_HOTSTUFF_REPLICA_INTERNAL_H
 
 #include "../../proxy/nodeset.h"
-#include "../bugs.h"
-#include "../pbft/store.h"
-#include "../replica_verified.h"
+#include "../replica_base.h"
 #include "replica.h"
 #include "wire.h"
 
-#define PENDING_CLIENT_MAX  64 /* requests of one client that wait */
-#define COMPLAINT_PERIOD_NS UINT64_C(1000000000)
-#define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
-#define ARENA_MAX           (512u << 20)
-#define BLOCKS_OPEN_MAX     1024 /* blocks above the executed height that we keep before we sort out */
-#define FETCH_FRAMES_MAX    32   /* blocks sent for one request */
-#define FETCH_BYTES_MAX     (1u << 20)
-#define FORWARD_MAX         64
-#define PROPOSALS_VIEW_MAX  4 /* different proposals of one view that we keep */
+#define BLOCKS_OPEN_MAX    1024 /* blocks above the executed height that we keep before we sort out */
+#define FETCH_FRAMES_MAX   32   /* blocks sent for one request */
+#define FETCH_BYTES_MAX    (1u << 20)
+#define PROPOSALS_VIEW_MAX 4 /* different proposals of one view that we keep */
 
 /* One replica's signature, part of a certificate. */
 struct share {
@@ -63,11 +56,9 @@ struct block {
     size_t packed_len;
 };
 
-/* A request that waits to be executed, in order of arrival. */
+/* A request that waits to be executed, in base.pending. */
 struct pending {
-    struct pending *next, *previous;
-    uint16_t client;
-    uint64_t timestamp;
+    struct tc_pending link;
     uint64_t mark; /* equal to hotstuff.mark: stands in a block that is not executed yet */
     uint8_t digest[TC_VALUE_SIZE];
     uint8_t *packed; /* the client's envelope, malloc'ed */
@@ -93,31 +84,12 @@ struct peer {
     uint8_t offer_digest[TC_VALUE_SIZE];
 };
 
-struct complaint_account {
-    uint64_t period_start_ns;
-    uint32_t count;
-};
-
 struct hotstuff {
-    struct tc_protocol_env env;
-    const struct tc_cluster *cluster;
+    struct tc_replica_base base;
     bool chained;
-    uint16_t id;
-    uint64_t bugs;
-    uint32_t n, f, quorum, window, interval, batch_max;
+    bool dirty; /* what is durable of the voting changed in this step */
 
-    /* the step in progress */
-    uint64_t now_ns;
-    uint16_t from; /* connection that the frame came on: whom complaints name */
-    bool out_of_memory, replaying, started, dirty, progressed;
-    struct tc_arena arena;
-    struct tc_output *outputs;
-    size_t output_count, output_capacity;
-
-    /* view */
-    uint64_t view;
-    bool active;           /* false: we asked for `view` and wait for a quorum that does */
-    uint32_t failed_views; /* since the last progress: how often the timer was doubled */
+    /* view; base.active is false while we wait for a quorum that asks for it too */
     struct certificate timeout_certificate;
     struct peer peers[TC_REPLICAS_MAX];
 
@@ -149,43 +121,21 @@ struct hotstuff {
     uint32_t wanted_taken; /* blocks that came since we asked */
 
     /* state machine */
-    struct tc_pbft_store *store;
     struct point stable; /* of our newest snapshot */
     uint8_t *snapshot;
     size_t snapshot_len;
 
-    /* requests */
-    struct pending *pending_first, *pending_last;
-    uint32_t pending_count;
-    uint16_t pending_of_client[TC_NODES_MAX];
-    uint64_t mark;
+    uint64_t mark; /* see struct pending */
 
     /* timers, TC_NEVER_NS when off */
     uint64_t view_deadline_ns, resend_deadline_ns, resend_wait_ns;
-
-    struct complaint_account complaints[TC_NODES_MAX];
-    struct tc_verified verified;
 };
-
-static inline bool tc_hotstuff_bug(const struct hotstuff *r, enum tc_bug bug)
-{
-    return (r->bugs & TC_BUG_BIT(bug)) != 0;
-}
 
 /* Votes that make a quorum certificate. */
 static inline uint32_t tc_hotstuff_votes_needed(const struct hotstuff *r)
 {
-    return tc_hotstuff_bug(r, TC_BUG_CERTIFICATE_QUORUM) && r->quorum > 1 ? r->quorum - 1 : r->quorum;
-}
-
-static inline uint16_t tc_hotstuff_leader(const struct hotstuff *r, uint64_t view)
-{
-    return r->env.leader ? r->env.leader(r->cluster, view) : (uint16_t)(view % r->n);
-}
-
-static inline bool tc_hotstuff_same(const uint8_t *a, const uint8_t *b)
-{
-    return __builtin_memcmp(a, b, TC_VALUE_SIZE) == 0;
+    return tc_replica_bug(&r->base, TC_BUG_CERTIFICATE_QUORUM) && r->base.quorum > 1 ? r->base.quorum - 1
+                                                                                     : r->base.quorum;
 }
 
 static inline uint32_t tc_hotstuff_phase(uint32_t type)
@@ -199,32 +149,11 @@ static inline uint32_t tc_hotstuff_first_vote(const struct hotstuff *r)
     return r->chained ? HOTSTUFF__TYPE__GENERIC_VOTE : HOTSTUFF__TYPE__PREPARE_VOTE;
 }
 
-/* ---- replica_output.c ---- */
-
-/* Zeroed memory; NULL marks the replica dead. `scratch` lives until the end of the step. */
-void *tc_hotstuff_alloc(struct hotstuff *r, size_t size);
-void *tc_hotstuff_scratch(struct hotstuff *r, size_t size);
-/* Outputs of this step; bytes must live in r->arena. Records and sends are suppressed while replaying. */
-void tc_hotstuff_persist(struct hotstuff *r, enum tc_output_kind kind, struct tc_slice record);
-void tc_hotstuff_send(struct hotstuff *r, uint32_t to, struct tc_slice frame);
-void tc_hotstuff_broadcast(struct hotstuff *r, struct tc_slice frame);
-void tc_hotstuff_observe(struct hotstuff *r, const struct tc_observation *observation);
-void tc_hotstuff_observe_view(struct hotstuff *r);
-void tc_hotstuff_observe_stable(struct hotstuff *r);
-void tc_hotstuff_complain(struct hotstuff *r, uint32_t peer, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-/* An envelope of ours around `body`, sealed; as a frame ({NULL, 0} when that fails, which was complained about). */
-bool tc_hotstuff_envelope(struct hotstuff *r, uint32_t type, const ProtobufCMessage *body, uint32_t client,
-                          Pbft__Envelope *envelope);
-struct tc_slice tc_hotstuff_frame_of(struct hotstuff *r, const Pbft__Envelope *envelope);
-struct tc_slice tc_hotstuff_message(struct hotstuff *r, uint32_t type, const ProtobufCMessage *body, uint32_t client);
-/* Does the signature or MAC hold? Asked twice about the same signature, it remembers. */
-bool tc_hotstuff_authentic(struct hotstuff *r, const Pbft__Envelope *envelope);
-bool tc_hotstuff_signed(struct hotstuff *r, uint32_t signer, uint32_t type, struct tc_slice body,
-                        struct tc_slice signature);
-
 /* ---- replica_certificate.c ---- */
 
+/* Did `signer` sign this body of a message of that type? */
+bool tc_hotstuff_signed(struct hotstuff *r, uint32_t signer, uint32_t type, struct tc_slice body,
+                        struct tc_slice signature);
 void tc_hotstuff_certificate_clear(struct certificate *certificate);
 void tc_hotstuff_certificate_copy(struct hotstuff *r, struct certificate *into, const struct certificate *from);
 /* Reads one (shares in the arena) and checks it: a quorum of distinct members, good signatures, one of votes `type`. A
@@ -307,7 +236,6 @@ void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope)
 void tc_hotstuff_view_timeout(struct hotstuff *r);
 void tc_hotstuff_resend_timeout(struct hotstuff *r);
 void tc_hotstuff_update_timers(struct hotstuff *r);
-uint64_t tc_hotstuff_view_timeout_ns(const struct hotstuff *r);
 /* Tells a peer where we are: certificates, and what was decided last. */
 void tc_hotstuff_help(struct hotstuff *r, uint16_t peer);
 bool tc_hotstuff_unfinished(const struct hotstuff *r);
@@ -317,9 +245,10 @@ bool tc_hotstuff_unfinished(const struct hotstuff *r);
 /* The block at this point is committed: executes it and its ancestors, or fetches what is missing. */
 void tc_hotstuff_commit(struct hotstuff *r, const struct point *at);
 void tc_hotstuff_execute(struct hotstuff *r);
-void tc_hotstuff_send_reply(struct hotstuff *r, uint16_t client);
 /* The packed snapshot of the present state becomes the stable one. */
 void tc_hotstuff_take_snapshot(struct hotstuff *r);
+/* Tells of the stable state. */
+void tc_hotstuff_observe_stable(struct hotstuff *r);
 
 /* ---- replica_sync.c ---- */
 

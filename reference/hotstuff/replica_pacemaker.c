@@ -10,15 +10,6 @@
 
 #define RESEND_DOUBLINGS 8
 
-uint64_t tc_hotstuff_view_timeout_ns(const struct hotstuff *r)
-{
-    uint64_t timeout = r->cluster->view_timeout_ns;
-    const uint64_t most = r->cluster->view_timeout_max_ns > timeout ? r->cluster->view_timeout_max_ns : timeout;
-    for (uint32_t i = 0; i < r->failed_views && timeout < most; i++)
-        timeout = timeout > most / 2 ? most : timeout * 2;
-    return timeout;
-}
-
 /* ---- saying ---- */
 
 static struct tc_slice new_view_frame(struct hotstuff *r, bool asking, bool helping)
@@ -26,72 +17,72 @@ static struct tc_slice new_view_frame(struct hotstuff *r, bool asking, bool help
     Hotstuff__NewView body = HOTSTUFF__NEW_VIEW__INIT;
     Pbft__Envelope share, vote;
     Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
-    body.view = timeout.view = r->view;
+    body.view = timeout.view = r->base.view;
     body.justify = tc_hotstuff_certificate_message(r, &r->high);
     if (helping || asking)
         body.decide = tc_hotstuff_certificate_message(r, &r->decided);
     if (helping)
         body.timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
     if (asking) {
-        if (!tc_hotstuff_envelope(r, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
+        if (!tc_replica_envelope(&r->base, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
             return (struct tc_slice){NULL, 0};
         body.share = share.signature;
-        if (r->chained && r->voted.view > r->high.at.view && !tc_hotstuff_bug(r, TC_BUG_VOTES_DIE)) {
+        if (r->chained && r->voted.view > r->high.at.view && !tc_replica_bug(&r->base, TC_BUG_VOTES_DIE)) {
             body.vote = tc_hotstuff_point_message(r, &r->voted);
-            if (!body.vote || !tc_hotstuff_envelope(r, r->voted_type, &body.vote->base, 0, &vote))
+            if (!body.vote || !tc_replica_envelope(&r->base, r->voted_type, &body.vote->base, 0, &vote))
                 return (struct tc_slice){NULL, 0};
             body.vote_signature = vote.signature;
         }
     }
-    return tc_hotstuff_message(r, HOTSTUFF__TYPE__NEW_VIEW, &body.base, 0);
+    return tc_replica_message(&r->base, HOTSTUFF__TYPE__NEW_VIEW, &body.base, 0);
 }
 
 void tc_hotstuff_help(struct hotstuff *r, uint16_t peer)
 {
     struct peer *p = &r->peers[peer];
-    if (p->helped_ns != TC_NEVER_NS && r->now_ns - p->helped_ns < r->cluster->view_timeout_ns / 4)
+    if (p->helped_ns != TC_NEVER_NS && r->base.now_ns - p->helped_ns < r->base.cluster->view_timeout_ns / 4)
         return;
-    p->helped_ns = r->now_ns;
-    tc_hotstuff_send(r, peer, new_view_frame(r, !r->active, true));
+    p->helped_ns = r->base.now_ns;
+    tc_replica_send(&r->base, peer, new_view_frame(r, !r->base.active, true));
 }
 
 /* ---- moving ---- */
 
 void tc_hotstuff_enter(struct hotstuff *r, uint64_t view)
 {
-    if (view < r->view || (view == r->view && r->active))
+    if (view < r->base.view || (view == r->base.view && r->base.active))
         return;
-    const bool asked = view == r->view;
-    r->view = view;
-    r->active = true;
+    const bool asked = view == r->base.view;
+    r->base.view = view;
+    r->base.active = true;
     r->dirty = true;
     r->view_deadline_ns = TC_NEVER_NS;
     r->resend_deadline_ns = TC_NEVER_NS;
-    r->resend_wait_ns = r->cluster->view_timeout_ns / 2;
-    tc_hotstuff_observe_view(r);
+    r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
+    tc_replica_observe_view(&r->base);
     if (asked) /* after a timeout: everybody was told, and perhaps the requests were lost with the leader */
         tc_hotstuff_pending_forward(r);
     else if (!r->chained)
-        tc_hotstuff_send(r, tc_hotstuff_leader(r, view), new_view_frame(r, false, false));
+        tc_replica_send(&r->base, tc_replica_leader(&r->base, view), new_view_frame(r, false, false));
 }
 
 /* A quorum asks for exactly this view: its shares are the certificate. */
 static void try_certificate(struct hotstuff *r, uint64_t view)
 {
     struct certificate made = {.type = HOTSTUFF__TYPE__TIMEOUT, .at = {.view = view}};
-    if (view < r->view || (view == r->view && r->active))
+    if (view < r->base.view || (view == r->base.view && r->base.active))
         return;
-    made.shares = tc_hotstuff_scratch(r, r->n * sizeof *made.shares);
+    made.shares = tc_replica_scratch(&r->base, r->base.n * sizeof *made.shares);
     if (!made.shares)
         return;
-    for (uint32_t i = 0; i < r->n && made.count < r->quorum; i++) {
+    for (uint32_t i = 0; i < r->base.n && made.count < r->base.quorum; i++) {
         if (r->peers[i].asked_view != view)
             continue;
         made.shares[made.count].signer = (uint16_t)i;
         memcpy(made.shares[made.count].signature, r->peers[i].share, TC_SIGNATURE_SIZE);
         made.count++;
     }
-    if (made.count < r->quorum)
+    if (made.count < r->base.quorum)
         return;
     tc_hotstuff_certificate_copy(r, &r->timeout_certificate, &made);
     tc_hotstuff_enter(r, view);
@@ -101,24 +92,24 @@ static void ask(struct hotstuff *r, uint64_t view)
 {
     Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
     Pbft__Envelope share;
-    r->view = view;
-    r->active = false;
+    r->base.view = view;
+    r->base.active = false;
     r->dirty = true;
     r->view_deadline_ns = TC_NEVER_NS;
     r->resend_deadline_ns = TC_NEVER_NS;
-    r->resend_wait_ns = r->cluster->view_timeout_ns / 2;
+    r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
     timeout.view = view;
-    if (!tc_hotstuff_envelope(r, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
+    if (!tc_replica_envelope(&r->base, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
         return;
-    r->peers[r->id].asked_view = view;
-    memcpy(r->peers[r->id].share, share.signature.data, TC_SIGNATURE_SIZE);
-    tc_hotstuff_observe_view(r);
-    tc_hotstuff_broadcast(r, new_view_frame(r, true, false));
+    r->peers[r->base.id].asked_view = view;
+    memcpy(r->peers[r->base.id].share, share.signature.data, TC_SIGNATURE_SIZE);
+    tc_replica_observe_view(&r->base);
+    tc_replica_broadcast(&r->base, new_view_frame(r, true, false));
     if (r->chained && r->voted.view > 0) {
         const Hotstuff__Vote *body = tc_hotstuff_point_message(r, &r->voted);
         Pbft__Envelope vote;
-        if (body && tc_hotstuff_envelope(r, r->voted_type, &body->base, 0, &vote))
-            tc_hotstuff_take_vote(r, r->id, r->voted_type, &r->voted, vote.signature.data);
+        if (body && tc_replica_envelope(&r->base, r->voted_type, &body->base, 0, &vote))
+            tc_hotstuff_take_vote(r, r->base.id, r->voted_type, &r->voted, vote.signature.data);
     }
     try_certificate(r, view);
 }
@@ -127,7 +118,7 @@ static void ask(struct hotstuff *r, uint64_t view)
 static uint32_t count_asking(const struct hotstuff *r, uint64_t view)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->base.n; i++)
         count += r->peers[i].asked_view >= view;
     return count;
 }
@@ -136,21 +127,21 @@ static uint32_t count_asking(const struct hotstuff *r, uint64_t view)
 static void join(struct hotstuff *r)
 {
     uint64_t best = 0;
-    for (uint32_t i = 0; i < r->n; i++) {
+    for (uint32_t i = 0; i < r->base.n; i++) {
         const uint64_t view = r->peers[i].asked_view;
-        if (view > best && count_asking(r, view) > r->f)
+        if (view > best && count_asking(r, view) > r->base.f)
             best = view;
     }
-    if (best > r->view)
+    if (best > r->base.view)
         ask(r, best);
 }
 
 void tc_hotstuff_view_timeout(struct hotstuff *r)
 {
     r->view_deadline_ns = TC_NEVER_NS;
-    if (r->failed_views < 64)
-        r->failed_views++;
-    ask(r, r->view + 1);
+    if (r->base.failed_views < 64)
+        r->base.failed_views++;
+    ask(r, r->base.view + 1);
 }
 
 /* ---- hearing ---- */
@@ -161,7 +152,7 @@ static bool take_share(struct hotstuff *r, uint16_t sender, const Hotstuff__NewV
     struct peer *peer = &r->peers[sender];
     if (body->share.len == 0)
         return true;
-    if (body->share.len != TC_SIGNATURE_SIZE || tc_hotstuff_timeout_body(body->view, &r->arena, &text) != 0 ||
+    if (body->share.len != TC_SIGNATURE_SIZE || tc_hotstuff_timeout_body(body->view, &r->base.arena, &text) != 0 ||
         !tc_hotstuff_signed(r, sender, HOTSTUFF__TYPE__TIMEOUT, text, tc_pbft_slice(body->share)))
         return false;
     if (body->view > peer->asked_view) {
@@ -179,7 +170,7 @@ static bool take_last_vote(struct hotstuff *r, uint16_t sender, const Hotstuff__
         return true;
     if (!tc_hotstuff_point_read(body->vote, &at) || at.view == 0 || at.sequence == 0 ||
         body->vote_signature.len != TC_SIGNATURE_SIZE ||
-        tc_hotstuff_vote_body(at.view, at.sequence, at.digest, &r->arena, &text) != 0 ||
+        tc_hotstuff_vote_body(at.view, at.sequence, at.digest, &r->base.arena, &text) != 0 ||
         !tc_hotstuff_signed(r, sender, HOTSTUFF__TYPE__GENERIC_VOTE, text, tc_pbft_slice(body->vote_signature)))
         return false;
     tc_hotstuff_take_vote(r, sender, HOTSTUFF__TYPE__GENERIC_VOTE, &at, body->vote_signature.data);
@@ -214,14 +205,15 @@ void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope)
 {
     void *base;
     const uint16_t sender = (uint16_t)envelope->sender;
-    if (tc_pbft_get_body(envelope, &hotstuff__new_view__descriptor, &r->arena, &base) != 0 ||
-        !tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad new-view message of node %u", envelope->sender);
+    if (tc_pbft_get_body(envelope, &hotstuff__new_view__descriptor, &r->base.arena, &base) != 0 ||
+        !tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad new-view message of node %u", envelope->sender);
         return;
     }
     const Hotstuff__NewView *body = base;
     if (!take_parts(r, sender, body)) {
-        tc_hotstuff_complain(r, r->from, "bad certificate in a new-view message of node %u", envelope->sender);
+        tc_replica_complain(&r->base, r->base.from, "bad certificate in a new-view message of node %u",
+                            envelope->sender);
         return;
     }
     if (body->view > r->peers[sender].ready_view)
@@ -230,7 +222,8 @@ void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope)
         join(r);
         try_certificate(r, body->view);
     }
-    if (body->view < r->view || (body->view == r->view && r->active && body->share.len > 0 && r->view > 1))
+    if (body->view < r->base.view ||
+        (body->view == r->base.view && r->base.active && body->share.len > 0 && r->base.view > 1))
         tc_hotstuff_help(r, sender);
 }
 
@@ -240,11 +233,11 @@ void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope)
 bool tc_hotstuff_unfinished(const struct hotstuff *r)
 {
     const uint8_t *digest = r->high.at.digest;
-    if (r->pending_first || r->target.sequence > r->executed.sequence)
+    if (r->base.pending.first || r->target.sequence > r->executed.sequence)
         return true;
     if (r->high.at.sequence <= r->executed.sequence)
         return false;
-    while (!tc_hotstuff_same(digest, r->executed.digest)) {
+    while (!tc_digest_same(digest, r->executed.digest)) {
         const struct block *block = tc_hotstuff_block_find(r, digest);
         if (!block || block->count > 0)
             return true;
@@ -257,41 +250,41 @@ bool tc_hotstuff_unfinished(const struct hotstuff *r)
 
 static void resend_said(struct hotstuff *r)
 {
-    if (r->said_len == 0 || r->said_view != r->view)
+    if (r->said_len == 0 || r->said_view != r->base.view)
         return;
-    const struct tc_slice frame = tc_arena_copy(&r->arena, (struct tc_slice){r->said, r->said_len});
-    tc_hotstuff_broadcast(r, frame);
+    const struct tc_slice frame = tc_arena_copy(&r->base.arena, (struct tc_slice){r->said, r->said_len});
+    tc_replica_broadcast(&r->base, frame);
 }
 
 void tc_hotstuff_resend_timeout(struct hotstuff *r)
 {
-    const uint64_t base = r->cluster->view_timeout_ns / 2;
+    const uint64_t base = r->base.cluster->view_timeout_ns / 2;
     r->resend_deadline_ns = TC_NEVER_NS;
     if (r->resend_wait_ns < base * RESEND_DOUBLINGS)
         r->resend_wait_ns *= 2;
     tc_hotstuff_chain_rules(r);
     tc_hotstuff_execute(r);
     tc_hotstuff_ask_again(r);
-    if (!r->active) {
-        tc_hotstuff_broadcast(r, new_view_frame(r, true, true));
+    if (!r->base.active) {
+        tc_replica_broadcast(&r->base, new_view_frame(r, true, true));
         return;
     }
     resend_said(r);
     tc_hotstuff_resend_vote(r);
     if (!r->chained)
-        tc_hotstuff_send(r, tc_hotstuff_leader(r, r->view), new_view_frame(r, false, false));
+        tc_replica_send(&r->base, tc_replica_leader(&r->base, r->base.view), new_view_frame(r, false, false));
     tc_hotstuff_pending_forward(r);
 }
 
 void tc_hotstuff_update_timers(struct hotstuff *r)
 {
-    const bool unfinished = !r->active || r->wants || tc_hotstuff_unfinished(r);
-    if (r->active && !unfinished)
+    const bool unfinished = !r->base.active || r->wants || tc_hotstuff_unfinished(r);
+    if (r->base.active && !unfinished)
         r->view_deadline_ns = TC_NEVER_NS;
-    else if (r->view_deadline_ns == TC_NEVER_NS && (r->active || count_asking(r, r->view) >= r->quorum))
-        r->view_deadline_ns = r->now_ns + tc_hotstuff_view_timeout_ns(r);
+    else if (r->view_deadline_ns == TC_NEVER_NS && (r->base.active || count_asking(r, r->base.view) >= r->base.quorum))
+        r->view_deadline_ns = r->base.now_ns + tc_replica_view_timeout_ns(&r->base);
     if (!unfinished)
         r->resend_deadline_ns = TC_NEVER_NS;
     else if (r->resend_deadline_ns == TC_NEVER_NS)
-        r->resend_deadline_ns = r->now_ns + r->resend_wait_ns;
+        r->resend_deadline_ns = r->base.now_ns + r->resend_wait_ns;
 }

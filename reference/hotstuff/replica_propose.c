@@ -7,7 +7,7 @@
 /* Says it to all, and keeps it to say it again to those that missed it. */
 static void say(struct hotstuff *r, uint32_t type, struct tc_slice frame)
 {
-    uint8_t *kept = frame.len > 0 ? tc_hotstuff_alloc(r, frame.len) : NULL;
+    uint8_t *kept = frame.len > 0 ? tc_replica_alloc(&r->base, frame.len) : NULL;
     if (!kept)
         return;
     memcpy(kept, frame.data, frame.len);
@@ -15,8 +15,8 @@ static void say(struct hotstuff *r, uint32_t type, struct tc_slice frame)
     r->said = kept;
     r->said_len = frame.len;
     r->said_type = type;
-    r->said_view = r->view;
-    tc_hotstuff_broadcast(r, frame);
+    r->said_view = r->base.view;
+    tc_replica_broadcast(&r->base, frame);
 }
 
 /* Does the leader know what it must before it proposes? Chained: the certificate of the view before, unless that view
@@ -24,19 +24,19 @@ static void say(struct hotstuff *r, uint32_t type, struct tc_slice frame)
  * locked on (PODC'19 §4.2). */
 static bool may_propose(const struct hotstuff *r)
 {
-    if (!r->started || !r->active || r->out_of_memory || r->proposed_view >= r->view ||
-        tc_hotstuff_leader(r, r->view) != r->id || r->voted.view >= r->view)
+    if (!r->base.started || !r->base.active || r->base.out_of_memory || r->proposed_view >= r->base.view ||
+        tc_replica_leader(&r->base, r->base.view) != r->base.id || r->voted.view >= r->base.view)
         return false;
-    const bool follows = r->high.at.view + 1 == r->view;
-    const bool given_up = r->timeout_certificate.at.view == r->view;
+    const bool follows = r->high.at.view + 1 == r->base.view;
+    const bool given_up = r->timeout_certificate.at.view == r->base.view;
     if (!follows && !given_up)
         return false;
-    if (r->chained || r->view == 1)
+    if (r->chained || r->base.view == 1)
         return true;
     uint32_t ready = 1;
-    for (uint32_t i = 0; i < r->n; i++)
-        ready += i != r->id && r->peers[i].ready_view == r->view;
-    return ready >= r->quorum;
+    for (uint32_t i = 0; i < r->base.n; i++)
+        ready += i != r->base.id && r->peers[i].ready_view == r->base.view;
+    return ready >= r->base.quorum;
 }
 
 /* Chained: whoever made the certificate that commits a block is the only one that knows; the next proposal tells it. */
@@ -55,12 +55,13 @@ static void propose_block(struct hotstuff *r, Pbft__Envelope **requests, size_t 
 {
     Hotstuff__Proposal body = HOTSTUFF__PROPOSAL__INIT;
     Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-    struct point at = {.view = r->view, .sequence = r->high.at.sequence + 1};
+    struct point at = {.view = r->base.view, .sequence = r->high.at.sequence + 1};
     const uint32_t type = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
     envelope.requests = requests;
     envelope.n_requests = count;
-    if (tc_hotstuff_envelope_digest(&envelope, at.view, at.sequence, r->high.at.digest, &r->arena, at.digest) != 0) {
-        r->out_of_memory = true;
+    if (tc_hotstuff_envelope_digest(&envelope, at.view, at.sequence, r->high.at.digest, &r->base.arena, at.digest) !=
+        0) {
+        r->base.out_of_memory = true;
         return;
     }
     body.view = at.view;
@@ -68,18 +69,18 @@ static void propose_block(struct hotstuff *r, Pbft__Envelope **requests, size_t 
     body.digest = tc_pbft_binary((struct tc_slice){at.digest, TC_VALUE_SIZE});
     body.parent = tc_pbft_binary((struct tc_slice){r->high.at.digest, TC_VALUE_SIZE});
     body.justify = tc_hotstuff_certificate_message(r, &r->high);
-    if (r->high.at.view + 1 != r->view)
+    if (r->high.at.view + 1 != r->base.view)
         body.timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
-    if (!tc_hotstuff_envelope(r, type, &body.base, 0, &envelope))
+    if (!tc_replica_envelope(&r->base, type, &body.base, 0, &envelope))
         return;
     envelope.requests = requests;
     envelope.n_requests = count;
     const struct block *block = tc_hotstuff_block_add(r, &at, r->high.at.digest, &envelope);
     if (!block)
         return;
-    r->proposed_view = r->view;
+    r->proposed_view = r->base.view;
     r->dirty = true;
-    say(r, type, tc_hotstuff_frame_of(r, &envelope));
+    say(r, type, tc_replica_frame(&r->base, &envelope));
     tc_hotstuff_vote_block(r, block, &r->high);
 }
 
@@ -107,5 +108,5 @@ void tc_hotstuff_announce(struct hotstuff *r, uint32_t type, const struct certif
     body.justify = tc_hotstuff_certificate_message(r, certificate);
     if (!body.justify)
         return;
-    say(r, type, tc_hotstuff_message(r, type, &body.base, 0));
+    say(r, type, tc_replica_message(&r->base, type, &body.base, 0));
 }

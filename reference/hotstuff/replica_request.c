@@ -8,15 +8,8 @@
 bool tc_hotstuff_request_read(struct hotstuff *r, const Pbft__Envelope *envelope, struct request_id *id,
                               uint8_t *digest, struct tc_slice *operation)
 {
-    void *base;
-    if (envelope->type != PBFT__TYPE__REQUEST || envelope->sender < TC_CLIENT_FIRST ||
-        envelope->sender - TC_CLIENT_FIRST >= r->cluster->client_count || envelope->n_requests > 0 ||
-        envelope->body.len + envelope->signature.len + envelope->macs.len > TC_PBFT_REQUEST_MAX)
-        return false;
-    if (tc_pbft_get_body(envelope, &pbft__request__descriptor, &r->arena, &base) != 0)
-        return false;
-    const Pbft__Request *body = base;
-    if (body->timestamp == 0 || body->operation.len > TC_PBFT_OPERATION_MAX)
+    const Pbft__Request *body = envelope->n_requests > 0 ? NULL : tc_replica_request(&r->base, envelope);
+    if (!body)
         return false;
     id->client = (uint16_t)envelope->sender;
     id->timestamp = body->timestamp;
@@ -25,81 +18,69 @@ bool tc_hotstuff_request_read(struct hotstuff *r, const Pbft__Envelope *envelope
     return true;
 }
 
+static struct pending *first(const struct hotstuff *r)
+{
+    return (struct pending *)r->base.pending.first;
+}
+
+static struct pending *next(const struct pending *pending)
+{
+    return (struct pending *)pending->link.next;
+}
+
 static struct pending *pending_find(const struct hotstuff *r, const struct request_id *id)
 {
-    if (r->pending_of_client[id->client] == 0)
-        return NULL;
-    for (struct pending *pending = r->pending_first; pending; pending = pending->next)
-        if (pending->client == id->client && pending->timestamp == id->timestamp)
-            return pending;
-    return NULL;
+    return (struct pending *)tc_pending_find(&r->base.pending, id->client, id->timestamp);
 }
 
 static struct pending *pending_add(struct hotstuff *r, const struct request_id *id, const uint8_t *digest,
                                    const Pbft__Envelope *envelope)
 {
-    struct pending *pending = tc_hotstuff_alloc(r, sizeof *pending);
+    struct pending *pending = tc_replica_alloc(&r->base, sizeof *pending);
     const size_t size = pbft__envelope__get_packed_size(envelope);
-    uint8_t *packed = tc_hotstuff_alloc(r, size);
+    uint8_t *packed = tc_replica_alloc(&r->base, size);
     if (!pending || !packed) {
         free(pending);
         free(packed);
         return NULL;
     }
-    pending->client = id->client;
-    pending->timestamp = id->timestamp;
+    pending->link.client = id->client;
+    pending->link.timestamp = id->timestamp;
     memcpy(pending->digest, digest, TC_VALUE_SIZE);
     pending->packed = packed;
     pending->packed_len = pbft__envelope__pack(envelope, packed);
-    pending->previous = r->pending_last;
-    if (r->pending_last)
-        r->pending_last->next = pending;
-    else
-        r->pending_first = pending;
-    r->pending_last = pending;
-    r->pending_of_client[id->client]++;
-    r->pending_count++;
+    tc_pending_append(&r->base.pending, &pending->link);
     return pending;
 }
 
 static void pending_remove(struct hotstuff *r, struct pending *pending)
 {
-    if (pending->previous)
-        pending->previous->next = pending->next;
-    else
-        r->pending_first = pending->next;
-    if (pending->next)
-        pending->next->previous = pending->previous;
-    else
-        r->pending_last = pending->previous;
-    r->pending_of_client[pending->client]--;
-    r->pending_count--;
+    tc_pending_remove(&r->base.pending, &pending->link);
     free(pending->packed);
     free(pending);
 }
 
 void tc_hotstuff_pending_prune(struct hotstuff *r)
 {
-    for (struct pending *pending = r->pending_first; pending;) {
-        struct pending *next = pending->next;
-        if (pending->timestamp <= tc_pbft_store_last(r->store, pending->client))
+    for (struct pending *pending = first(r), *following; pending; pending = following) {
+        following = next(pending);
+        if (pending->link.timestamp <= tc_store_last(r->base.store, pending->link.client))
             pending_remove(r, pending);
-        pending = next;
     }
 }
 
 void tc_hotstuff_pending_free(struct hotstuff *r)
 {
-    while (r->pending_first)
-        pending_remove(r, r->pending_first);
+    while (first(r))
+        pending_remove(r, first(r));
 }
 
 static Pbft__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
 {
     ProtobufCMessage *base;
     const struct tc_slice packed = {pending->packed, pending->packed_len};
-    if (tc_fields_unpack(&pbft__envelope__descriptor, packed, &r->arena, &base) != 0) {
-        r->out_of_memory = true;
+    if (tc_fields_unpack(&pbft__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
+        r->base.out_of_memory = true;
         return NULL;
     }
     return (Pbft__Envelope *)base;
@@ -109,17 +90,17 @@ static Pbft__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
  * passed when the request arrives, and then goes on from there. */
 static void forward(struct hotstuff *r, const struct pending *pending)
 {
-    const bool voted = r->chained && r->voted.view == r->view;
-    const uint16_t leader = tc_hotstuff_leader(r, voted ? r->view + 1 : r->view);
-    const Pbft__Envelope *envelope = leader == r->id ? NULL : unpack(r, pending);
+    const bool voted = r->chained && r->voted.view == r->base.view;
+    const uint16_t leader = tc_replica_leader(&r->base, voted ? r->base.view + 1 : r->base.view);
+    const Pbft__Envelope *envelope = leader == r->base.id ? NULL : unpack(r, pending);
     if (envelope)
-        tc_hotstuff_send(r, leader, tc_hotstuff_frame_of(r, envelope));
+        tc_replica_send(&r->base, leader, tc_replica_frame(&r->base, envelope));
 }
 
 void tc_hotstuff_pending_forward(struct hotstuff *r)
 {
     uint32_t count = 0;
-    for (const struct pending *pending = r->pending_first; pending && count < FORWARD_MAX; pending = pending->next) {
+    for (const struct pending *pending = first(r); pending && count < TC_FORWARD_MAX; pending = next(pending)) {
         forward(r, pending);
         count++;
     }
@@ -131,26 +112,26 @@ void tc_hotstuff_on_request(struct hotstuff *r, const Pbft__Envelope *envelope)
     struct tc_slice operation;
     uint8_t digest[TC_VALUE_SIZE];
     if (!tc_hotstuff_request_read(r, envelope, &id, digest, &operation)) {
-        tc_hotstuff_complain(r, r->from, "malformed request");
+        tc_replica_complain(&r->base, r->base.from, "malformed request");
         return;
     }
-    if (!tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad signature on request");
+    if (!tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on request");
         return;
     }
-    const uint64_t last = tc_pbft_store_last(r->store, id.client);
+    const uint64_t last = tc_store_last(r->base.store, id.client);
     if (id.timestamp == last)
-        tc_hotstuff_send_reply(r, id.client);
+        tc_replica_send_reply(&r->base, id.client);
     if (id.timestamp <= last)
         return;
     struct pending *known = pending_find(r, &id);
-    if (!known && r->pending_of_client[id.client] >= PENDING_CLIENT_MAX) {
-        tc_hotstuff_complain(r, r->from, "more than %d requests of client %u wait", PENDING_CLIENT_MAX,
-                             (unsigned)id.client);
+    if (!known && !tc_pending_has_room(&r->base.pending, id.client)) {
+        tc_replica_complain(&r->base, r->base.from, "more than %d requests of client %u wait", TC_PENDING_CLIENT_MAX,
+                            (unsigned)id.client);
         return;
     }
     /* A client that asks again sees no answer; a peer that passes on what we know adds nothing. */
-    if (known && r->from < TC_CLIENT_FIRST)
+    if (known && r->base.from < TC_CLIENT_FIRST)
         return;
     if (!known)
         known = pending_add(r, &id, digest, envelope);
@@ -172,12 +153,12 @@ bool tc_hotstuff_requests_take(struct hotstuff *r, const Pbft__Envelope *envelop
             return false;
         bytes += pbft__envelope__get_packed_size(request) + 4;
         const struct pending *known = pending_find(r, &id);
-        if (known && tc_hotstuff_same(known->digest, digest))
+        if (known && tc_digest_same(known->digest, digest))
             continue;
-        if (bytes > TC_PBFT_BATCH_BYTES || !tc_hotstuff_authentic(r, request))
+        if (bytes > TC_PBFT_BATCH_BYTES || !tc_replica_authentic(&r->base, request))
             return false;
-        if (!known && id.timestamp > tc_pbft_store_last(r->store, id.client) &&
-            r->pending_of_client[id.client] < PENDING_CLIENT_MAX)
+        if (!known && id.timestamp > tc_store_last(r->base.store, id.client) &&
+            tc_pending_has_room(&r->base.pending, id.client))
             (void)pending_add(r, &id, digest, request);
     }
     return bytes <= TC_PBFT_BATCH_BYTES;
@@ -187,7 +168,7 @@ bool tc_hotstuff_requests_take(struct hotstuff *r, const Pbft__Envelope *envelop
 static bool mark_way(struct hotstuff *r, const uint8_t *digest, bool *unfinished)
 {
     r->mark++;
-    while (!tc_hotstuff_same(digest, r->executed.digest)) {
+    while (!tc_digest_same(digest, r->executed.digest)) {
         const struct block *block = tc_hotstuff_block_find(r, digest);
         if (!block && r->high.at.sequence > r->executed.sequence)
             tc_hotstuff_want(r, digest);
@@ -212,10 +193,10 @@ bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Pb
     *unfinished = false;
     if (!mark_way(r, parent->at.digest, unfinished))
         return false;
-    *requests = tc_hotstuff_scratch(r, r->batch_max * sizeof **requests);
+    *requests = tc_replica_scratch(&r->base, r->base.batch_max * sizeof **requests);
     if (!*requests)
         return false;
-    for (struct pending *pending = r->pending_first; pending && *count < r->batch_max; pending = pending->next) {
+    for (struct pending *pending = first(r); pending && *count < r->base.batch_max; pending = next(pending)) {
         if (pending->mark == r->mark)
             continue;
         if (*count > 0 && bytes + pending->packed_len + 4 > TC_PBFT_BATCH_BYTES)

@@ -11,19 +11,19 @@ static void ask(struct hotstuff *r, uint32_t to)
     body.digest = tc_pbft_binary((struct tc_slice){r->wanted, TC_VALUE_SIZE});
     body.sequence = r->executed.sequence;
     r->wanted_taken = 0;
-    tc_hotstuff_send(r, to, tc_hotstuff_message(r, HOTSTUFF__TYPE__BLOCK_REQUEST, &body.base, 0));
+    tc_replica_send(&r->base, to, tc_replica_message(&r->base, HOTSTUFF__TYPE__BLOCK_REQUEST, &body.base, 0));
 }
 
 void tc_hotstuff_want(struct hotstuff *r, const uint8_t *digest)
 {
-    const bool same = r->wants && tc_hotstuff_same(r->wanted, digest);
-    if (r->replaying || (same && r->now_ns - r->wanted_ns < r->cluster->view_timeout_ns / 8))
+    const bool same = r->wants && tc_digest_same(r->wanted, digest);
+    if (r->base.replaying || (same && r->base.now_ns - r->wanted_ns < r->base.cluster->view_timeout_ns / 8))
         return;
     r->wants = true;
     memcpy(r->wanted, digest, TC_VALUE_SIZE);
-    r->wanted_ns = r->now_ns;
-    if (r->from < r->n && r->from != r->id && !same)
-        ask(r, r->from); /* who named the block has it */
+    r->wanted_ns = r->base.now_ns;
+    if (r->base.from < r->base.n && r->base.from != r->base.id && !same)
+        ask(r, r->base.from); /* who named the block has it */
     else
         tc_hotstuff_ask_again(r);
 }
@@ -35,9 +35,9 @@ void tc_hotstuff_ask_again(struct hotstuff *r)
     if (!r->wants)
         return;
     /* two peers in turn: one of any f+1 is correct, and states need f+1 answers */
-    for (uint32_t i = 0; i <= r->f; i++) {
+    for (uint32_t i = 0; i <= r->base.f; i++) {
         r->wanted_next++;
-        ask(r, (r->id + 1 + r->wanted_next % r->n) % r->n);
+        ask(r, (r->base.id + 1 + r->wanted_next % r->base.n) % r->base.n);
     }
 }
 
@@ -48,12 +48,12 @@ static void send_block(struct hotstuff *r, const struct block *block, uint16_t t
     Pbft__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
     if (!envelope)
         return;
-    envelope->sender = r->id;
-    if (tc_pbft_seal(&r->env, envelope, 0, &r->arena) != 0) {
-        tc_hotstuff_complain(r, r->id, "cannot sign a block");
+    envelope->sender = r->base.id;
+    if (tc_pbft_seal(&r->base.env, envelope, 0, &r->base.arena) != 0) {
+        tc_replica_complain(&r->base, r->base.id, "cannot sign a block");
         return;
     }
-    tc_hotstuff_send(r, to, tc_hotstuff_frame_of(r, envelope));
+    tc_replica_send(&r->base, to, tc_replica_frame(&r->base, envelope));
 }
 
 static void send_state(struct hotstuff *r, uint16_t to, uint64_t executed)
@@ -62,19 +62,19 @@ static void send_state(struct hotstuff *r, uint16_t to, uint64_t executed)
     struct peer *peer = &r->peers[to];
     if (r->stable.sequence <= executed || !r->snapshot)
         return;
-    if (peer->state_ns != TC_NEVER_NS && r->now_ns - peer->state_ns < r->cluster->view_timeout_ns / 4)
+    if (peer->state_ns != TC_NEVER_NS && r->base.now_ns - peer->state_ns < r->base.cluster->view_timeout_ns / 4)
         return;
-    peer->state_ns = r->now_ns;
+    peer->state_ns = r->base.now_ns;
     tc_hotstuff_state_message(r, &body);
-    tc_hotstuff_send(r, to, tc_hotstuff_message(r, HOTSTUFF__TYPE__STATE, &body.base, 0));
+    tc_replica_send(&r->base, to, tc_replica_message(&r->base, HOTSTUFF__TYPE__STATE, &body.base, 0));
 }
 
 void tc_hotstuff_on_block_request(struct hotstuff *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__block_request__descriptor, &r->arena, &base) != 0 ||
-        !tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad block request of node %u", envelope->sender);
+    if (tc_pbft_get_body(envelope, &hotstuff__block_request__descriptor, &r->base.arena, &base) != 0 ||
+        !tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad block request of node %u", envelope->sender);
         return;
     }
     const Hotstuff__BlockRequest *body = base;
@@ -99,9 +99,9 @@ void tc_hotstuff_on_block_request(struct hotstuff *r, const Pbft__Envelope *enve
 void tc_hotstuff_on_state_request(struct hotstuff *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__state_request__descriptor, &r->arena, &base) != 0 ||
-        !tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad state request of node %u", envelope->sender);
+    if (tc_pbft_get_body(envelope, &hotstuff__state_request__descriptor, &r->base.arena, &base) != 0 ||
+        !tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad state request of node %u", envelope->sender);
         return;
     }
     send_state(r, (uint16_t)envelope->sender, ((const Hotstuff__StateRequest *)base)->sequence);
@@ -115,15 +115,16 @@ void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope)
     struct point at = {0};
     if (!r->wants)
         return;
-    if (tc_pbft_get_body(envelope, &hotstuff__block__descriptor, &r->arena, &base) != 0)
+    if (tc_pbft_get_body(envelope, &hotstuff__block__descriptor, &r->base.arena, &base) != 0)
         return;
     const Hotstuff__Block *body = base;
     if (body->parent.len != TC_VALUE_SIZE ||
-        tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->arena, at.digest) != 0)
+        tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->base.arena,
+                                    at.digest) != 0)
         return;
     at.view = body->view;
     at.sequence = body->sequence;
-    if (!tc_hotstuff_same(at.digest, r->wanted))
+    if (!tc_digest_same(at.digest, r->wanted))
         return;
     r->wants = false;
     if (!tc_hotstuff_block_add(r, &at, body->parent.data, envelope))
@@ -132,9 +133,9 @@ void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope)
     if (at.sequence > r->executed.sequence + 1 && !tc_hotstuff_block_find(r, body->parent.data)) {
         r->wants = true;
         memcpy(r->wanted, body->parent.data, TC_VALUE_SIZE);
-        r->wanted_ns = r->now_ns;
+        r->wanted_ns = r->base.now_ns;
         if (++r->wanted_taken >= FETCH_FRAMES_MAX)
-            ask(r, r->from < r->n ? r->from : envelope->sender);
+            ask(r, r->base.from < r->base.n ? r->base.from : envelope->sender);
         return;
     }
     tc_hotstuff_chain_rules(r);
@@ -145,9 +146,9 @@ void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope)
 static uint32_t count_offers(const struct hotstuff *r, uint64_t height, const uint8_t *digest)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < r->n; i++)
-        count += r->peers[i].offer_height == height &&
-                 (tc_hotstuff_bug(r, TC_BUG_TRANSFER_COUNTED) || tc_hotstuff_same(r->peers[i].offer_digest, digest));
+    for (uint32_t i = 0; i < r->base.n; i++)
+        count += r->peers[i].offer_height == height && (tc_replica_bug(&r->base, TC_BUG_TRANSFER_COUNTED) ||
+                                                        tc_digest_same(r->peers[i].offer_digest, digest));
     return count;
 }
 
@@ -155,7 +156,7 @@ static void install(struct hotstuff *r, const Hotstuff__State *state)
 {
     struct tc_observation observation = {.kind = TC_OBS_EXECUTED, .peer = TC_NODE_NONE};
     if (tc_hotstuff_state_load(r, state) != 0) {
-        tc_hotstuff_complain(r, r->from, "a state that does not load");
+        tc_replica_complain(&r->base, r->base.from, "a state that does not load");
         return;
     }
     r->wants = false;
@@ -170,10 +171,10 @@ static void install(struct hotstuff *r, const Hotstuff__State *state)
     observation.executed.value.state = TC_VALUE_BYTES;
     memcpy(observation.executed.value.bytes, r->executed.digest, TC_VALUE_SIZE);
     observation.executed.state.state = TC_VALUE_BYTES;
-    tc_pbft_store_digest(r->store, observation.executed.state.bytes);
+    tc_store_digest(r->base.store, observation.executed.state.bytes);
     observation.executed.origin = TC_EXEC_TRANSFERRED;
     tc_hotstuff_record_snapshot(r);
-    tc_hotstuff_observe(r, &observation);
+    tc_replica_observe(&r->base, &observation);
     tc_hotstuff_observe_stable(r);
     tc_hotstuff_blocks_prune(r);
     tc_hotstuff_chain_rules(r);
@@ -184,9 +185,9 @@ void tc_hotstuff_on_state(struct hotstuff *r, const Pbft__Envelope *envelope)
 {
     void *base;
     uint8_t digest[TC_VALUE_SIZE];
-    if (tc_pbft_get_body(envelope, &hotstuff__state__descriptor, &r->arena, &base) != 0 ||
-        !tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad state of node %u", envelope->sender);
+    if (tc_pbft_get_body(envelope, &hotstuff__state__descriptor, &r->base.arena, &base) != 0 ||
+        !tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad state of node %u", envelope->sender);
         return;
     }
     const Hotstuff__State *body = base;
@@ -196,6 +197,6 @@ void tc_hotstuff_on_state(struct hotstuff *r, const Pbft__Envelope *envelope)
     tc_digest(tc_pbft_slice(envelope->body), digest);
     peer->offer_height = body->sequence;
     memcpy(peer->offer_digest, digest, TC_VALUE_SIZE);
-    if (count_offers(r, body->sequence, digest) > r->f)
+    if (count_offers(r, body->sequence, digest) > r->base.f)
         install(r, body);
 }

@@ -9,16 +9,16 @@ static struct tc_slice vote_frame(struct hotstuff *r, uint32_t type, const struc
 {
     Pbft__Envelope envelope;
     const Hotstuff__Vote *body = tc_hotstuff_point_message(r, at);
-    if (!body || !tc_hotstuff_envelope(r, type, &body->base, 0, &envelope) ||
+    if (!body || !tc_replica_envelope(&r->base, type, &body->base, 0, &envelope) ||
         envelope.signature.len != TC_SIGNATURE_SIZE)
         return (struct tc_slice){NULL, 0};
     memcpy(signature, envelope.signature.data, TC_SIGNATURE_SIZE);
-    return tc_hotstuff_frame_of(r, &envelope);
+    return tc_replica_frame(&r->base, &envelope);
 }
 
 static uint16_t collector(const struct hotstuff *r, uint64_t view)
 {
-    return tc_hotstuff_leader(r, r->chained ? view + 1 : view);
+    return tc_replica_leader(&r->base, r->chained ? view + 1 : view);
 }
 
 void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at)
@@ -34,17 +34,17 @@ void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at)
     /* The vote alone ends no view: whoever went on without the certificate would ask for one view more than those whom
      * the leader told nothing, and the leader after it would be passed over (Decouchant et al., PRDC'23). */
     const uint16_t to = collector(r, point.view);
-    tc_hotstuff_send(r, to, frame);
-    if (to == r->id)
-        tc_hotstuff_take_vote(r, r->id, type, &point, signature);
+    tc_replica_send(&r->base, to, frame);
+    if (to == r->base.id)
+        tc_hotstuff_take_vote(r, r->base.id, type, &point, signature);
 }
 
 void tc_hotstuff_resend_vote(struct hotstuff *r)
 {
     uint8_t signature[TC_SIGNATURE_SIZE];
-    if (!r->active || r->voted.view == 0 || r->voted.view != r->view)
+    if (!r->base.active || r->voted.view == 0 || r->voted.view != r->base.view)
         return;
-    tc_hotstuff_send(r, collector(r, r->voted.view), vote_frame(r, r->voted_type, &r->voted, signature));
+    tc_replica_send(&r->base, collector(r, r->voted.view), vote_frame(r, r->voted_type, &r->voted, signature));
 }
 
 /* ---- rules ---- */
@@ -73,7 +73,7 @@ static bool lock_known(struct hotstuff *r, const struct certificate *justify)
 void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const struct certificate *justify)
 {
     const uint32_t type = tc_hotstuff_first_vote(r);
-    if (!r->active || block->at.view != r->view || !in_order(r, type, r->view))
+    if (!r->base.active || block->at.view != r->base.view || !in_order(r, type, r->base.view))
         return;
     if (r->chained && !lock_known(r, justify)) {
         r->waiting = block->at;
@@ -81,8 +81,8 @@ void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const
         return;
     }
     /* safeNode: it extends the block we are locked on, or its justification is of a later view than our lock */
-    const uint64_t view = tc_hotstuff_bug(r, TC_BUG_LOCK_VIEW) ? block->at.view : justify->at.view;
-    const bool judged = justify->at.view > 0 || !tc_hotstuff_bug(r, TC_BUG_LOCK_GENESIS);
+    const uint64_t view = tc_replica_bug(&r->base, TC_BUG_LOCK_VIEW) ? block->at.view : justify->at.view;
+    const bool judged = justify->at.view > 0 || !tc_replica_bug(&r->base, TC_BUG_LOCK_GENESIS);
     if (judged && view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
         return;
     tc_hotstuff_vote(r, type, &block->at);
@@ -91,7 +91,7 @@ void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const
 void tc_hotstuff_vote_waiting(struct hotstuff *r)
 {
     const struct certificate justify = {.at = r->waiting_on};
-    const struct block *block = r->waiting.view == r->view ? tc_hotstuff_block_find(r, r->waiting.digest) : NULL;
+    const struct block *block = r->waiting.view == r->base.view ? tc_hotstuff_block_find(r, r->waiting.digest) : NULL;
     if (block && r->waiting.view > 0)
         tc_hotstuff_vote_block(r, block, &justify);
 }
@@ -113,7 +113,7 @@ void tc_hotstuff_chain_rules(struct hotstuff *r)
     bool first = true;
     if (!r->chained || r->high.at.view == 0)
         return;
-    while (!tc_hotstuff_same(digest, r->executed.digest)) {
+    while (!tc_digest_same(digest, r->executed.digest)) {
         const struct block *two = tc_hotstuff_block_find(r, digest);
         if (!two) {
             if (r->high.at.sequence > r->executed.sequence)
@@ -126,13 +126,13 @@ void tc_hotstuff_chain_rules(struct hotstuff *r)
         if (first && one)
             lock(r, &one->at);
         first = false;
-        if (one && tc_hotstuff_bug(r, TC_BUG_COMMIT_EARLY) && two->at.view == one->at.view + 1) {
+        if (one && tc_replica_bug(&r->base, TC_BUG_COMMIT_EARLY) && two->at.view == one->at.view + 1) {
             tc_hotstuff_commit(r, &one->at);
             return;
         }
         const struct block *zero = one ? tc_hotstuff_block_find(r, one->parent) : NULL;
         const bool in_a_row = zero && two->at.view == one->at.view + 1 && one->at.view == zero->at.view + 1;
-        if (in_a_row || (zero && tc_hotstuff_bug(r, TC_BUG_GAP_CHAIN))) {
+        if (in_a_row || (zero && tc_replica_bug(&r->base, TC_BUG_GAP_CHAIN))) {
             tc_hotstuff_commit(r, &zero->at);
             return;
         }
@@ -146,8 +146,8 @@ void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate
         return;
     tc_hotstuff_certificate_copy(r, &r->high, certificate);
     r->dirty = true;
-    if (r->chained && r->failed_views > 0) /* its view's timer was long enough, decision or not */
-        r->failed_views--;
+    if (r->chained && r->base.failed_views > 0) /* its view's timer was long enough, decision or not */
+        r->base.failed_views--;
     tc_hotstuff_chain_rules(r);
 }
 
@@ -169,17 +169,18 @@ static bool proposal_read(struct hotstuff *r, const Pbft__Envelope *envelope, co
 {
     uint8_t digest[TC_VALUE_SIZE];
     if (body->digest.len != TC_VALUE_SIZE || body->parent.len != TC_VALUE_SIZE || body->view == 0 ||
-        envelope->sender != tc_hotstuff_leader(r, body->view))
+        envelope->sender != tc_replica_leader(&r->base, body->view))
         return false;
-    if (tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->arena, digest) != 0 ||
-        !tc_hotstuff_same(digest, body->digest.data))
+    if (tc_hotstuff_envelope_digest(envelope, body->view, body->sequence, body->parent.data, &r->base.arena, digest) !=
+            0 ||
+        !tc_digest_same(digest, body->digest.data))
         return false;
     if (!tc_hotstuff_certificate_read(r, body->justify, tc_hotstuff_first_vote(r), true, justify))
         return false;
     *at = (struct point){.view = body->view, .sequence = body->sequence};
     memcpy(at->digest, digest, TC_VALUE_SIZE);
     if (justify->at.view >= at->view || justify->at.sequence + 1 != at->sequence ||
-        !tc_hotstuff_same(justify->at.digest, body->parent.data))
+        !tc_digest_same(justify->at.digest, body->parent.data))
         return false;
     *timeout = (struct certificate){0};
     return justify->at.view + 1 == at->view || tc_hotstuff_timeout_read(r, body->timeout, at->view, timeout);
@@ -204,13 +205,13 @@ void tc_hotstuff_on_proposal(struct hotstuff *r, const Pbft__Envelope *envelope)
     struct certificate justify, timeout;
     const uint32_t wanted = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
     if (tc_hotstuff_type(envelope) != wanted ||
-        tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &r->arena, &base) != 0 ||
-        !tc_hotstuff_authentic(r, envelope) || !proposal_read(r, envelope, base, &at, &justify, &timeout)) {
-        tc_hotstuff_complain(r, r->from, "bad proposal of node %u", envelope->sender);
+        tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &r->base.arena, &base) != 0 ||
+        !tc_replica_authentic(&r->base, envelope) || !proposal_read(r, envelope, base, &at, &justify, &timeout)) {
+        tc_replica_complain(&r->base, r->base.from, "bad proposal of node %u", envelope->sender);
         return;
     }
     /* The certificate is news however late the proposal is; the block is wanted only if somebody may still vote. */
-    if (at.view + 1 < r->view || !tc_hotstuff_requests_take(r, envelope)) {
+    if (at.view + 1 < r->base.view || !tc_hotstuff_requests_take(r, envelope)) {
         tc_hotstuff_learn(r, &justify);
         return;
     }
@@ -231,16 +232,16 @@ void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envel
     struct certificate justify;
     const uint32_t type = tc_hotstuff_type(envelope);
     const uint32_t votes = type - HOTSTUFF__TYPE__PRE_COMMIT + HOTSTUFF__TYPE__PREPARE_VOTE;
-    if (r->chained || tc_pbft_get_body(envelope, &hotstuff__announcement__descriptor, &r->arena, &base) != 0 ||
-        !tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad announcement of node %u", envelope->sender);
+    if (r->chained || tc_pbft_get_body(envelope, &hotstuff__announcement__descriptor, &r->base.arena, &base) != 0 ||
+        !tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad announcement of node %u", envelope->sender);
         return;
     }
     const Hotstuff__Announcement *body = base;
     if (!tc_hotstuff_certificate_read(r, body->justify, votes, false, &justify) || body->view != justify.at.view ||
         body->sequence != justify.at.sequence || body->digest.len != TC_VALUE_SIZE ||
-        !tc_hotstuff_same(body->digest.data, justify.at.digest)) {
-        tc_hotstuff_complain(r, r->from, "bad certificate in an announcement of node %u", envelope->sender);
+        !tc_digest_same(body->digest.data, justify.at.digest)) {
+        tc_replica_complain(&r->base, r->base.from, "bad certificate in an announcement of node %u", envelope->sender);
         return;
     }
     if (type == HOTSTUFF__TYPE__DECIDE) {
@@ -251,12 +252,12 @@ void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envel
         tc_hotstuff_learn(r, &justify);
     else
         lock(r, &justify.at);
-    if (type == HOTSTUFF__TYPE__COMMIT && tc_hotstuff_bug(r, TC_BUG_COMMIT_EARLY))
+    if (type == HOTSTUFF__TYPE__COMMIT && tc_replica_bug(&r->base, TC_BUG_COMMIT_EARLY))
         tc_hotstuff_commit(r, &justify.at);
     tc_hotstuff_enter(r, justify.at.view);
     const uint32_t vote = votes + 1;
-    if (r->active && justify.at.view == r->view && in_order(r, vote, r->view) &&
-        envelope->sender == tc_hotstuff_leader(r, r->view))
+    if (r->base.active && justify.at.view == r->base.view && in_order(r, vote, r->base.view) &&
+        envelope->sender == tc_replica_leader(&r->base, r->base.view))
         tc_hotstuff_vote(r, vote, &justify.at);
 }
 
@@ -296,7 +297,8 @@ void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, c
     if (!tc_hotstuff_tally(r, sender, type, at, signature, &made))
         return;
     /* basic: only who leads the view, and is in it, goes on with it */
-    if (!r->chained && (tc_hotstuff_leader(r, at->view) != r->id || at->view != r->view || !r->active))
+    if (!r->chained &&
+        (tc_replica_leader(&r->base, at->view) != r->base.id || at->view != r->base.view || !r->base.active))
         return;
     advance(r, &made);
 }
@@ -307,10 +309,10 @@ void tc_hotstuff_on_vote(struct hotstuff *r, const Pbft__Envelope *envelope)
     struct point at;
     const uint32_t type = tc_hotstuff_type(envelope);
     if ((type == HOTSTUFF__TYPE__GENERIC_VOTE) != r->chained ||
-        tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &r->arena, &base) != 0 ||
+        tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &r->base.arena, &base) != 0 ||
         !tc_hotstuff_point_read(base, &at) || at.view == 0 || at.sequence == 0 ||
-        envelope->signature.len != TC_SIGNATURE_SIZE || !tc_hotstuff_authentic(r, envelope)) {
-        tc_hotstuff_complain(r, r->from, "bad vote of node %u", envelope->sender);
+        envelope->signature.len != TC_SIGNATURE_SIZE || !tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad vote of node %u", envelope->sender);
         return;
     }
     tc_hotstuff_take_vote(r, (uint16_t)envelope->sender, type, &at, envelope->signature.data);

@@ -1,4 +1,5 @@
 /* Pre-prepare, prepare, commit: who may say which (OSDI'99 §4.2). */
+#include "../protocol_base.h"
 #include "justify_parts.h"
 #include <stdio.h>
 #include <string.h>
@@ -270,6 +271,6 @@ void tc_justify_said_proposal(struct tc_justifier *j, uint16_t replica, const st
                           (unsigned long long)s->sequence, tc_justify_leader(j, s->view));
         return;
     }
-    if (s->parent == 0xffff && judge_batch(j, replica, m))
+    if (s->parent == TC_PARENT_NONE && judge_batch(j, replica, m))
         tc_justify_in_view(j, replica, m, "proposed", s->view, s->sequence, NULL);
 }

@@ -8,6 +8,7 @@
  *   +-------------------+----------------------------------------------+
  */
 #include "protocol.h"
+#include "../store.h"
 #include "protocol_parts.h"
 
 #define ROW(number, text, the_kind, the_phase, prefix, view, sequence, value, is_it_signed)                            \
@@ -43,15 +44,6 @@ const struct tc_message_row tc_pbft_rows[TC_PBFT_ROW_COUNT] = {
     ROW(TC_PBFT_ROW_PREPARED, "prepared", TC_KIND_CERTIFICATE, TC_PHASE_PREPARE, prepared, NULL, NULL, NULL, false),
 };
 
-static int hello(const struct tc_message *m, uint16_t *node)
-{
-    if (!m->decoded || m->statement_count == 0 || m->statements[0].type != PBFT__TYPE__HELLO ||
-        m->sender == TC_NODE_NONE)
-        return TC_EMALFORMED;
-    *node = m->sender;
-    return 0;
-}
-
 static int certificate(const struct tc_message *const *votes, size_t count, struct tc_arena *arena,
                        struct tc_slice *out)
 {
@@ -60,16 +52,6 @@ static int certificate(const struct tc_message *const *votes, size_t count, stru
     (void)arena;
     (void)out;
     return TC_EUNSUPPORTED; /* a prepared certificate exists only inside a view change */
-}
-
-static uint16_t leader(const struct tc_cluster *cluster, uint64_t view)
-{
-    return cluster->n > 0 ? (uint16_t)(view % cluster->n) : TC_NODE_NONE;
-}
-
-static uint32_t quorum(const struct tc_cluster *cluster)
-{
-    return (cluster->n + cluster->f + 2) / 2; /* ⌈(n+f+1)/2⌉ */
 }
 
 static uint64_t cost(uint32_t n, uint64_t *by_row)
@@ -85,20 +67,10 @@ static uint64_t cost(uint32_t n, uint64_t *by_row)
     return 2 * (uint64_t)n * peers;
 }
 
-/* The timer that runs now, then one for each of f+1 leaders that may fail in turn, each doubled up to
- * the cap; protocol delays are taken as one more initial timer. */
+/* f+1 leaders may fail in turn. */
 static uint64_t recovery_bound_ns(const struct tc_cluster *cluster, uint64_t timeout_now_ns)
 {
-    uint64_t timer = timeout_now_ns ? timeout_now_ns : cluster->view_timeout_ns;
-    const uint64_t cap = cluster->view_timeout_max_ns > timer ? cluster->view_timeout_max_ns : timer;
-    uint64_t total = timer + cluster->view_timeout_ns;
-    for (uint32_t i = 0; i <= cluster->f + cluster->leader_count; i++) { /* leaders that are dictated may all fail */
-        timer = timer > cap / 2 ? cap : timer * 2;
-        if (total > UINT64_MAX - timer)
-            return UINT64_MAX - 1;
-        total += timer;
-    }
-    return total;
+    return tc_protocol_recovery_ns(cluster, timeout_now_ns, cluster->f + 1);
 }
 
 const struct tc_protocol tc_pbft = {
@@ -111,20 +83,20 @@ const struct tc_protocol tc_pbft = {
     .reliable_order = true,
     .frame = tc_pbft_frame,
     .decode = tc_pbft_message_decode,
-    .encode = tc_pbft_message_encode,
-    .hello = hello,
+    .encode = tc_envelope_encode,
+    .hello = tc_envelope_hello,
     .sign = tc_pbft_message_sign,
     .verify = tc_pbft_message_verify,
     .perturb = tc_pbft_message_perturb,
     .vote_for = tc_pbft_message_vote_for,
     .build = tc_pbft_message_build,
     .certificate = certificate,
-    .leader = leader,
-    .quorum = quorum,
+    .leader = tc_protocol_in_turn,
+    .quorum = tc_protocol_majority,
     .cost = cost,
     .recovery_bound_ns = recovery_bound_ns,
     .justifier = &tc_pbft_justifier,
     .lock = TC_LOCK_CARRIED,
-    .operation = tc_pbft_operation_read,
-    .result = tc_pbft_result_read,
+    .operation = tc_store_operation_read,
+    .result = tc_store_result_read,
 };

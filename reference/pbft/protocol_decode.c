@@ -9,67 +9,15 @@
  * An embedded envelope whose body does not decode becomes a statement of kind other without fields: the
  * receiver may well ignore it and use the rest. */
 #include "../../proxy/nodeset.h"
-#include "../../proxy/random.h"
 #include "protocol_parts.h"
 #include <string.h>
 
-struct builder {
-    struct tc_arena *arena;
-    struct tc_statement *items;
-    uint32_t count, room;
-};
-
-/* A fresh statement at the end, all fields as in an unsigned `other`. Its index, or TC_ELIMIT. Growth moves the list:
- * hold indices, not pointers. */
-static int add_statement(struct builder *b, uint32_t parent)
-{
-    if (b->count == b->room) {
-        const uint32_t room = b->room * 2 + 2 < TC_STATEMENTS_MAX ? b->room * 2 + 2 : TC_STATEMENTS_MAX;
-        if (b->count == TC_STATEMENTS_MAX)
-            return TC_ELIMIT;
-        struct tc_statement *items = tc_arena_alloc(b->arena, room * sizeof *items);
-        if (!items)
-            return TC_ELIMIT;
-        if (b->count > 0)
-            memcpy(items, b->items, b->count * sizeof *items);
-        b->items = items;
-        b->room = room;
-    }
-    b->items[b->count] = (struct tc_statement){
-        .signer = TC_NODE_NONE,
-        .parent = (uint16_t)parent,
-        .origin = parent == TC_PBFT_PARENT_NONE ? TC_ORIGIN_DIRECT : TC_ORIGIN_EMBEDDED,
-    };
-    return (int)b->count++;
-}
-
+/* The null request's digest stands for no value. */
 static void set_value(struct tc_statement *s, ProtobufCBinaryData digest)
 {
-    if (digest.len != TC_VALUE_SIZE)
-        return;
-    memcpy(s->value.bytes, digest.data, TC_VALUE_SIZE);
-    s->value.state = tc_pbft_is_null(s->value.bytes) ? TC_VALUE_NIL : TC_VALUE_BYTES;
-}
-
-/* Each type has conflict keys of its own. */
-static void set_slot(struct tc_statement *s, uint64_t major, uint64_t minor)
-{
-    if (s->value.state == TC_VALUE_ABSENT)
-        return;
-    const uint64_t slot = tc_random_mix(tc_random_mix(s->type + UINT64_C(1), major), minor);
-    s->slot = slot ? slot : 1;
-}
-
-static void set_view(struct tc_statement *s, uint64_t view)
-{
-    s->has_view = true;
-    s->view = view;
-}
-
-static void set_sequence(struct tc_statement *s, uint64_t sequence)
-{
-    s->has_sequence = true;
-    s->sequence = sequence;
+    tc_statement_set_value(s, digest);
+    if (s->value.state == TC_VALUE_BYTES && tc_pbft_is_null(s->value.bytes))
+        s->value.state = TC_VALUE_NIL;
 }
 
 /* PrePrepare, Prepare and Commit are laid out alike: view, sequence, digest. */
@@ -80,33 +28,26 @@ _Static_assert(sizeof(Pbft__PrePrepare) == sizeof(Pbft__Prepare) && sizeof(Pbft_
 
 static void read_vote(struct tc_statement *s, const Pbft__Prepare *vote)
 {
-    set_view(s, vote->view);
-    set_sequence(s, vote->sequence);
+    tc_statement_set_view(s, vote->view);
+    tc_statement_set_sequence(s, vote->sequence);
     set_value(s, vote->digest);
-    set_slot(s, vote->view, vote->sequence);
-}
-
-static void read_request(struct tc_statement *s, const Pbft__Request *request)
-{
-    s->value.state = TC_VALUE_BYTES;
-    tc_pbft_request_digest(s->signer, request->timestamp, tc_pbft_slice(request->operation), s->value.bytes);
-    set_slot(s, s->signer, request->timestamp);
+    tc_statement_set_slot(s, vote->view, vote->sequence);
 }
 
 /* The value of a view change is the digest of its body, so that two different ones for one view conflict. */
 static void read_view_change(struct tc_statement *s, const Pbft__ViewChange *change)
 {
-    set_view(s, change->view);
+    tc_statement_set_view(s, change->view);
     s->value.state = TC_VALUE_BYTES;
     tc_digest(s->body, s->value.bytes);
-    set_slot(s, change->view, 0);
+    tc_statement_set_slot(s, change->view, 0);
 }
 
 static void read_neutral(struct tc_statement *s, const void *body)
 {
     switch ((Pbft__Type)s->type) {
     case PBFT__TYPE__REQUEST:
-        read_request(s, body);
+        tc_statement_set_request(s, body);
         break;
     case PBFT__TYPE__PRE_PREPARE:
     case PBFT__TYPE__PREPARE:
@@ -114,24 +55,24 @@ static void read_neutral(struct tc_statement *s, const void *body)
         read_vote(s, body);
         break;
     case PBFT__TYPE__REPLY:
-        set_view(s, ((const Pbft__Reply *)body)->view);
+        tc_statement_set_view(s, ((const Pbft__Reply *)body)->view);
         break;
     case PBFT__TYPE__CHECKPOINT:
-        set_sequence(s, ((const Pbft__Checkpoint *)body)->sequence);
+        tc_statement_set_sequence(s, ((const Pbft__Checkpoint *)body)->sequence);
         set_value(s, ((const Pbft__Checkpoint *)body)->digest);
-        set_slot(s, s->sequence, 0);
+        tc_statement_set_slot(s, s->sequence, 0);
         break;
     case PBFT__TYPE__VIEW_CHANGE:
         read_view_change(s, body);
         break;
     case PBFT__TYPE__NEW_VIEW:
-        set_view(s, ((const Pbft__NewView *)body)->view);
+        tc_statement_set_view(s, ((const Pbft__NewView *)body)->view);
         break;
     case PBFT__TYPE__STATE_REQUEST:
-        set_sequence(s, ((const Pbft__StateRequest *)body)->sequence);
+        tc_statement_set_sequence(s, ((const Pbft__StateRequest *)body)->sequence);
         break;
     case PBFT__TYPE__STATE:
-        set_sequence(s, ((const Pbft__State *)body)->sequence);
+        tc_statement_set_sequence(s, ((const Pbft__State *)body)->sequence);
         break;
     case PBFT__TYPE__BATCH_REQUEST:
         set_value(s, ((const Pbft__BatchRequest *)body)->digest);
@@ -144,9 +85,9 @@ static void read_neutral(struct tc_statement *s, const void *body)
     }
 }
 
-static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint32_t parent);
+static int add_envelope(struct tc_statements *b, const Pbft__Envelope *envelope, uint32_t parent);
 
-static int add_envelopes(struct builder *b, Pbft__Envelope **envelopes, size_t count, uint32_t parent)
+static int add_envelopes(struct tc_statements *b, Pbft__Envelope **envelopes, size_t count, uint32_t parent)
 {
     for (size_t i = 0; i < count; i++) {
         const int rc = add_envelope(b, envelopes[i], parent);
@@ -157,9 +98,9 @@ static int add_envelopes(struct builder *b, Pbft__Envelope **envelopes, size_t c
 }
 
 /* A prepared certificate: view, sequence and value are its pre-prepare's; the signers are those it names. */
-static int add_prepared(struct builder *b, const Pbft__Prepared *prepared, uint32_t parent)
+static int add_prepared(struct tc_statements *b, const Pbft__Prepared *prepared, uint32_t parent)
 {
-    const int index = add_statement(b, parent);
+    const int index = tc_statements_add(b, parent);
     int rc = index;
     if (index < 0)
         return index;
@@ -185,7 +126,7 @@ static int add_prepared(struct builder *b, const Pbft__Prepared *prepared, uint3
     return add_envelopes(b, prepared->prepares, prepared->n_prepares, (uint32_t)index);
 }
 
-static int add_view_change(struct builder *b, const Pbft__ViewChange *change, uint32_t parent)
+static int add_view_change(struct tc_statements *b, const Pbft__ViewChange *change, uint32_t parent)
 {
     int rc = add_envelopes(b, change->checkpoints, change->n_checkpoints, parent);
     for (size_t i = 0; rc == 0 && i < change->n_prepared; i++)
@@ -193,7 +134,7 @@ static int add_view_change(struct builder *b, const Pbft__ViewChange *change, ui
     return rc;
 }
 
-static int add_children(struct builder *b, Pbft__Type type, const void *body, uint32_t parent)
+static int add_children(struct tc_statements *b, Pbft__Type type, const void *body, uint32_t parent)
 {
     int rc;
     switch (type) {
@@ -214,7 +155,7 @@ static int add_children(struct builder *b, Pbft__Type type, const void *body, ui
     }
 }
 
-static int read_body(struct builder *b, Pbft__Type type, struct tc_slice bytes, ProtobufCMessage **body)
+static int read_body(struct tc_statements *b, Pbft__Type type, struct tc_slice bytes, ProtobufCMessage **body)
 {
     const ProtobufCMessageDescriptor *descriptor = tc_pbft_rows[type].descriptor;
     if (type == PBFT__TYPE__PRE_PREPARE || type == PBFT__TYPE__PREPARE || type == PBFT__TYPE__COMMIT) {
@@ -232,10 +173,10 @@ static int read_body(struct builder *b, Pbft__Type type, struct tc_slice bytes, 
 /* How deep envelopes may lie in one another: a new view's view changes' certificates' pre-prepares' requests. */
 #define ENVELOPES_DEEP 5
 
-static bool too_deep(const struct builder *b, uint32_t index)
+static bool too_deep(const struct tc_statements *b, uint32_t index)
 {
     unsigned depth = 0;
-    for (uint32_t at = index; at != TC_PBFT_PARENT_NONE; at = b->items[at].parent)
+    for (uint32_t at = index; at != TC_PARENT_NONE; at = b->items[at].parent)
         if (++depth > ENVELOPES_DEEP + 1)
             return true;
     return false;
@@ -243,20 +184,18 @@ static bool too_deep(const struct builder *b, uint32_t index)
 
 /* Adds the envelope's statement and its children; the statement's index, or TC_ELIMIT. A first statement (no parent)
  * that does not decode gives TC_EMALFORMED. */
-static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint32_t parent)
+static int add_envelope(struct tc_statements *b, const Pbft__Envelope *envelope, uint32_t parent)
 {
     ProtobufCMessage *body = NULL;
-    const int index = add_statement(b, parent);
+    const int index = tc_statements_add(b, parent);
     if (index < 0)
         return index;
     struct tc_statement *s = &b->items[index];
-    s->signer = envelope->sender < TC_NODES_MAX ? (uint16_t)envelope->sender : TC_NODE_NONE;
-    s->body = tc_pbft_slice(envelope->body);
-    s->signature = tc_pbft_slice(envelope->signature.len > 0 ? envelope->signature : envelope->macs);
+    tc_statement_set_envelope(s, envelope);
     int rc = TC_EMALFORMED;
     if (envelope->type >= 0 && envelope->type <= PBFT__TYPE__BATCH && !too_deep(b, (uint32_t)index))
         rc = read_body(b, envelope->type, s->body, &body);
-    if (rc == TC_EMALFORMED && parent != TC_PBFT_PARENT_NONE)
+    if (rc == TC_EMALFORMED && parent != TC_PARENT_NONE)
         return index;
     if (rc != 0)
         return rc;
@@ -273,18 +212,9 @@ static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint3
 
 int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
 {
-    struct builder b = {.arena = arena};
-    Pbft__Envelope *envelope = tc_arena_alloc(arena, sizeof *envelope);
-    m->frame = frame;
-    m->decoded = false;
-    m->sender = TC_NODE_NONE;
-    m->type = "other";
-    m->envelope = (struct tc_fields){&pbft__envelope__descriptor, NULL};
-    m->statements = NULL;
-    m->statement_count = 0;
-    if (!envelope)
-        return TC_ELIMIT;
-    int rc = tc_pbft_scan_envelope(frame, envelope) ? 0 : tc_pbft_unpack(frame, arena, &envelope);
+    struct tc_statements b = {.arena = arena};
+    Pbft__Envelope *envelope;
+    int rc = tc_envelope_open(m, frame, arena, &envelope);
     if (rc != 0)
         return rc;
     /* Most messages are one statement; a batch is counted ahead. */
@@ -292,14 +222,9 @@ int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct
     b.items = tc_arena_alloc(arena, b.room * sizeof *b.items);
     if (!b.items)
         return TC_ELIMIT;
-    rc = add_envelope(&b, envelope, TC_PBFT_PARENT_NONE);
+    rc = add_envelope(&b, envelope, TC_PARENT_NONE);
     if (rc < 0)
         return rc;
-    m->decoded = true;
-    m->envelope.base = envelope;
-    m->sender = b.items[0].signer;
-    m->type = tc_pbft_rows[b.items[0].type].name;
-    m->statements = b.items;
-    m->statement_count = b.count;
+    tc_envelope_close(m, envelope, &b, tc_pbft_rows);
     return 0;
 }

@@ -3,10 +3,8 @@
 #define TC_PBFT_PROTOCOL_PARTS_H
 
 #include "../fields_alloc.h"
+#include "../protocol_base.h"
 #include "protocol.h"
-#include "wire.h"
-
-#define TC_PBFT_PARENT_NONE 0xffffu
 
 /* Rows of tc_pbft.rows: wire types in their order, then what has no envelope of its own. */
 enum { TC_PBFT_ROW_PREPARED = PBFT__TYPE__BATCH + 1, TC_PBFT_ROW_COUNT };
@@ -14,7 +12,6 @@ extern const struct tc_message_row tc_pbft_rows[TC_PBFT_ROW_COUNT];
 
 /* As struct tc_protocol says. */
 int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m);
-int tc_pbft_message_encode(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *frame);
 int tc_pbft_message_build(const char *type, struct tc_arena *arena, struct tc_message *out);
 int tc_pbft_message_sign(const struct tc_protocol_env *env, const struct tc_message *m, uint16_t node,
                          struct tc_arena *arena, struct tc_message *out);
@@ -24,17 +21,8 @@ int tc_pbft_message_perturb(const struct tc_protocol_env *env, const struct tc_m
 int tc_pbft_message_vote_for(const struct tc_message *vote, const struct tc_message *proposal, struct tc_arena *arena,
                              struct tc_message *out);
 
-/* Read an envelope, or a pre-prepare, prepare or commit, out of borrowed bytes. false: not that simple; unpack it. */
-bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
+/* Reads a pre-prepare, prepare or commit out of borrowed bytes. false: not that simple; unpack it. */
 bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
-
-/* What a client asked of the key-value store, and what came of it; HotStuff's clients speak alike. TC_EMALFORMED. */
-int tc_pbft_operation_read(struct tc_slice bytes, struct tc_kv_operation *out);
-int tc_pbft_result_read(struct tc_slice bytes, struct tc_kv_result *out);
-
-/* The body of m's first statement as it must go on the wire: the bytes that came if no field was changed,
- * else the fields packed anew. TC_ELIMIT. */
-int tc_pbft_message_body(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *body);
 
 /* Decodes a frame that we made into `out`, with link and connection as `like` has them. TC_EMALFORMED, TC_ELIMIT. */
 int tc_pbft_message_again(struct tc_slice frame, const struct tc_message *like, struct tc_arena *arena,

@@ -6,35 +6,6 @@
 
 /* ---- life ---- */
 
-static int check_cluster(const struct tc_replica_config *config, struct tc_error *err)
-{
-    const struct tc_cluster *cluster = config->env.cluster;
-    if (cluster->n == 0 || cluster->n > TC_REPLICAS_MAX || config->id >= cluster->n)
-        return tc_error_set(err, TC_EUSAGE, "replica %u of %u: expected 1 … %d replicas, numbered from 0",
-                            (unsigned)config->id, cluster->n, TC_REPLICAS_MAX);
-    if (cluster->quorum > cluster->n || cluster->f >= cluster->n)
-        return tc_error_set(err, TC_EUSAGE, "quorum %u and f %u of %u replicas: expected at most n votes and f < n",
-                            cluster->quorum, cluster->f, cluster->n);
-    if (cluster->client_count > TC_NODES_MAX - TC_CLIENT_FIRST)
-        return tc_error_set(err, TC_EUSAGE, "%u clients: expected at most %d", cluster->client_count,
-                            TC_NODES_MAX - TC_CLIENT_FIRST);
-    if (cluster->checkpoint_interval == 0 || cluster->window < cluster->checkpoint_interval ||
-        cluster->window > UINT32_C(1) << 16)
-        return tc_error_set(err, TC_EUSAGE,
-                            "window %u with checkpoint interval %u: expected 1 ≤ interval ≤ window ≤ 65536",
-                            cluster->window, cluster->checkpoint_interval);
-    if (cluster->view_timeout_ns < 8)
-        return tc_error_set(err, TC_EUSAGE, "no view timeout: expected one of at least 8 ns");
-    if (!tc_keyring_has_secret(config->env.keys, config->id))
-        return tc_error_set(err, TC_EKEY, "replica %u: its secret key is missing", (unsigned)config->id);
-    return 0;
-}
-
-static uint32_t clamp(uint32_t value, uint32_t low, uint32_t high)
-{
-    return value < low ? low : value > high ? high : value;
-}
-
 static void destroy(struct pbft *r)
 {
     if (!r)
@@ -42,42 +13,26 @@ static void destroy(struct pbft *r)
     tc_pbft_pending_free(r);
     for (uint32_t i = 0; r->slots && i < r->slots_used; i++)
         tc_pbft_slot_free(&r->slots[i]);
-    for (uint32_t i = 0; r->view_changes && i < r->n; i++)
+    for (uint32_t i = 0; r->view_changes && i < r->base.n; i++)
         tc_pbft_view_change_clear(&r->view_changes[i]);
     tc_pbft_new_view_clear(&r->new_view);
     tc_pbft_snapshots_drop_below(r, UINT64_MAX);
     free(r->stable_certificate.texts);
     free(r->ahead.texts);
     free(r->checkpoints);
-    tc_verified_free(&r->verified);
     free(r->view_changes);
     free(r->slots);
-    free(r->outputs);
-    tc_pbft_store_free(r->store);
-    tc_arena_free(&r->arena);
+    tc_replica_base_free(&r->base);
     free(r);
 }
 
-static void configure(struct pbft *r, const struct tc_replica_config *config)
+static void configure(struct pbft *r)
 {
-    const struct tc_cluster *cluster = config->env.cluster;
-    r->env = config->env;
-    r->cluster = cluster;
-    r->id = config->id;
-    r->bugs = config->bugs;
-    r->n = cluster->n;
-    r->f = cluster->f;
-    r->quorum = cluster->quorum                 ? cluster->quorum
-                : tc_bug(r, TC_BUG_QUORUM_RULE) ? 2 * cluster->f + 1
-                                                : (cluster->n + cluster->f + 2) / 2;
-    r->window = cluster->window;
-    r->interval = cluster->checkpoint_interval;
-    r->batch_max = clamp(cluster->batch_max, 1, TC_PBFT_BATCH_MAX);
-    r->pipeline_max = clamp(cluster->pipeline_max, 1, cluster->window);
-    r->active = true;
-    r->replaying = true;
+    const struct tc_cluster *cluster = r->base.cluster;
+    r->pipeline_max = cluster->pipeline_max < 1                 ? 1
+                      : cluster->pipeline_max > cluster->window ? cluster->window
+                                                                : cluster->pipeline_max;
     r->next = 1;
-    r->from = TC_NODE_NONE;
     r->watched_client = TC_NODE_NONE;
     r->view_deadline_ns = r->resend_deadline_ns = r->transfer_deadline_ns = TC_NEVER_NS;
     r->resend_wait_ns = cluster->view_timeout_ns / 2;
@@ -87,18 +42,18 @@ static void configure(struct pbft *r, const struct tc_replica_config *config)
 
 static struct tc_replica *create(const struct tc_replica_config *config, struct tc_error *err)
 {
-    if (check_cluster(config, err) != 0)
-        return NULL;
     struct pbft *r = calloc(1, sizeof *r);
     if (!r)
         goto out_of_memory;
-    configure(r, config);
-    tc_arena_init(&r->arena, ARENA_MAX);
-    r->slots = malloc(r->window * sizeof *r->slots);
-    r->view_changes = calloc(r->n, sizeof *r->view_changes);
-    r->checkpoints = calloc((size_t)r->n * CHECKPOINT_RING, sizeof *r->checkpoints);
-    r->store = tc_pbft_store_new();
-    if (r->slots && r->view_changes && r->checkpoints && r->store)
+    if (tc_replica_base_init(&r->base, config, err) != 0) {
+        free(r);
+        return NULL;
+    }
+    configure(r);
+    r->slots = malloc(r->base.window * sizeof *r->slots);
+    r->view_changes = calloc(r->base.n, sizeof *r->view_changes);
+    r->checkpoints = calloc((size_t)r->base.n * CHECKPOINT_RING, sizeof *r->checkpoints);
+    if (r->slots && r->view_changes && r->checkpoints)
         return (struct tc_replica *)r;
     destroy(r);
 out_of_memory:
@@ -126,22 +81,19 @@ static handler *const handlers[] = {
 
 static void on_frame(struct pbft *r, struct tc_slice frame)
 {
-    Pbft__Envelope *envelope;
-    if (tc_pbft_unpack(frame, &r->arena, &envelope) != 0) {
-        tc_pbft_complain(r, r->from, "malformed frame of %zu bytes", frame.len);
+    Pbft__Envelope *envelope = tc_replica_open(&r->base, frame);
+    if (!envelope)
         return;
-    }
-    uint32_t type = (uint32_t)envelope->type;
-    if (type == PBFT__TYPE__HELLO)
-        return;
+    const uint32_t type = (uint32_t)envelope->type;
     if (type == PBFT__TYPE__REQUEST) {
         tc_pbft_on_request(r, envelope);
         return;
     }
     handler *handle = type < sizeof handlers / sizeof handlers[0] ? handlers[type] : NULL;
-    if (!handle || envelope->sender >= r->n)
-        tc_pbft_complain(r, r->from, "unexpected message of type %u from node %u", type, envelope->sender);
-    else if (envelope->sender != r->id) /* our own words, played back, are no news */
+    if (!handle || envelope->sender >= r->base.n)
+        tc_replica_complain(&r->base, r->base.from, "unexpected message of type %u from node %u", type,
+                            envelope->sender);
+    else if (envelope->sender != r->base.id) /* our own words, played back, are no news */
         handle(r, envelope);
 }
 
@@ -150,21 +102,21 @@ static void on_frame(struct pbft *r, struct tc_slice frame)
 static void start(struct pbft *r)
 {
     tc_pbft_replay_end(r);
-    r->replaying = false;
-    r->started = true;
-    r->view_entered_ns = r->now_ns;
-    tc_pbft_observe_view(r);
+    r->base.replaying = false;
+    r->base.started = true;
+    r->view_entered_ns = r->base.now_ns;
+    tc_replica_observe_view(&r->base);
     if (r->stable > 0)
-        tc_pbft_observe_stable(r);
+        tc_replica_observe_stable(&r->base, r->stable, r->stable_certificate.digest);
 }
 
 static void on_timer(struct pbft *r)
 {
-    if (r->now_ns >= r->transfer_deadline_ns)
+    if (r->base.now_ns >= r->transfer_deadline_ns)
         tc_pbft_transfer_timeout(r);
-    if (r->now_ns >= r->view_deadline_ns)
+    if (r->base.now_ns >= r->view_deadline_ns)
         tc_pbft_view_timeout(r);
-    if (r->now_ns >= r->resend_deadline_ns && !r->progressed) /* what was just said need not be said again */
+    if (r->base.now_ns >= r->resend_deadline_ns && !r->base.progressed) /* what was just said need not be said again */
         tc_pbft_resend_timeout(r);
 }
 
@@ -172,22 +124,22 @@ static int dispatch(struct pbft *r, const struct tc_replica_event *event)
 {
     switch (event->kind) {
     case TC_REPLICA_RECORD:
-        return r->started ? TC_EMALFORMED : tc_pbft_replay(r, event->bytes);
+        return r->base.started ? TC_EMALFORMED : tc_pbft_replay(r, event->bytes);
     case TC_REPLICA_START:
-        if (!r->started)
+        if (!r->base.started)
             start(r);
         break;
     case TC_REPLICA_FRAME:
-        r->from = event->peer;
-        if (r->started)
+        r->base.from = event->peer;
+        if (r->base.started)
             on_frame(r, event->bytes);
         break;
     case TC_REPLICA_TIMER:
-        if (r->started)
+        if (r->base.started)
             on_timer(r);
         break;
     case TC_REPLICA_LINK:
-        if (r->started)
+        if (r->base.started)
             tc_pbft_on_link(r, event->peer);
         break;
     }
@@ -197,21 +149,13 @@ static int dispatch(struct pbft *r, const struct tc_replica_event *event)
 static int step(struct tc_replica *replica, const struct tc_replica_event *event, struct tc_outputs *out)
 {
     struct pbft *r = (struct pbft *)replica;
-    *out = (struct tc_outputs){NULL, 0};
-    tc_arena_reset(&r->arena);
-    r->output_count = 0;
-    r->now_ns = event->now_ns;
-    r->from = TC_NODE_NONE;
-    int rc = r->out_of_memory ? TC_EMEMORY : dispatch(r, event);
-    if (rc == 0 && r->started) {
+    tc_replica_step_begin(&r->base, event->now_ns);
+    int rc = r->base.out_of_memory ? TC_EMEMORY : dispatch(r, event);
+    if (rc == 0 && r->base.started) {
         tc_pbft_propose(r);
         tc_pbft_update_timers(r);
     }
-    if (r->out_of_memory)
-        rc = TC_EMEMORY;
-    if (rc == 0)
-        *out = (struct tc_outputs){r->outputs, r->output_count};
-    return rc;
+    return tc_replica_step_end(&r->base, rc, out);
 }
 
 static uint64_t deadline_ns(const struct tc_replica *replica)

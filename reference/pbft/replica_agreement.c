@@ -15,7 +15,7 @@ void tc_pbft_accept(struct pbft *r, struct slot *slot, const uint8_t *digest, co
     tc_pbft_see(r, slot->sequence);
     if (record)
         tc_pbft_record_pre_prepare(r, slot);
-    if (r->active)
+    if (r->base.active)
         tc_pbft_say_prepare(r, slot);
     tc_pbft_check_slot(r, slot);
 }
@@ -30,11 +30,12 @@ struct tc_slice tc_pbft_own_vote(struct pbft *r, struct slot *slot, Pbft__Type t
     prepare.sequence = commit.sequence = slot->sequence;
     prepare.digest = commit.digest = tc_pbft_binary((struct tc_slice){slot->digest, TC_VALUE_SIZE});
     bool is_prepare = type == PBFT__TYPE__PREPARE;
-    if (!tc_pbft_envelope(r, type, is_prepare ? &prepare.base : &commit.base, 0, &envelope) ||
+    if (!tc_replica_envelope(&r->base, type, is_prepare ? &prepare.base : &commit.base, 0, &envelope) ||
         !tc_pbft_text_from(&text, &envelope))
         return (struct tc_slice){NULL, 0};
-    tc_pbft_vote_store(r, slot, is_prepare ? slot->prepares : slot->commits, r->id, slot->view, slot->digest, &text);
-    return tc_pbft_frame_of(r, &envelope);
+    tc_pbft_vote_store(r, slot, is_prepare ? slot->prepares : slot->commits, r->base.id, slot->view, slot->digest,
+                       &text);
+    return tc_replica_frame(&r->base, &envelope);
 }
 
 /* The pre-prepare is the primary's prepare: it says none. While replaying, votes are made again at the end. */
@@ -43,22 +44,23 @@ void tc_pbft_say_prepare(struct pbft *r, struct slot *slot)
     if (slot->prepare_sent || tc_pbft_is_primary(r))
         return;
     slot->prepare_sent = true;
-    if (!r->replaying)
-        tc_pbft_broadcast(r, tc_pbft_own_vote(r, slot, PBFT__TYPE__PREPARE));
+    if (!r->base.replaying)
+        tc_replica_broadcast(&r->base, tc_pbft_own_vote(r, slot, PBFT__TYPE__PREPARE));
 }
 
 static struct prepared *make_certificate(struct pbft *r, const struct slot *slot, uint32_t needed)
 {
-    struct prepared *certificate = tc_pbft_alloc(r, sizeof *certificate + needed * sizeof(struct signed_text));
+    struct prepared *certificate =
+        tc_replica_alloc(&r->base, sizeof *certificate + needed * sizeof(struct signed_text));
     if (!certificate)
         return NULL;
     certificate->view = slot->view;
     memcpy(certificate->digest, slot->digest, TC_VALUE_SIZE);
     certificate->pre_prepare = slot->pre_prepare;
-    for (uint32_t i = 0; i < r->n && certificate->count < needed; i++) {
+    for (uint32_t i = 0; i < r->base.n && certificate->count < needed; i++) {
         const struct vote *vote = &slot->prepares[i];
         if (vote->present && vote->view == slot->view &&
-            (tc_bug(r, TC_BUG_PREPARE_DIGEST_IGNORED) || tc_pbft_same(vote->digest, slot->digest)))
+            (tc_replica_bug(&r->base, TC_BUG_PREPARE_DIGEST_IGNORED) || tc_digest_same(vote->digest, slot->digest)))
             certificate->prepares[certificate->count++] = vote->text;
     }
     return certificate;
@@ -77,16 +79,16 @@ static void check_prepared(struct pbft *r, struct slot *slot)
     slot->prepared = true;
     tc_pbft_record_prepared(r, certificate);
     slot->commit_sent = true;
-    tc_pbft_broadcast(r, tc_pbft_own_vote(r, slot, PBFT__TYPE__COMMIT));
+    tc_replica_broadcast(&r->base, tc_pbft_own_vote(r, slot, PBFT__TYPE__COMMIT));
 }
 
 static void decide(struct pbft *r, struct slot *slot)
 {
     slot->committed = true;
     if (slot->decided) {
-        if (!tc_pbft_same(slot->decided_digest, slot->digest))
-            tc_pbft_complain(r, r->id, "sequence %llu committed twice with different batches",
-                             (unsigned long long)slot->sequence);
+        if (!tc_digest_same(slot->decided_digest, slot->digest))
+            tc_replica_complain(&r->base, r->base.id, "sequence %llu committed twice with different batches",
+                                (unsigned long long)slot->sequence);
         return;
     }
     slot->decided = true;
@@ -100,22 +102,22 @@ static void decide(struct pbft *r, struct slot *slot)
  * all the same, and a replica that left alone would otherwise stand still until the others follow it. */
 static void check_from_outside(struct pbft *r, struct slot *slot)
 {
-    if (slot->decided || tc_pbft_count_votes(r, slot->commits, slot->view, slot->digest) < r->quorum)
+    if (slot->decided || tc_pbft_count_votes(r, slot->commits, slot->view, slot->digest) < r->base.quorum)
         return;
     decide(r, slot);
 }
 
 void tc_pbft_check_slot(struct pbft *r, struct slot *slot)
 {
-    if (r->replaying || !slot->accepted || slot->view != tc_pbft_open_view(r))
+    if (r->base.replaying || !slot->accepted || slot->view != tc_pbft_open_view(r))
         return;
-    if (!r->active) {
+    if (!r->base.active) {
         check_from_outside(r, slot);
         return;
     }
     check_prepared(r, slot);
-    uint32_t needed = r->quorum;
-    if (tc_bug(r, TC_BUG_COMMIT_QUORUM) && needed > 1)
+    uint32_t needed = r->base.quorum;
+    if (tc_replica_bug(&r->base, TC_BUG_COMMIT_QUORUM) && needed > 1)
         needed--;
     if (slot->prepared && !slot->committed && tc_pbft_count_votes(r, slot->commits, slot->view, slot->digest) >= needed)
         decide(r, slot);
@@ -124,7 +126,7 @@ void tc_pbft_check_slot(struct pbft *r, struct slot *slot)
 /* h < n ≤ H (OSDI'99 §4.2): a faulty primary must not exhaust the sequence numbers. */
 static bool between_watermarks(const struct pbft *r, uint64_t sequence)
 {
-    return tc_pbft_in_window(r, sequence) || (tc_bug(r, TC_BUG_WATERMARKS) && sequence > r->stable);
+    return tc_pbft_in_window(r, sequence) || (tc_replica_bug(&r->base, TC_BUG_WATERMARKS) && sequence > r->stable);
 }
 
 /* ---- pre-prepare ---- */
@@ -133,16 +135,16 @@ static bool between_watermarks(const struct pbft *r, uint64_t sequence)
 static void repeat_pre_prepare(struct pbft *r, struct slot *slot, const Pbft__Envelope *envelope,
                                const Pbft__PrePrepare *body)
 {
-    if (!tc_pbft_same(slot->digest, body->digest.data)) {
-        if (tc_pbft_authentic(r, envelope))
-            tc_pbft_complain(r, r->from, "second pre-prepare for view %llu sequence %llu",
-                             (unsigned long long)body->view, (unsigned long long)body->sequence);
+    if (!tc_digest_same(slot->digest, body->digest.data)) {
+        if (tc_replica_authentic(&r->base, envelope))
+            tc_replica_complain(&r->base, r->base.from, "second pre-prepare for view %llu sequence %llu",
+                                (unsigned long long)body->view, (unsigned long long)body->sequence);
         return;
     }
     if (tc_pbft_slot_has(slot, slot->digest))
         return;
     struct batch *batch = tc_pbft_batch_from(r, envelope);
-    if (batch && tc_pbft_same(batch->digest, slot->digest)) {
+    if (batch && tc_digest_same(batch->digest, slot->digest)) {
         tc_pbft_slot_add_batch(slot, batch);
         tc_pbft_record_batch(r, slot->sequence, batch);
         tc_pbft_pending_note_batch(r, batch);
@@ -154,14 +156,15 @@ static void repeat_pre_prepare(struct pbft *r, struct slot *slot, const Pbft__En
 static void first_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__PrePrepare *body)
 {
     struct signed_text text;
-    if (!tc_pbft_authentic(r, envelope) || !tc_pbft_text_from(&text, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on pre-prepare");
+    if (!tc_replica_authentic(&r->base, envelope) || !tc_pbft_text_from(&text, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on pre-prepare");
         return;
     }
     struct batch *batch = tc_pbft_batch_from(r, envelope);
-    if (!batch || !tc_pbft_same(batch->digest, body->digest.data)) {
-        tc_pbft_complain(r, r->from, "batch of pre-prepare view %llu sequence %llu does not match its digest",
-                         (unsigned long long)body->view, (unsigned long long)body->sequence);
+    if (!batch || !tc_digest_same(batch->digest, body->digest.data)) {
+        tc_replica_complain(&r->base, r->base.from,
+                            "batch of pre-prepare view %llu sequence %llu does not match its digest",
+                            (unsigned long long)body->view, (unsigned long long)body->sequence);
     } else if (tc_pbft_batch_authentic(r, batch)) {
         struct slot *slot = tc_pbft_slot(r, body->sequence);
         if (slot) {
@@ -177,16 +180,16 @@ static void first_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope, co
 void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed pre-prepare");
+    if (tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed pre-prepare");
         return;
     }
     const Pbft__PrePrepare *body = base;
     if (body->view != tc_pbft_open_view(r) || !between_watermarks(r, body->sequence))
         return; /* late or early: not wrong, and not for now */
-    if (body->digest.len != TC_VALUE_SIZE || envelope->sender != tc_pbft_primary(r, body->view)) {
-        tc_pbft_complain(r, r->from, "pre-prepare for view %llu that is not its primary's",
-                         (unsigned long long)body->view);
+    if (body->digest.len != TC_VALUE_SIZE || envelope->sender != tc_replica_leader(&r->base, body->view)) {
+        tc_replica_complain(&r->base, r->base.from, "pre-prepare for view %llu that is not its primary's",
+                            (unsigned long long)body->view);
         return;
     }
     struct slot *slot = tc_pbft_slot_find(r, body->sequence);
@@ -218,14 +221,14 @@ static void on_vote(struct pbft *r, const Pbft__Envelope *envelope, uint64_t vie
     struct signed_text text;
     if (view < tc_pbft_open_view(r) || !between_watermarks(r, sequence))
         return;
-    if (digest.len != TC_VALUE_SIZE || (is_prepare && envelope->sender == tc_pbft_primary(r, view))) {
-        tc_pbft_complain(r, r->from, "%s that its sender may not say", name);
+    if (digest.len != TC_VALUE_SIZE || (is_prepare && envelope->sender == tc_replica_leader(&r->base, view))) {
+        tc_replica_complain(&r->base, r->base.from, "%s that its sender may not say", name);
         return;
     }
     if (!vote_wanted(tc_pbft_slot_find(r, sequence), envelope, view, is_prepare))
         return;
-    if (!tc_pbft_authentic(r, envelope) || !tc_pbft_text_from(&text, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on %s", name);
+    if (!tc_replica_authentic(&r->base, envelope) || !tc_pbft_text_from(&text, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on %s", name);
         return;
     }
     tc_pbft_note_peer_view(r, (uint16_t)envelope->sender, view);
@@ -240,8 +243,8 @@ static void on_vote(struct pbft *r, const Pbft__Envelope *envelope, uint64_t vie
 void tc_pbft_on_prepare(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed prepare");
+    if (tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed prepare");
         return;
     }
     const Pbft__Prepare *body = base;
@@ -251,8 +254,8 @@ void tc_pbft_on_prepare(struct pbft *r, const Pbft__Envelope *envelope)
 void tc_pbft_on_commit(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__commit__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed commit");
+    if (tc_pbft_get_body(envelope, &pbft__commit__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed commit");
         return;
     }
     const Pbft__Commit *body = base;

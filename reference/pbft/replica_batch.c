@@ -9,7 +9,7 @@
 static struct request *copy_request(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__Request *body)
 {
     size_t total = envelope->body.len + envelope->signature.len + envelope->macs.len + body->operation.len;
-    struct request *request = tc_pbft_alloc(r, sizeof *request + total);
+    struct request *request = tc_replica_alloc(&r->base, sizeof *request + total);
     if (!request)
         return NULL;
     request->envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
@@ -33,14 +33,8 @@ static struct request *copy_request(struct pbft *r, const Pbft__Envelope *envelo
 
 struct request *tc_pbft_request_from(struct pbft *r, const Pbft__Envelope *envelope)
 {
-    void *base;
-    if (envelope->type != PBFT__TYPE__REQUEST || !tc_pbft_is_client(r, envelope->sender) ||
-        envelope->body.len + envelope->signature.len + envelope->macs.len > TC_PBFT_REQUEST_MAX)
-        return NULL;
-    if (tc_pbft_get_body(envelope, &pbft__request__descriptor, &r->arena, &base) != 0)
-        return NULL;
-    const Pbft__Request *body = base;
-    if (body->timestamp == 0 || body->operation.len > TC_PBFT_OPERATION_MAX)
+    const Pbft__Request *body = tc_replica_request(&r->base, envelope);
+    if (!body)
         return NULL;
     struct request *request = copy_request(r, envelope, body);
     if (!request)
@@ -60,8 +54,8 @@ void tc_pbft_request_drop(struct request *request)
 
 struct batch *tc_pbft_batch_new(struct pbft *r, struct request *const *requests, uint32_t count)
 {
-    struct batch *batch = tc_pbft_alloc(r, sizeof *batch + count * sizeof(struct request *));
-    uint8_t(*digests)[TC_VALUE_SIZE] = tc_pbft_scratch(r, count * sizeof *digests);
+    struct batch *batch = tc_replica_alloc(&r->base, sizeof *batch + count * sizeof(struct request *));
+    uint8_t(*digests)[TC_VALUE_SIZE] = tc_replica_scratch(&r->base, count * sizeof *digests);
     if (!batch || !digests) {
         free(batch);
         return NULL;
@@ -84,7 +78,7 @@ struct batch *tc_pbft_batch_from(struct pbft *r, const Pbft__Envelope *envelope)
     struct batch *batch = NULL;
     if (envelope->n_requests > TC_PBFT_BATCH_MAX)
         return NULL;
-    struct request **requests = tc_pbft_scratch(r, envelope->n_requests * sizeof(struct request *));
+    struct request **requests = tc_replica_scratch(&r->base, envelope->n_requests * sizeof(struct request *));
     if (!requests)
         return NULL;
     while (count < envelope->n_requests) {
@@ -112,7 +106,7 @@ void tc_pbft_batch_drop(struct batch *batch)
 
 void tc_pbft_batch_attach(struct pbft *r, const struct batch *batch, Pbft__Envelope *envelope)
 {
-    Pbft__Envelope **pointers = tc_pbft_scratch(r, batch->count * sizeof *pointers);
+    Pbft__Envelope **pointers = tc_replica_scratch(&r->base, batch->count * sizeof *pointers);
     if (!pointers)
         return;
     for (uint32_t i = 0; i < batch->count; i++)
@@ -126,14 +120,14 @@ bool tc_pbft_batch_authentic(struct pbft *r, struct batch *batch)
     for (uint32_t i = 0; i < batch->count; i++) {
         struct request *request = batch->requests[i];
         const struct pending *known = tc_pbft_pending_find(r, request->client, request->timestamp);
-        if (known && tc_pbft_same(known->request->digest, request->digest)) {
+        if (known && tc_digest_same(known->request->digest, request->digest)) {
             /* its client told us so; keep that copy, whose signature we know to be good */
             known->request->references++;
             batch->requests[i] = known->request;
             tc_pbft_request_drop(request);
-        } else if (!tc_pbft_authentic(r, &request->envelope)) {
-            tc_pbft_complain(r, r->from, "bad signature on request of client %u in pre-prepare",
-                             (unsigned)request->client);
+        } else if (!tc_replica_authentic(&r->base, &request->envelope)) {
+            tc_replica_complain(&r->base, r->base.from, "bad signature on request of client %u in pre-prepare",
+                                (unsigned)request->client);
             return false;
         }
     }

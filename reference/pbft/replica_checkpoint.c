@@ -7,7 +7,7 @@
 void tc_pbft_certificate_set(struct pbft *r, struct certificate *into, uint64_t sequence, const uint8_t *digest,
                              const struct signed_text *texts, uint32_t count)
 {
-    struct signed_text *copy = tc_pbft_alloc(r, count * sizeof *copy);
+    struct signed_text *copy = tc_replica_alloc(&r->base, count * sizeof *copy);
     if (!copy)
         return;
     if (count > 0)
@@ -43,7 +43,7 @@ void tc_pbft_snapshots_drop_below(struct pbft *r, uint64_t sequence)
 
 struct snapshot *tc_pbft_snapshot_add(struct pbft *r, uint64_t sequence, uint8_t *bytes, size_t len)
 {
-    struct snapshot **at = &r->snapshots, *snapshot = tc_pbft_alloc(r, sizeof *snapshot);
+    struct snapshot **at = &r->snapshots, *snapshot = tc_replica_alloc(&r->base, sizeof *snapshot);
     if (!snapshot) {
         free(bytes);
         return NULL;
@@ -69,21 +69,22 @@ void tc_pbft_send_checkpoint(struct pbft *r, const struct snapshot *snapshot, ui
     struct signed_text text;
     body.sequence = snapshot->sequence;
     body.digest = tc_pbft_binary((struct tc_slice){snapshot->digest, TC_VALUE_SIZE});
-    if (!tc_pbft_envelope(r, PBFT__TYPE__CHECKPOINT, &body.base, 0, &envelope) || !tc_pbft_text_from(&text, &envelope))
+    if (!tc_replica_envelope(&r->base, PBFT__TYPE__CHECKPOINT, &body.base, 0, &envelope) ||
+        !tc_pbft_text_from(&text, &envelope))
         return;
-    ring_store(r, r->id, snapshot->sequence, snapshot->digest, &text);
+    ring_store(r, r->base.id, snapshot->sequence, snapshot->digest, &text);
     if (to == TC_NODE_NONE)
-        tc_pbft_broadcast(r, tc_pbft_frame_of(r, &envelope));
+        tc_replica_broadcast(&r->base, tc_replica_frame(&r->base, &envelope));
     else
-        tc_pbft_send(r, to, tc_pbft_frame_of(r, &envelope));
+        tc_replica_send(&r->base, to, tc_replica_frame(&r->base, &envelope));
 }
 
 void tc_pbft_take_checkpoint(struct pbft *r)
 {
     uint8_t *bytes;
     size_t len;
-    if (tc_pbft_store_save(r->store, r->executed, &bytes, &len) != 0) {
-        r->out_of_memory = true;
+    if (tc_store_save(r->base.store, r->executed, &bytes, &len) != 0) {
+        r->base.out_of_memory = true;
         return;
     }
     struct snapshot *snapshot = tc_pbft_snapshot_add(r, r->executed, bytes, len);
@@ -128,11 +129,11 @@ static void ring_store(struct pbft *r, uint32_t sender, uint64_t sequence, const
 static const Pbft__Checkpoint *checkpoint_body(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (envelope->type != PBFT__TYPE__CHECKPOINT || envelope->sender >= r->n ||
-        tc_pbft_get_body(envelope, &pbft__checkpoint__descriptor, &r->arena, &base) != 0)
+    if (envelope->type != PBFT__TYPE__CHECKPOINT || envelope->sender >= r->base.n ||
+        tc_pbft_get_body(envelope, &pbft__checkpoint__descriptor, &r->base.arena, &base) != 0)
         return NULL;
     const Pbft__Checkpoint *body = base;
-    if (body->digest.len != TC_VALUE_SIZE || body->sequence == 0 || body->sequence % r->interval != 0)
+    if (body->digest.len != TC_VALUE_SIZE || body->sequence == 0 || body->sequence % r->base.interval != 0)
         return NULL;
     return body;
 }
@@ -142,13 +143,13 @@ void tc_pbft_note_checkpoint(struct pbft *r, const Pbft__Envelope *envelope)
     struct signed_text text;
     const Pbft__Checkpoint *body = checkpoint_body(r, envelope);
     if (!body) {
-        tc_pbft_complain(r, r->from, "malformed checkpoint");
+        tc_replica_complain(&r->base, r->base.from, "malformed checkpoint");
         return;
     }
     if (body->sequence <= r->stable || ring_find(r, envelope->sender, body->sequence))
         return;
-    if (!tc_pbft_authentic(r, envelope) || !tc_pbft_text_from(&text, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on checkpoint");
+    if (!tc_replica_authentic(&r->base, envelope) || !tc_pbft_text_from(&text, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on checkpoint");
         return;
     }
     ring_store(r, envelope->sender, body->sequence, body->digest.data, &text);
@@ -164,20 +165,20 @@ bool tc_pbft_certificate_valid(struct pbft *r, Pbft__Envelope *const *envelopes,
                                const uint8_t *digest, struct signed_text **texts, uint32_t *text_count)
 {
     struct tc_nodeset signers = {{0}};
-    if (count > r->n)
+    if (count > r->base.n)
         return false;
     *text_count = 0;
-    *texts = tc_pbft_scratch(r, count * sizeof **texts);
+    *texts = tc_replica_scratch(&r->base, count * sizeof **texts);
     for (size_t i = 0; *texts && i < count; i++) {
         const Pbft__Checkpoint *body = checkpoint_body(r, envelopes[i]);
-        if (!body || body->sequence != sequence || !tc_pbft_same(body->digest.data, digest) ||
-            tc_nodeset_has(&signers, envelopes[i]->sender) || !tc_pbft_authentic(r, envelopes[i]) ||
+        if (!body || body->sequence != sequence || !tc_digest_same(body->digest.data, digest) ||
+            tc_nodeset_has(&signers, envelopes[i]->sender) || !tc_replica_authentic(&r->base, envelopes[i]) ||
             !tc_pbft_text_from(&(*texts)[*text_count], envelopes[i]))
             return false;
         tc_nodeset_add(&signers, envelopes[i]->sender);
         ++*text_count;
     }
-    return *text_count >= r->quorum;
+    return *text_count >= r->base.quorum;
 }
 
 /* ---- stability ---- */
@@ -185,16 +186,16 @@ bool tc_pbft_certificate_valid(struct pbft *r, Pbft__Envelope *const *envelopes,
 /* The state with a quorum of checkpoints at this sequence number, as texts in the arena. */
 static bool find_quorum(struct pbft *r, uint64_t sequence, const uint8_t **digest, struct signed_text **texts)
 {
-    *texts = tc_pbft_scratch(r, r->quorum * sizeof **texts);
-    for (uint32_t i = 0; *texts && i < r->n; i++) {
+    *texts = tc_replica_scratch(&r->base, r->base.quorum * sizeof **texts);
+    for (uint32_t i = 0; *texts && i < r->base.n; i++) {
         const struct checkpoint_vote *candidate = ring_find(r, i, sequence);
         uint32_t count = 0;
-        for (uint32_t j = 0; candidate && j < r->n && count < r->quorum; j++) {
+        for (uint32_t j = 0; candidate && j < r->base.n && count < r->base.quorum; j++) {
             const struct checkpoint_vote *vote = ring_find(r, j, sequence);
-            if (vote && tc_pbft_same(vote->digest, candidate->digest))
+            if (vote && tc_digest_same(vote->digest, candidate->digest))
                 (*texts)[count++] = vote->text;
         }
-        if (candidate && count == r->quorum) {
+        if (candidate && count == r->base.quorum) {
             *digest = candidate->digest;
             return true;
         }
@@ -210,8 +211,8 @@ static void make_stable(struct pbft *r, const struct snapshot *snapshot, const s
     tc_pbft_log_advance(r, snapshot->sequence);
     if (r->ahead.sequence <= snapshot->sequence)
         r->ahead.sequence = 0;
-    r->progressed = true;
-    tc_pbft_observe_stable(r);
+    r->base.progressed = true;
+    tc_replica_observe_stable(&r->base, r->stable, r->stable_certificate.digest);
     tc_pbft_record_snapshot(r);
     tc_pbft_apply_orders(r);
 }
@@ -220,18 +221,18 @@ void tc_pbft_take_certificate(struct pbft *r, uint64_t sequence, const uint8_t *
                               uint32_t count)
 {
     const struct snapshot *own = tc_pbft_snapshot_find(r, sequence);
-    if (sequence <= r->stable || r->replaying)
+    if (sequence <= r->stable || r->base.replaying)
         return;
-    if (own && tc_pbft_same(own->digest, digest)) {
+    if (own && tc_digest_same(own->digest, digest)) {
         make_stable(r, own, texts, count);
     } else if (own) {
-        tc_pbft_complain(r, r->id, "our state at sequence %llu is not the one that a quorum certifies",
-                         (unsigned long long)sequence);
+        tc_replica_complain(&r->base, r->base.id, "our state at sequence %llu is not the one that a quorum certifies",
+                            (unsigned long long)sequence);
     } else if (sequence > r->executed && sequence > r->ahead.sequence) {
         /* the others forget what leads there; what is on its way may still come, so wait a little before asking */
         tc_pbft_certificate_set(r, &r->ahead, sequence, digest, texts, count);
         if (r->transfer_deadline_ns == TC_NEVER_NS)
-            r->transfer_deadline_ns = r->now_ns + r->cluster->view_timeout_ns / 8;
+            r->transfer_deadline_ns = r->base.now_ns + r->base.cluster->view_timeout_ns / 8;
     }
 }
 
@@ -239,10 +240,10 @@ void tc_pbft_check_stable(struct pbft *r, uint64_t sequence)
 {
     const uint8_t *digest;
     struct signed_text *texts;
-    if (sequence <= r->stable || r->replaying)
+    if (sequence <= r->stable || r->base.replaying)
         return;
     if (find_quorum(r, sequence, &digest, &texts))
-        tc_pbft_take_certificate(r, sequence, digest, texts, r->quorum);
+        tc_pbft_take_certificate(r, sequence, digest, texts, r->base.quorum);
     else if (r->ahead.sequence == sequence && tc_pbft_snapshot_find(r, sequence))
         tc_pbft_take_certificate(r, sequence, r->ahead.digest, r->ahead.texts, r->ahead.count);
 }

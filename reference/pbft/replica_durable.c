@@ -24,9 +24,9 @@ static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice
 {
     struct tc_slice record = {NULL, 1 + head.len};
     if (!message)
-        record.data = tc_pbft_scratch(r, record.len);
-    else if (tc_fields_pack_behind(message, 1 + head.len, &r->arena, &record) != 0)
-        r->out_of_memory = true;
+        record.data = tc_replica_scratch(&r->base, record.len);
+    else if (tc_fields_pack_behind(message, 1 + head.len, &r->base.arena, &record) != 0)
+        r->base.out_of_memory = true;
     if (!record.data)
         return (struct tc_slice){NULL, 0};
     uint8_t *bytes = (uint8_t *)(uintptr_t)record.data;
@@ -80,33 +80,33 @@ static struct tc_slice batch_record(struct pbft *r, uint64_t sequence, const str
 void tc_pbft_record_pre_prepare(struct pbft *r, const struct slot *slot)
 {
     const struct batch *batch = tc_pbft_slot_batch(slot, slot->digest);
-    if (!r->active || tc_bug(r, TC_BUG_VOTES_FORGOTTEN)) { /* heard after we left its view: we bind ourselves to
-                                                              nothing, but may execute it */
+    if (!r->base.active || tc_replica_bug(&r->base, TC_BUG_VOTES_FORGOTTEN)) { /* heard after we left its view: we bind
+                                                              ourselves to nothing, but may execute it */
         if (batch)
             tc_pbft_record_batch(r, slot->sequence, batch);
         return;
     }
-    tc_pbft_persist(r, TC_OUT_PERSIST, pre_prepare_record(r, slot, true));
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, pre_prepare_record(r, slot, true));
 }
 
 void tc_pbft_record_prepared(struct pbft *r, const struct prepared *certificate)
 {
-    tc_pbft_persist(r, TC_OUT_PERSIST, prepared_record(r, certificate));
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, prepared_record(r, certificate));
 }
 
 void tc_pbft_record_committed(struct pbft *r, const struct slot *slot)
 {
-    tc_pbft_persist(r, TC_OUT_PERSIST, committed_record(r, slot));
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, committed_record(r, slot));
 }
 
 void tc_pbft_record_batch(struct pbft *r, uint64_t sequence, const struct batch *batch)
 {
-    tc_pbft_persist(r, TC_OUT_PERSIST, batch_record(r, sequence, batch));
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, batch_record(r, sequence, batch));
 }
 
 void tc_pbft_record_envelope(struct pbft *r, const Pbft__Envelope *envelope)
 {
-    tc_pbft_persist(r, TC_OUT_PERSIST, make_record(r, RECORD_ENVELOPE, no_head, &envelope->base));
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, make_record(r, RECORD_ENVELOPE, no_head, &envelope->base));
 }
 
 /* ---- snapshot ---- */
@@ -129,20 +129,20 @@ static void list_add(struct record_list *list, struct tc_slice record)
 static struct tc_slice view_record(struct pbft *r)
 {
     struct tc_slice frame;
-    if (r->active && r->view > 0) {
-        uint8_t *bytes = tc_pbft_scratch(r, 1 + r->new_view.packed_len);
+    if (r->base.active && r->base.view > 0) {
+        uint8_t *bytes = tc_replica_scratch(&r->base, 1 + r->new_view.packed_len);
         if (!bytes)
             return no_head;
         bytes[0] = RECORD_ENVELOPE;
         memcpy(bytes + 1, r->new_view.packed, r->new_view.packed_len);
         return (struct tc_slice){bytes, 1 + r->new_view.packed_len};
     }
-    if (r->active)
+    if (r->base.active)
         return no_head;
     tc_pbft_view_change_frame(r, &frame);
     if (frame.len <= TC_PBFT_LENGTH_SIZE)
         return no_head;
-    uint8_t *bytes = tc_pbft_scratch(r, 1 + frame.len - TC_PBFT_LENGTH_SIZE);
+    uint8_t *bytes = tc_replica_scratch(&r->base, 1 + frame.len - TC_PBFT_LENGTH_SIZE);
     if (!bytes)
         return no_head;
     bytes[0] = RECORD_ENVELOPE;
@@ -155,7 +155,7 @@ static void list_slot(struct pbft *r, struct record_list *list, const struct slo
     for (size_t i = 0; i < SLOT_BATCHES_MAX; i++)
         if (slot->batches[i])
             list_add(list, batch_record(r, slot->sequence, slot->batches[i]));
-    if (r->active && slot->accepted && slot->view == r->view)
+    if (r->base.active && slot->accepted && slot->view == r->base.view)
         list_add(list, pre_prepare_record(r, slot, false));
     if (slot->certificate)
         list_add(list, prepared_record(r, slot->certificate));
@@ -180,24 +180,24 @@ void tc_pbft_record_snapshot(struct pbft *r)
 {
     Pbft__State state;
     struct record_list list = {.count = 0};
-    list.items = tc_pbft_scratch(r, (1 + (size_t)r->window * RECORDS_PER_SLOT) * sizeof *list.items);
-    if (r->replaying || !list.items || !state_message(r, &state))
+    list.items = tc_replica_scratch(&r->base, (1 + (size_t)r->base.window * RECORDS_PER_SLOT) * sizeof *list.items);
+    if (r->base.replaying || !list.items || !state_message(r, &state))
         return;
     list_add(&list, view_record(r));
-    for (uint64_t i = 1; i <= r->window; i++) {
+    for (uint64_t i = 1; i <= r->base.window; i++) {
         const struct slot *slot = tc_pbft_slot_find(r, r->stable + i);
         if (slot)
             list_slot(r, &list, slot);
     }
     size_t state_size = pbft__state__get_packed_size(&state), size = 1 + 8 + 1 + 4 + state_size + 4 + list.bytes;
-    uint8_t *bytes = tc_pbft_scratch(r, size), *packed = tc_pbft_scratch(r, state_size);
+    uint8_t *bytes = tc_replica_scratch(&r->base, size), *packed = tc_replica_scratch(&r->base, state_size);
     if (!bytes || !packed)
         return;
     pbft__state__pack(&state, packed);
     struct tc_writer writer = tc_writer_into(bytes, size);
     tc_writer_u8(&writer, RECORD_SNAPSHOT);
-    tc_writer_u64(&writer, r->view);
-    tc_writer_u8(&writer, r->active);
+    tc_writer_u64(&writer, r->base.view);
+    tc_writer_u8(&writer, r->base.active);
     tc_writer_u32(&writer, (uint32_t)state_size);
     tc_writer_slice(&writer, (struct tc_slice){packed, state_size});
     tc_writer_u32(&writer, list.count);
@@ -205,5 +205,5 @@ void tc_pbft_record_snapshot(struct pbft *r)
         tc_writer_u32(&writer, (uint32_t)list.items[i].len);
         tc_writer_slice(&writer, list.items[i]);
     }
-    tc_pbft_persist(r, TC_OUT_SNAPSHOT, tc_writer_bytes(&writer));
+    tc_replica_persist(&r->base, TC_OUT_SNAPSHOT, tc_writer_bytes(&writer));
 }

@@ -1,31 +1,24 @@
 /* What the files of the PBFT replica share. Nobody outside reference/pbft/replica*.c includes this.
  *
- * One file per concern: replica.c (the step), replica_output.c (records, frames, facts), replica_log.c (slots and
+ * One file per concern: replica.c (the step), replica_text.c (signed texts), replica_log.c (slots and
  * votes), replica_batch.c (requests and batches), replica_request.c (what clients want, proposing),
  * replica_agreement.c (pre-prepare, prepare, commit), replica_execute.c, replica_checkpoint.c,
  * replica_state_transfer.c, replica_view_change.c, replica_view_check.c (is a view change valid), replica_new_view.c,
  * replica_retransmit.c (healing lost messages), replica_durable.c and replica_replay.c (records out and in).
  *
- * Failing allocations set `out_of_memory`; the step then returns TC_EMEMORY and the replica is dead. */
+ * What every reference replica has, a step's outputs above all, is in ../replica_base.h. */
 #ifndef TC_PBFT_REPLICA_INTERNAL_H
 #define TC_PBFT_REPLICA_INTERNAL_H
 
 #include "../../proxy/nodeset.h"
-#include "../bugs.h"
-#include "../replica_verified.h"
+#include "../replica_base.h"
 #include "replica.h"
-#include "store.h"
-#include "wire.h"
 
-#define VOTE_BODY_MAX       96 /* bytes of a pre-prepare's, vote's or checkpoint's body that we keep */
-#define SLOT_BATCHES_MAX    8  /* different batches that we keep for one sequence number */
-#define PENDING_CLIENT_MAX  64 /* requests of one client that wait */
-#define CHECKPOINT_RING     16 /* checkpoints of one replica that we keep */
-#define COMPLAINT_PERIOD_NS UINT64_C(1000000000)
-#define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
-#define RESEND_SLOTS_MAX    64
-#define RESEND_BYTES_MAX    (1u << 20)
-#define ARENA_MAX           (512u << 20)
+#define VOTE_BODY_MAX    96 /* bytes of a pre-prepare's, vote's or checkpoint's body that we keep */
+#define SLOT_BATCHES_MAX 8  /* different batches that we keep for one sequence number */
+#define CHECKPOINT_RING  16 /* checkpoints of one replica that we keep */
+#define RESEND_SLOTS_MAX 64
+#define RESEND_BYTES_MAX (1u << 20)
 
 /* A signed body as it stood on the wire: what certificates are made of. */
 struct signed_text {
@@ -91,9 +84,9 @@ struct slot {
     struct batch *batches[SLOT_BATCHES_MAX];
 };
 
-/* A request that waits to be executed. In order of arrival, and for each client by timestamp of arrival. */
+/* A request that waits to be executed, in base.pending. */
 struct pending {
-    struct pending *next, *previous;
+    struct tc_pending link;
     struct request *request;
     bool proposed; /* in a batch of this view */
 };
@@ -156,11 +149,6 @@ struct new_view {
     uint32_t order_count;
 };
 
-struct complaint_account {
-    uint64_t period_start_ns;
-    uint32_t count;
-};
-
 struct peer {
     uint64_t view;        /* highest view it showed to be in */
     uint64_t answered_ns; /* when we last helped it; TC_NEVER_NS: never */
@@ -168,25 +156,10 @@ struct peer {
 };
 
 struct pbft {
-    struct tc_protocol_env env;
-    const struct tc_cluster *cluster;
-    uint16_t id;
-    uint64_t bugs;
-    uint32_t n, f, quorum, window, interval, batch_max, pipeline_max;
+    struct tc_replica_base base;
+    uint32_t pipeline_max;
 
-    /* the step in progress */
-    uint64_t now_ns;
-    uint16_t from; /* connection that the frame came on: whom complaints name */
-    bool out_of_memory, replaying, started;
-    bool progressed; /* executed, stable or in another view since the timers were last set */
-    struct tc_arena arena;
-    struct tc_output *outputs;
-    size_t output_count, output_capacity;
-
-    /* view */
-    uint64_t view;
-    bool active;           /* false: we asked for `view` and wait for its new view */
-    uint32_t failed_views; /* since the last progress: how often the timer was doubled */
+    /* view; base.active is false while we wait for the new view that we asked for */
     struct new_view new_view;
     struct view_change *view_changes; /* by replica, our own too */
     uint64_t view_entered_ns;
@@ -201,16 +174,10 @@ struct pbft {
     bool replayed;       /* we started from records */
 
     /* state machine */
-    struct tc_pbft_store *store;
     struct snapshot *snapshots;            /* ours, from the stable one on */
     struct certificate stable_certificate; /* proves `stable` */
     struct checkpoint_vote *checkpoints;   /* CHECKPOINT_RING for each replica */
     struct certificate ahead;              /* a stable state beyond `executed`; sequence 0: none */
-
-    /* requests */
-    struct pending *pending_first, *pending_last;
-    uint32_t pending_count;
-    uint16_t pending_of_client[TC_NODES_MAX];
 
     /* timers, TC_NEVER_NS when off */
     uint64_t view_deadline_ns;
@@ -221,84 +188,38 @@ struct pbft {
     uint32_t transfer_next; /* whom to ask */
 
     struct peer peers[TC_REPLICAS_MAX];
-    struct complaint_account complaints[TC_NODES_MAX];
-    struct tc_verified verified;
 };
-
-static inline bool tc_bug(const struct pbft *r, enum tc_bug bug)
-{
-    return (r->bugs & TC_BUG_BIT(bug)) != 0;
-}
-
-static inline uint16_t tc_pbft_primary(const struct pbft *r, uint64_t view)
-{
-    return r->env.leader ? r->env.leader(r->cluster, view) : (uint16_t)(view % r->n);
-}
 
 static inline bool tc_pbft_is_primary(const struct pbft *r)
 {
-    return tc_pbft_primary(r, r->view) == r->id;
+    return tc_replica_leader(&r->base, r->base.view) == r->base.id;
 }
 
 /* The view whose messages we listen to: the present one, or the one that we left and whose successor we wait for. */
 static inline uint64_t tc_pbft_open_view(const struct pbft *r)
 {
-    return r->active ? r->view : r->new_view.view;
+    return r->base.active ? r->base.view : r->new_view.view;
 }
 
 static inline bool tc_pbft_in_window(const struct pbft *r, uint64_t sequence)
 {
-    return sequence > r->stable && sequence - r->stable <= r->window;
+    return sequence > r->stable && sequence - r->stable <= r->base.window;
 }
 
 /* Prepares of backups that, with the pre-prepare, make a prepared certificate. */
 static inline uint32_t tc_pbft_prepares_needed(const struct pbft *r)
 {
-    uint32_t needed = r->quorum - 1;
-    return tc_bug(r, TC_BUG_PREPARE_QUORUM) && needed > 0 ? needed - 1 : needed;
+    uint32_t needed = r->base.quorum - 1;
+    return tc_replica_bug(&r->base, TC_BUG_PREPARE_QUORUM) && needed > 0 ? needed - 1 : needed;
 }
 
-static inline bool tc_pbft_is_client(const struct pbft *r, uint32_t node)
-{
-    return node >= TC_CLIENT_FIRST && node - TC_CLIENT_FIRST < r->cluster->client_count;
-}
-
-static inline bool tc_pbft_same(const uint8_t *a, const uint8_t *b)
-{
-    return __builtin_memcmp(a, b, TC_VALUE_SIZE) == 0;
-}
-
-/* ---- replica_output.c ---- */
-
-/* malloc that marks the replica dead when it fails; and the same from the step's arena. */
-void *tc_pbft_alloc(struct pbft *r, size_t size);
-void *tc_pbft_scratch(struct pbft *r, size_t size);
-
-/* Outputs of this step. Bytes must live in r->arena. Sends and records are suppressed while replaying. */
-void tc_pbft_persist(struct pbft *r, enum tc_output_kind kind, struct tc_slice record);
-void tc_pbft_send(struct pbft *r, uint32_t to, struct tc_slice frame);
-void tc_pbft_broadcast(struct pbft *r, struct tc_slice frame);
-void tc_pbft_observe(struct pbft *r, const struct tc_observation *observation);
-void tc_pbft_observe_view(struct pbft *r);
-void tc_pbft_observe_stable(struct pbft *r);
-void tc_pbft_complain(struct pbft *r, uint32_t peer, const char *format, ...) __attribute__((format(printf, 3, 4)));
-
-/* An envelope of ours around `body`, signed (or MACed, for a reply to `client`). false: out of memory or too large,
- * which was complained about. */
-bool tc_pbft_envelope(struct pbft *r, Pbft__Type type, const ProtobufCMessage *body, uint32_t client,
-                      Pbft__Envelope *envelope);
-/* The same as a frame; {NULL, 0} when that fails. */
-struct tc_slice tc_pbft_message(struct pbft *r, Pbft__Type type, const ProtobufCMessage *body, uint32_t client);
-struct tc_slice tc_pbft_frame_of(struct pbft *r, const Pbft__Envelope *envelope);
+/* ---- replica_text.c ---- */
 
 /* Signed texts and envelopes. The envelope borrows the text. */
 bool tc_pbft_text_from(struct signed_text *text, const Pbft__Envelope *envelope);
 void tc_pbft_text_envelope(const struct signed_text *text, Pbft__Type type, Pbft__Envelope *envelope);
 /* An array of pointers to envelopes around `texts`, in the arena; NULL if out of memory. */
 Pbft__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, Pbft__Type type);
-
-/* Does the envelope's signature or MAC hold? Asked twice about the same signature, it remembers. */
-bool tc_pbft_authentic(struct pbft *r, const Pbft__Envelope *envelope);
 
 /* ---- replica_log.c ---- */
 
@@ -371,7 +292,6 @@ struct tc_slice tc_pbft_own_vote(struct pbft *r, struct slot *slot, Pbft__Type t
 /* ---- replica_execute.c ---- */
 
 void tc_pbft_execute(struct pbft *r);
-void tc_pbft_send_reply(struct pbft *r, uint16_t client);
 
 /* ---- replica_checkpoint.c ---- */
 
@@ -415,7 +335,6 @@ void tc_pbft_transfer_timeout(struct pbft *r);
 void tc_pbft_start_view_change(struct pbft *r, uint64_t view);
 void tc_pbft_on_view_change(struct pbft *r, const Pbft__Envelope *envelope);
 void tc_pbft_view_timeout(struct pbft *r);
-uint64_t tc_pbft_view_timeout_ns(const struct pbft *r);
 /* How many replicas ask for `view` or a later one. */
 uint32_t tc_pbft_count_asking(const struct pbft *r, uint64_t view);
 void tc_pbft_view_change_frame(struct pbft *r, struct tc_slice *frame); /* our own, to be said again */

@@ -38,16 +38,16 @@ void tc_pbft_slot_free(struct slot *slot)
 
 struct slot *tc_pbft_slot_find(const struct pbft *r, uint64_t sequence)
 {
-    if (sequence % r->window >= r->slots_used)
+    if (sequence % r->base.window >= r->slots_used)
         return NULL;
-    struct slot *slot = &r->slots[sequence % r->window];
+    struct slot *slot = &r->slots[sequence % r->base.window];
     return slot->sequence == sequence && tc_pbft_in_window(r, sequence) ? slot : NULL;
 }
 
 /* Slots are cleared when the log first reaches them: most runs end long before the window does. */
 static struct slot *slot_at(struct pbft *r, uint64_t sequence)
 {
-    const uint32_t index = (uint32_t)(sequence % r->window);
+    const uint32_t index = (uint32_t)(sequence % r->base.window);
     while (r->slots_used <= index)
         memset(&r->slots[r->slots_used++], 0, sizeof *r->slots);
     return &r->slots[index];
@@ -59,8 +59,8 @@ struct slot *tc_pbft_slot(struct pbft *r, uint64_t sequence)
     if (slot->sequence == sequence)
         return slot;
     if (!slot->prepares) {
-        slot->prepares = tc_pbft_alloc(r, r->n * sizeof *slot->prepares);
-        slot->commits = tc_pbft_alloc(r, r->n * sizeof *slot->commits);
+        slot->prepares = tc_replica_alloc(&r->base, r->base.n * sizeof *slot->prepares);
+        slot->commits = tc_replica_alloc(&r->base, r->base.n * sizeof *slot->commits);
         if (!slot->prepares || !slot->commits) {
             free(slot->prepares);
             free(slot->commits);
@@ -68,7 +68,7 @@ struct slot *tc_pbft_slot(struct pbft *r, uint64_t sequence)
             return NULL;
         }
     }
-    tc_pbft_slot_clear(slot, r->n);
+    tc_pbft_slot_clear(slot, r->base.n);
     slot->sequence = sequence;
     return slot;
 }
@@ -76,16 +76,16 @@ struct slot *tc_pbft_slot(struct pbft *r, uint64_t sequence)
 struct batch *tc_pbft_slot_batch(const struct slot *slot, const uint8_t *digest)
 {
     for (size_t i = 0; i < SLOT_BATCHES_MAX; i++)
-        if (slot->batches[i] && tc_pbft_same(slot->batches[i]->digest, digest))
+        if (slot->batches[i] && tc_digest_same(slot->batches[i]->digest, digest))
             return slot->batches[i];
     return NULL;
 }
 
 static bool batch_needed(const struct slot *slot, const struct batch *batch)
 {
-    return (slot->accepted && tc_pbft_same(slot->digest, batch->digest)) ||
-           (slot->decided && tc_pbft_same(slot->decided_digest, batch->digest)) ||
-           (slot->certificate && tc_pbft_same(slot->certificate->digest, batch->digest));
+    return (slot->accepted && tc_digest_same(slot->digest, batch->digest)) ||
+           (slot->decided && tc_digest_same(slot->decided_digest, batch->digest)) ||
+           (slot->certificate && tc_digest_same(slot->certificate->digest, batch->digest));
 }
 
 /* A batch accepted in an older view may come back with a certificate that we have not seen, so all are kept until the
@@ -115,7 +115,7 @@ void tc_pbft_log_advance(struct pbft *r, uint64_t sequence)
 {
     for (uint32_t i = 0; i < r->slots_used; i++)
         if (r->slots[i].sequence != 0 && r->slots[i].sequence <= sequence)
-            tc_pbft_slot_clear(&r->slots[i], r->n);
+            tc_pbft_slot_clear(&r->slots[i], r->base.n);
     r->stable = sequence;
     if (r->next <= sequence)
         r->next = sequence + 1;
@@ -126,13 +126,13 @@ static bool vote_matches(const struct pbft *r, const struct vote *vote, uint64_t
 {
     if (!vote->present || vote->view != view)
         return false;
-    return tc_bug(r, TC_BUG_PREPARE_DIGEST_IGNORED) || tc_pbft_same(vote->digest, digest);
+    return tc_replica_bug(&r->base, TC_BUG_PREPARE_DIGEST_IGNORED) || tc_digest_same(vote->digest, digest);
 }
 
 uint32_t tc_pbft_count_votes(const struct pbft *r, const struct vote *votes, uint64_t view, const uint8_t *digest)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->base.n; i++)
         count += vote_matches(r, &votes[i], view, digest);
     return count;
 }
@@ -147,7 +147,7 @@ void tc_pbft_vote_store(struct pbft *r, struct slot *slot, struct vote *votes, u
     vote->view = view;
     memcpy(vote->digest, digest, TC_VALUE_SIZE);
     vote->text = *text;
-    if (slot->voters > r->f)
+    if (slot->voters > r->base.f)
         tc_pbft_see(r, slot->sequence);
 }
 

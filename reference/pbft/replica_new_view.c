@@ -13,7 +13,8 @@ void tc_pbft_new_view_clear(struct new_view *new_view)
 
 static uint32_t quorum_for_new_view(const struct pbft *r)
 {
-    return tc_bug(r, TC_BUG_VIEW_CHANGE_QUORUM) && r->quorum > 1 ? r->quorum - 1 : r->quorum;
+    return tc_replica_bug(&r->base, TC_BUG_VIEW_CHANGE_QUORUM) && r->base.quorum > 1 ? r->base.quorum - 1
+                                                                                     : r->base.quorum;
 }
 
 /* ---- O from V ---- */
@@ -29,9 +30,9 @@ struct outcome {
 static bool compute_outcome(struct pbft *r, const struct view_change *const *changes, uint32_t count,
                             struct outcome *out)
 {
-    uint64_t *views = tc_pbft_scratch(r, (r->window + 1) * sizeof *views);
-    bool *claimed = tc_pbft_scratch(r, r->window + 1);
-    out->digests = tc_pbft_scratch(r, (r->window + 1) * sizeof *out->digests);
+    uint64_t *views = tc_replica_scratch(&r->base, (r->base.window + 1) * sizeof *views);
+    bool *claimed = tc_replica_scratch(&r->base, r->base.window + 1);
+    out->digests = tc_replica_scratch(&r->base, (r->base.window + 1) * sizeof *out->digests);
     out->stable = 0;
     out->count = 0;
     if (!views || !claimed || !out->digests)
@@ -62,22 +63,22 @@ static bool compute_outcome(struct pbft *r, const struct view_change *const *cha
 /* Nothing was prepared there: the null request fills the gap. */
 static bool left_out(const struct pbft *r, const struct outcome *outcome, uint32_t at)
 {
-    return tc_bug(r, TC_BUG_GAPS_UNFILLED) && tc_pbft_is_null(outcome->digests[at]);
+    return tc_replica_bug(&r->base, TC_BUG_GAPS_UNFILLED) && tc_pbft_is_null(outcome->digests[at]);
 }
 
 /* ---- the new primary ---- */
 
 static bool add_view_changes(struct pbft *r, Pbft__NewView *body, const struct view_change **chosen, uint32_t needed)
 {
-    Pbft__Envelope *envelopes = tc_pbft_scratch(r, needed * sizeof *envelopes);
-    body->view_changes = tc_pbft_scratch(r, needed * sizeof *body->view_changes);
+    Pbft__Envelope *envelopes = tc_replica_scratch(&r->base, needed * sizeof *envelopes);
+    body->view_changes = tc_replica_scratch(&r->base, needed * sizeof *body->view_changes);
     if (!envelopes || !body->view_changes)
         return false;
     /* our own first, then the others by number */
-    for (uint32_t i = 0; i < r->n && body->n_view_changes < needed; i++) {
-        uint32_t replica = (r->id + i) % r->n;
+    for (uint32_t i = 0; i < r->base.n && body->n_view_changes < needed; i++) {
+        uint32_t replica = (r->base.id + i) % r->base.n;
         const struct view_change *change = &r->view_changes[replica];
-        if (change->view != r->view)
+        if (change->view != r->base.view)
             continue;
         Pbft__Envelope *envelope = &envelopes[body->n_view_changes];
         *envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
@@ -93,18 +94,18 @@ static bool add_view_changes(struct pbft *r, Pbft__NewView *body, const struct v
 
 static bool add_pre_prepares(struct pbft *r, Pbft__NewView *body, const struct outcome *outcome)
 {
-    body->pre_prepares = tc_pbft_scratch(r, outcome->count * sizeof *body->pre_prepares);
+    body->pre_prepares = tc_replica_scratch(&r->base, outcome->count * sizeof *body->pre_prepares);
     if (!body->pre_prepares)
         return false;
     for (uint32_t i = 0; i < outcome->count; i++) {
         if (left_out(r, outcome, i))
             continue;
         Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
-        Pbft__Envelope *envelope = tc_pbft_scratch(r, sizeof *envelope);
-        proposal.view = r->view;
+        Pbft__Envelope *envelope = tc_replica_scratch(&r->base, sizeof *envelope);
+        proposal.view = r->base.view;
         proposal.sequence = outcome->stable + 1 + i;
         proposal.digest = tc_pbft_binary((struct tc_slice){outcome->digests[i], TC_VALUE_SIZE});
-        if (!envelope || !tc_pbft_envelope(r, PBFT__TYPE__PRE_PREPARE, &proposal.base, 0, envelope))
+        if (!envelope || !tc_replica_envelope(&r->base, PBFT__TYPE__PRE_PREPARE, &proposal.base, 0, envelope))
             return false;
         body->pre_prepares[body->n_pre_prepares++] = envelope;
     }
@@ -117,18 +118,19 @@ void tc_pbft_try_new_view(struct pbft *r)
     Pbft__NewView body = PBFT__NEW_VIEW__INIT;
     Pbft__Envelope envelope;
     struct outcome outcome;
-    if (r->active || r->replaying || !tc_pbft_is_primary(r) || r->view_changes[r->id].view != r->view)
+    if (r->base.active || r->base.replaying || !tc_pbft_is_primary(r) ||
+        r->view_changes[r->base.id].view != r->base.view)
         return;
-    body.view = r->view;
+    body.view = r->base.view;
     if (!add_view_changes(r, &body, chosen, quorum_for_new_view(r)) ||
         !compute_outcome(r, chosen, (uint32_t)body.n_view_changes, &outcome) || !add_pre_prepares(r, &body, &outcome) ||
-        !tc_pbft_envelope(r, PBFT__TYPE__NEW_VIEW, &body.base, 0, &envelope))
+        !tc_replica_envelope(&r->base, PBFT__TYPE__NEW_VIEW, &body.base, 0, &envelope))
         return;
-    struct tc_slice frame = tc_pbft_frame_of(r, &envelope);
+    struct tc_slice frame = tc_replica_frame(&r->base, &envelope);
     if (frame.len == 0)
         return;
     tc_pbft_record_envelope(r, &envelope);
-    tc_pbft_broadcast(r, frame);
+    tc_replica_broadcast(&r->base, frame);
     tc_pbft_enter_view(r, &envelope, &body, outcome.stable);
 }
 
@@ -141,8 +143,8 @@ static bool read_view_changes(struct pbft *r, const Pbft__NewView *body, struct 
     struct tc_nodeset signers = {{0}};
     for (size_t i = 0; i < body->n_view_changes; i++) {
         const Pbft__Envelope *envelope = body->view_changes[i];
-        if (envelope->sender >= r->n ||
-            (tc_nodeset_has(&signers, envelope->sender) && !tc_bug(r, TC_BUG_DUPLICATE_SIGNERS)))
+        if (envelope->sender >= r->base.n ||
+            (tc_nodeset_has(&signers, envelope->sender) && !tc_replica_bug(&r->base, TC_BUG_DUPLICATE_SIGNERS)))
             return false;
         tc_nodeset_add(&signers, envelope->sender);
         const struct view_change *known = &r->view_changes[envelope->sender];
@@ -170,12 +172,12 @@ static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, con
             return false;
         const Pbft__Envelope *inner = body->pre_prepares[next++];
         if (inner->type != PBFT__TYPE__PRE_PREPARE || inner->sender != envelope->sender ||
-            tc_pbft_get_body(inner, &pbft__pre_prepare__descriptor, &r->arena, &base) != 0)
+            tc_pbft_get_body(inner, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0)
             return false;
         const Pbft__PrePrepare *proposal = base;
         if (proposal->view != body->view || proposal->sequence != outcome->stable + 1 + i ||
-            proposal->digest.len != TC_VALUE_SIZE || !tc_pbft_same(proposal->digest.data, outcome->digests[i]) ||
-            !tc_pbft_authentic(r, inner))
+            proposal->digest.len != TC_VALUE_SIZE || !tc_digest_same(proposal->digest.data, outcome->digests[i]) ||
+            !tc_replica_authentic(&r->base, inner))
             return false;
     }
     return next == body->n_pre_prepares;
@@ -185,16 +187,16 @@ static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, con
 static bool new_view_valid(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body, uint64_t *stable)
 {
     struct outcome outcome;
-    if (body->n_view_changes < quorum_for_new_view(r) || body->n_view_changes > r->n ||
-        body->n_pre_prepares > r->window)
+    if (body->n_view_changes < quorum_for_new_view(r) || body->n_view_changes > r->base.n ||
+        body->n_pre_prepares > r->base.window)
         return false;
-    struct view_change *changes = tc_pbft_scratch(r, body->n_view_changes * sizeof *changes);
-    const struct view_change **pointers = tc_pbft_scratch(r, body->n_view_changes * sizeof *pointers);
+    struct view_change *changes = tc_replica_scratch(&r->base, body->n_view_changes * sizeof *changes);
+    const struct view_change **pointers = tc_replica_scratch(&r->base, body->n_view_changes * sizeof *pointers);
     if (!changes || !pointers)
         return false;
     bool valid = read_view_changes(r, body, changes, pointers) &&
                  compute_outcome(r, pointers, (uint32_t)body->n_view_changes, &outcome) &&
-                 (tc_bug(r, TC_BUG_NEW_VIEW_UNCHECKED) || proposals_follow(r, envelope, body, &outcome));
+                 (tc_replica_bug(&r->base, TC_BUG_NEW_VIEW_UNCHECKED) || proposals_follow(r, envelope, body, &outcome));
     if (valid)
         *stable = outcome.stable;
     for (size_t i = 0; i < body->n_view_changes; i++)
@@ -206,23 +208,25 @@ void tc_pbft_on_new_view(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
     uint64_t stable = 0;
-    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed new view");
+    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed new view");
         return;
     }
     const Pbft__NewView *body = base;
-    if ((body->view < r->view && !tc_bug(r, TC_BUG_VIEW_REWOUND)) || (body->view == r->view && r->active))
+    if ((body->view < r->base.view && !tc_replica_bug(&r->base, TC_BUG_VIEW_REWOUND)) ||
+        (body->view == r->base.view && r->base.active))
         return;
-    if (envelope->sender != tc_pbft_primary(r, body->view)) {
-        tc_pbft_complain(r, r->from, "new view %llu that is not its primary's", (unsigned long long)body->view);
+    if (envelope->sender != tc_replica_leader(&r->base, body->view)) {
+        tc_replica_complain(&r->base, r->base.from, "new view %llu that is not its primary's",
+                            (unsigned long long)body->view);
         return;
     }
-    if (!tc_pbft_authentic(r, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on new view");
+    if (!tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on new view");
         return;
     }
     if (!new_view_valid(r, envelope, body, &stable)) {
-        tc_pbft_complain(r, r->from, "invalid new view %llu", (unsigned long long)body->view);
+        tc_replica_complain(&r->base, r->base.from, "invalid new view %llu", (unsigned long long)body->view);
         return;
     }
     tc_pbft_record_envelope(r, envelope);
@@ -234,11 +238,11 @@ void tc_pbft_on_new_view(struct pbft *r, const Pbft__Envelope *envelope)
 
 static bool read_orders(struct pbft *r, const Pbft__NewView *body, struct new_view *out)
 {
-    out->orders = tc_pbft_alloc(r, body->n_pre_prepares * sizeof *out->orders);
+    out->orders = tc_replica_alloc(&r->base, body->n_pre_prepares * sizeof *out->orders);
     for (size_t i = 0; out->orders && i < body->n_pre_prepares; i++) {
         void *base;
         struct order *order = &out->orders[out->order_count];
-        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->arena, &base) != 0 ||
+        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0 ||
             !tc_pbft_text_from(&order->text, body->pre_prepares[i]))
             return false;
         const Pbft__PrePrepare *proposal = base;
@@ -258,7 +262,7 @@ static bool make_new_view(struct pbft *r, const Pbft__Envelope *envelope, const 
     out->view = body->view;
     out->stable_sequence = stable;
     out->packed_len = pbft__envelope__get_packed_size(envelope);
-    out->packed = tc_pbft_alloc(r, out->packed_len);
+    out->packed = tc_replica_alloc(&r->base, out->packed_len);
     if (!out->packed || !read_orders(r, body, out)) {
         tc_pbft_new_view_clear(out);
         return false;
@@ -280,10 +284,10 @@ static void restart_counters(struct pbft *r)
     for (uint32_t i = 0; i < r->slots_used; i++) {
         const struct slot *slot = &r->slots[i];
         uint32_t count = 0;
-        for (uint32_t j = 0; slot->sequence > last && j < r->n; j++)
-            count += (slot->prepares[j].present && slot->prepares[j].view >= r->view) ||
-                     (slot->commits[j].present && slot->commits[j].view >= r->view);
-        if (count > r->f)
+        for (uint32_t j = 0; slot->sequence > last && j < r->base.n; j++)
+            count += (slot->prepares[j].present && slot->prepares[j].view >= r->base.view) ||
+                     (slot->commits[j].present && slot->commits[j].view >= r->base.view);
+        if (count > r->base.f)
             tc_pbft_see(r, slot->sequence);
     }
 }
@@ -296,17 +300,17 @@ bool tc_pbft_enter_view(struct pbft *r, const Pbft__Envelope *envelope, const Pb
         return false;
     tc_pbft_new_view_clear(&r->new_view);
     r->new_view = entered;
-    r->view = entered.view;
-    r->active = true;
-    r->view_entered_ns = r->now_ns;
+    r->base.view = entered.view;
+    r->base.active = true;
+    r->view_entered_ns = r->base.now_ns;
     r->view_deadline_ns = TC_NEVER_NS;
     r->watched_client = TC_NODE_NONE;
-    r->progressed = true;
+    r->base.progressed = true;
     for (uint32_t i = 0; i < r->slots_used; i++)
         tc_pbft_slot_leave_view(&r->slots[i]);
     restart_counters(r);
     tc_pbft_pending_new_view(r);
-    tc_pbft_observe_view(r);
+    tc_replica_observe_view(&r->base);
     tc_pbft_apply_orders(r);
     tc_pbft_pending_forward(r);
     return true;
@@ -315,7 +319,7 @@ bool tc_pbft_enter_view(struct pbft *r, const Pbft__Envelope *envelope, const Pb
 static void apply_order(struct pbft *r, const struct order *order)
 {
     struct slot *slot = tc_pbft_slot(r, order->sequence);
-    if (!slot || (slot->accepted && slot->view == r->view))
+    if (!slot || (slot->accepted && slot->view == r->base.view))
         return;
     struct batch *batch = tc_pbft_slot_batch(slot, order->digest);
     if (batch)
@@ -327,7 +331,7 @@ static void apply_order(struct pbft *r, const struct order *order)
 
 void tc_pbft_apply_orders(struct pbft *r)
 {
-    if (!r->active || r->new_view.view != r->view)
+    if (!r->base.active || r->new_view.view != r->base.view)
         return;
     for (uint32_t i = 0; i < r->new_view.order_count; i++)
         if (tc_pbft_in_window(r, r->new_view.orders[i].sequence))

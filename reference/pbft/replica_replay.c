@@ -10,7 +10,7 @@
 static int unpack(struct pbft *r, const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, void *out)
 {
     ProtobufCMessage *base;
-    int rc = tc_fields_unpack(descriptor, bytes, &r->arena, &base);
+    int rc = tc_fields_unpack(descriptor, bytes, &r->base.arena, &base);
     if (rc == 0)
         memcpy(out, &base, sizeof base);
     return rc == TC_ELIMIT ? TC_EMEMORY : rc;
@@ -19,12 +19,12 @@ static int unpack(struct pbft *r, const ProtobufCMessageDescriptor *descriptor, 
 static int replay_view_change(struct pbft *r, const Pbft__Envelope *envelope)
 {
     struct view_change own;
-    if (envelope->sender != r->id || !tc_pbft_view_change_read(r, envelope, true, &own))
+    if (envelope->sender != r->base.id || !tc_pbft_view_change_read(r, envelope, true, &own))
         return TC_EMALFORMED;
-    tc_pbft_view_change_clear(&r->view_changes[r->id]);
-    r->view_changes[r->id] = own;
-    r->view = own.view;
-    r->active = false;
+    tc_pbft_view_change_clear(&r->view_changes[r->base.id]);
+    r->view_changes[r->base.id] = own;
+    r->base.view = own.view;
+    r->base.active = false;
     return 0;
 }
 
@@ -85,7 +85,7 @@ static int replay_pre_prepare(struct pbft *r, struct tc_slice bytes)
         rc = unpack(r, &pbft__pre_prepare__descriptor, tc_pbft_slice(envelope->body), &body);
     if (rc != 0)
         return rc;
-    if (!tc_pbft_in_window(r, body->sequence) || body->view != r->view || body->digest.len != TC_VALUE_SIZE ||
+    if (!tc_pbft_in_window(r, body->sequence) || body->view != r->base.view || body->digest.len != TC_VALUE_SIZE ||
         !tc_pbft_text_from(&text, envelope))
         return TC_EMALFORMED;
     struct slot *slot = tc_pbft_slot(r, body->sequence);
@@ -94,7 +94,7 @@ static int replay_pre_prepare(struct pbft *r, struct tc_slice bytes)
     /* the batch is here, or in records of its own, or (an empty one) both look the same */
     if (!tc_pbft_slot_has(slot, body->digest.data)) {
         rc = add_batch(r, body->sequence, envelope, digest);
-        if (rc == 0 && !tc_pbft_same(digest, body->digest.data) && envelope->n_requests > 0)
+        if (rc == 0 && !tc_digest_same(digest, body->digest.data) && envelope->n_requests > 0)
             rc = TC_EMALFORMED;
     }
     if (rc == 0)
@@ -131,7 +131,7 @@ static int replay_prepared(struct pbft *r, struct tc_slice bytes)
     Pbft__Prepared *message;
     Pbft__PrePrepare *body;
     int rc = unpack(r, &pbft__prepared__descriptor, bytes, &message);
-    if (rc == 0 && (!message->pre_prepare || message->n_prepares > r->n))
+    if (rc == 0 && (!message->pre_prepare || message->n_prepares > r->base.n))
         rc = TC_EMALFORMED;
     if (rc == 0)
         rc = unpack(r, &pbft__pre_prepare__descriptor, tc_pbft_slice(message->pre_prepare->body), &body);
@@ -141,7 +141,7 @@ static int replay_prepared(struct pbft *r, struct tc_slice bytes)
         return rc;
     struct slot *slot = tc_pbft_slot(r, body->sequence);
     struct prepared *certificate =
-        tc_pbft_alloc(r, sizeof *certificate + message->n_prepares * sizeof(struct signed_text));
+        tc_replica_alloc(&r->base, sizeof *certificate + message->n_prepares * sizeof(struct signed_text));
     if (!slot || !certificate) {
         free(certificate);
         return TC_EMEMORY;
@@ -153,7 +153,8 @@ static int replay_prepared(struct pbft *r, struct tc_slice bytes)
     }
     free(slot->certificate);
     slot->certificate = certificate;
-    if (r->active && slot->accepted && slot->view == body->view && tc_pbft_same(slot->digest, certificate->digest)) {
+    if (r->base.active && slot->accepted && slot->view == body->view &&
+        tc_digest_same(slot->digest, certificate->digest)) {
         slot->prepared = true;
         slot->commit_sent = true;
     }
@@ -173,35 +174,35 @@ static int replay_committed(struct pbft *r, struct tc_slice bytes)
     slot->decided = true;
     slot->decided_view = view;
     memcpy(slot->decided_digest, digest.data, TC_VALUE_SIZE);
-    if (slot->accepted && slot->view == view && tc_pbft_same(slot->digest, digest.data))
+    if (slot->accepted && slot->view == view && tc_digest_same(slot->digest, digest.data))
         slot->committed = true;
     return 0;
 }
 
 static int load_state(struct pbft *r, const Pbft__State *state)
 {
-    struct tc_pbft_store *store;
+    struct tc_store *store;
     uint64_t sequence;
-    struct signed_text *texts = tc_pbft_scratch(r, state->n_checkpoints * sizeof *texts);
-    uint8_t *bytes = tc_pbft_alloc(r, state->snapshot.len);
+    struct signed_text *texts = tc_replica_scratch(&r->base, state->n_checkpoints * sizeof *texts);
+    uint8_t *bytes = tc_replica_alloc(&r->base, state->snapshot.len);
     if (!texts || !bytes) {
         free(bytes);
         return TC_EMEMORY;
     }
     if (state->snapshot.len > 0)
         memcpy(bytes, state->snapshot.data, state->snapshot.len);
-    int rc = tc_pbft_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
+    int rc = tc_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
     for (size_t i = 0; rc == 0 && i < state->n_checkpoints; i++)
         if (!tc_pbft_text_from(&texts[i], state->checkpoints[i])) {
-            tc_pbft_store_free(store);
+            tc_store_free(store);
             rc = TC_EMALFORMED;
         }
     if (rc != 0) {
         free(bytes);
         return rc;
     }
-    tc_pbft_store_free(r->store);
-    r->store = store;
+    tc_store_free(r->base.store);
+    r->base.store = store;
     r->executed = sequence;
     struct snapshot *snapshot = tc_pbft_snapshot_add(r, sequence, bytes, state->snapshot.len);
     if (!snapshot)
@@ -225,8 +226,8 @@ static int replay_snapshot(struct pbft *r, struct tc_slice bytes)
     int rc = unpack(r, &pbft__state__descriptor, packed, &state);
     if (rc == 0)
         rc = load_state(r, state);
-    r->view = view;
-    r->active = active;
+    r->base.view = view;
+    r->base.active = active;
     for (uint32_t i = 0; rc == 0 && i < count; i++) {
         struct tc_slice record = tc_cursor_bytes(&cursor, tc_cursor_u32(&cursor));
         if (record.len == 0 || record.data[0] == RECORD_SNAPSHOT)
@@ -265,7 +266,7 @@ int tc_pbft_replay(struct pbft *r, struct tc_slice record)
 /* Ed25519 is deterministic: signed again, our votes are the bytes that we said before. */
 static void restore_votes(struct pbft *r, struct slot *slot)
 {
-    if (!r->active || !slot->accepted || slot->view != r->view)
+    if (!r->base.active || !slot->accepted || slot->view != r->base.view)
         return;
     if (slot->prepare_sent)
         (void)tc_pbft_own_vote(r, slot, PBFT__TYPE__PREPARE);

@@ -14,24 +14,24 @@ void tc_pbft_note_peer_view(struct pbft *r, uint16_t peer, uint64_t view)
 bool tc_pbft_may_help(struct pbft *r, uint16_t peer)
 {
     uint64_t last = r->peers[peer].answered_ns;
-    if (last != TC_NEVER_NS && r->now_ns - last < r->cluster->view_timeout_ns / 8)
+    if (last != TC_NEVER_NS && r->base.now_ns - last < r->base.cluster->view_timeout_ns / 8)
         return false;
-    r->peers[peer].answered_ns = r->now_ns;
+    r->peers[peer].answered_ns = r->base.now_ns;
     return true;
 }
 
 void tc_pbft_send_new_view(struct pbft *r, uint16_t peer)
 {
-    if (!r->active || r->new_view.view != r->view || r->view == 0)
+    if (!r->base.active || r->new_view.view != r->base.view || r->base.view == 0)
         return;
     size_t len = r->new_view.packed_len;
-    uint8_t *frame = tc_pbft_scratch(r, len + TC_PBFT_LENGTH_SIZE);
+    uint8_t *frame = tc_replica_scratch(&r->base, len + TC_PBFT_LENGTH_SIZE);
     if (!frame)
         return;
     for (size_t i = 0; i < TC_PBFT_LENGTH_SIZE; i++)
         frame[i] = (uint8_t)(len >> (8 * (TC_PBFT_LENGTH_SIZE - 1 - i)));
     __builtin_memcpy(frame + TC_PBFT_LENGTH_SIZE, r->new_view.packed, len);
-    tc_pbft_send(r, peer, (struct tc_slice){frame, len + TC_PBFT_LENGTH_SIZE});
+    tc_replica_send(&r->base, peer, (struct tc_slice){frame, len + TC_PBFT_LENGTH_SIZE});
 }
 
 /* ---- one slot ---- */
@@ -39,9 +39,9 @@ void tc_pbft_send_new_view(struct pbft *r, uint16_t peer)
 static void send_to(struct pbft *r, uint32_t to, struct tc_slice frame)
 {
     if (to == TC_NODE_NONE)
-        tc_pbft_broadcast(r, frame);
+        tc_replica_broadcast(&r->base, frame);
     else
-        tc_pbft_send(r, to, frame);
+        tc_replica_send(&r->base, to, frame);
 }
 
 static size_t send_proposal(struct pbft *r, const struct slot *slot, uint32_t to)
@@ -52,7 +52,7 @@ static size_t send_proposal(struct pbft *r, const struct slot *slot, uint32_t to
         return 0; /* null requests come with the new view */
     tc_pbft_text_envelope(&slot->pre_prepare, PBFT__TYPE__PRE_PREPARE, &envelope);
     tc_pbft_batch_attach(r, batch, &envelope);
-    struct tc_slice frame = tc_pbft_frame_of(r, &envelope);
+    struct tc_slice frame = tc_replica_frame(&r->base, &envelope);
     send_to(r, to, frame);
     return frame.len;
 }
@@ -60,10 +60,10 @@ static size_t send_proposal(struct pbft *r, const struct slot *slot, uint32_t to
 static size_t send_own_vote(struct pbft *r, const struct vote *vote, Pbft__Type type, uint32_t to)
 {
     Pbft__Envelope envelope;
-    if (!vote->present || vote->view != r->view)
+    if (!vote->present || vote->view != r->base.view)
         return 0;
     tc_pbft_text_envelope(&vote->text, type, &envelope);
-    struct tc_slice frame = tc_pbft_frame_of(r, &envelope);
+    struct tc_slice frame = tc_replica_frame(&r->base, &envelope);
     send_to(r, to, frame);
     return frame.len;
 }
@@ -75,19 +75,19 @@ static void send_slots(struct pbft *r, uint64_t executed, uint32_t to, bool rela
     size_t bytes = 0;
     for (uint64_t i = 0; i < RESEND_SLOTS_MAX && first + i <= r->seen && bytes < RESEND_BYTES_MAX; i++) {
         const struct slot *slot = tc_pbft_slot_find(r, first + i);
-        if (!slot || !slot->accepted || slot->view != r->view)
+        if (!slot || !slot->accepted || slot->view != r->base.view)
             continue;
         if (relay)
             bytes += send_proposal(r, slot, to);
-        bytes += send_own_vote(r, &slot->prepares[r->id], PBFT__TYPE__PREPARE, to);
-        bytes += send_own_vote(r, &slot->commits[r->id], PBFT__TYPE__COMMIT, to);
+        bytes += send_own_vote(r, &slot->prepares[r->base.id], PBFT__TYPE__PREPARE, to);
+        bytes += send_own_vote(r, &slot->commits[r->base.id], PBFT__TYPE__COMMIT, to);
     }
 }
 
 static void repeat_view_change(struct pbft *r, uint32_t to)
 {
     struct tc_slice frame;
-    if (tc_bug(r, TC_BUG_VIEW_CHANGE_ONCE))
+    if (tc_replica_bug(&r->base, TC_BUG_VIEW_CHANGE_ONCE))
         return;
     tc_pbft_view_change_frame(r, &frame);
     send_to(r, to, frame);
@@ -100,15 +100,15 @@ void tc_pbft_help(struct pbft *r, uint16_t peer, uint64_t executed)
     /* also those it has executed: it may lack the proof, and then its watermarks do not move */
     for (const struct snapshot *snapshot = r->snapshots; snapshot; snapshot = snapshot->next)
         tc_pbft_send_checkpoint(r, snapshot, peer);
-    if (!r->active) {
+    if (!r->base.active) {
         repeat_view_change(r, peer);
         return;
     }
-    if (r->peers[peer].view < r->view)
+    if (r->peers[peer].view < r->base.view)
         tc_pbft_send_new_view(r, peer);
     /* proposals are large and signed by the primary: it and f+1 others repeat them, not everybody */
-    uint32_t distance = (r->id + r->n - peer) % r->n;
-    send_slots(r, executed, peer, tc_pbft_is_primary(r) || distance <= r->f + 1);
+    uint32_t distance = (r->base.id + r->base.n - peer) % r->base.n;
+    send_slots(r, executed, peer, tc_pbft_is_primary(r) || distance <= r->base.f + 1);
 }
 
 static const struct snapshot *unstable_snapshot(const struct pbft *r)
@@ -122,12 +122,12 @@ static const struct snapshot *unstable_snapshot(const struct pbft *r)
 
 static bool unfinished(const struct pbft *r)
 {
-    return !r->active || r->seen > r->executed || r->ahead.sequence > r->executed || unstable_snapshot(r);
+    return !r->base.active || r->seen > r->executed || r->ahead.sequence > r->executed || unstable_snapshot(r);
 }
 
 void tc_pbft_on_link(struct pbft *r, uint16_t peer)
 {
-    if (peer >= r->n || peer == r->id)
+    if (peer >= r->base.n || peer == r->base.id)
         return;
     tc_pbft_help(r, peer, 0);
     if (r->replayed || unfinished(r))
@@ -149,14 +149,14 @@ static void ask_missing_batches(struct pbft *r)
 
 void tc_pbft_resend_timeout(struct pbft *r)
 {
-    uint64_t base = r->cluster->view_timeout_ns / 2;
+    uint64_t base = r->base.cluster->view_timeout_ns / 2;
     r->resend_deadline_ns = TC_NEVER_NS;
     if (r->resend_wait_ns < base * RESEND_DOUBLINGS)
         r->resend_wait_ns *= 2;
     const struct snapshot *snapshot = unstable_snapshot(r);
     if (snapshot)
         tc_pbft_send_checkpoint(r, snapshot, TC_NODE_NONE);
-    if (!r->active)
+    if (!r->base.active)
         repeat_view_change(r, TC_NODE_NONE);
     else
         send_slots(r, r->executed, TC_NODE_NONE, tc_pbft_is_primary(r));
@@ -170,37 +170,37 @@ void tc_pbft_resend_timeout(struct pbft *r)
  * left that knows of a request which can no longer be decided in this view. */
 static void update_view_timer(struct pbft *r)
 {
-    if (!r->active) {
-        if (r->view_deadline_ns == TC_NEVER_NS && tc_pbft_count_asking(r, r->view) >= r->quorum)
-            r->view_deadline_ns = r->now_ns + tc_pbft_view_timeout_ns(r);
+    if (!r->base.active) {
+        if (r->view_deadline_ns == TC_NEVER_NS && tc_pbft_count_asking(r, r->base.view) >= r->base.quorum)
+            r->view_deadline_ns = r->base.now_ns + tc_replica_view_timeout_ns(&r->base);
         return;
     }
-    if (!r->pending_first) {
+    if (!r->base.pending.first) {
         r->view_deadline_ns = TC_NEVER_NS;
         r->watched_client = TC_NODE_NONE;
         return;
     }
-    const struct request *oldest = r->pending_first->request;
+    const struct tc_pending *oldest = r->base.pending.first;
     if (r->view_deadline_ns != TC_NEVER_NS && r->watched_client == oldest->client &&
         r->watched_timestamp == oldest->timestamp)
         return;
     r->watched_client = oldest->client;
     r->watched_timestamp = oldest->timestamp;
-    r->view_deadline_ns = r->now_ns + tc_pbft_view_timeout_ns(r) * (tc_pbft_is_primary(r) ? 2 : 1);
+    r->view_deadline_ns = r->base.now_ns + tc_replica_view_timeout_ns(&r->base) * (tc_pbft_is_primary(r) ? 2 : 1);
 }
 
 void tc_pbft_update_timers(struct pbft *r)
 {
     update_view_timer(r);
-    if (r->progressed) {
-        r->resend_wait_ns = r->cluster->view_timeout_ns / 2;
+    if (r->base.progressed) {
+        r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
         r->resend_deadline_ns = TC_NEVER_NS;
-        r->progressed = false;
+        r->base.progressed = false;
     }
     if (!unfinished(r))
         r->resend_deadline_ns = TC_NEVER_NS;
     else if (r->resend_deadline_ns == TC_NEVER_NS)
-        r->resend_deadline_ns = r->now_ns + r->resend_wait_ns;
+        r->resend_deadline_ns = r->base.now_ns + r->resend_wait_ns;
     if (r->ahead.sequence <= r->executed)
         r->transfer_deadline_ns = TC_NEVER_NS;
 }

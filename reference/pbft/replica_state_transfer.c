@@ -9,11 +9,11 @@ void tc_pbft_ask_state(struct pbft *r, uint32_t to)
 {
     Pbft__StateRequest body = PBFT__STATE_REQUEST__INIT;
     body.sequence = r->executed;
-    struct tc_slice frame = tc_pbft_message(r, PBFT__TYPE__STATE_REQUEST, &body.base, 0);
+    struct tc_slice frame = tc_replica_message(&r->base, PBFT__TYPE__STATE_REQUEST, &body.base, 0);
     if (to == TC_NODE_NONE)
-        tc_pbft_broadcast(r, frame);
+        tc_replica_broadcast(&r->base, frame);
     else
-        tc_pbft_send(r, to, frame);
+        tc_replica_send(&r->base, to, frame);
 }
 
 /* One of those that certified it, in turn: at least f+1 of them are correct. */
@@ -22,10 +22,10 @@ void tc_pbft_transfer_timeout(struct pbft *r)
     r->transfer_deadline_ns = TC_NEVER_NS;
     if (r->ahead.sequence <= r->executed || r->ahead.count == 0)
         return;
-    uint32_t chosen = r->ahead.texts[(r->id + r->transfer_next) % r->ahead.count].sender;
+    uint32_t chosen = r->ahead.texts[(r->base.id + r->transfer_next) % r->ahead.count].sender;
     r->transfer_next++;
     tc_pbft_ask_state(r, chosen);
-    r->transfer_deadline_ns = r->now_ns + r->cluster->view_timeout_ns / 2;
+    r->transfer_deadline_ns = r->base.now_ns + r->base.cluster->view_timeout_ns / 2;
 }
 
 void tc_pbft_send_state(struct pbft *r, uint16_t to)
@@ -40,20 +40,20 @@ void tc_pbft_send_state(struct pbft *r, uint16_t to)
     body.checkpoints =
         tc_pbft_text_envelopes(r, r->stable_certificate.texts, r->stable_certificate.count, PBFT__TYPE__CHECKPOINT);
     if (body.checkpoints)
-        tc_pbft_send(r, to, tc_pbft_message(r, PBFT__TYPE__STATE, &body.base, 0));
+        tc_replica_send(&r->base, to, tc_replica_message(&r->base, PBFT__TYPE__STATE, &body.base, 0));
 }
 
 void tc_pbft_on_state_request(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
     uint16_t peer = (uint16_t)envelope->sender;
-    if (tc_pbft_get_body(envelope, &pbft__state_request__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed state request");
+    if (tc_pbft_get_body(envelope, &pbft__state_request__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed state request");
         return;
     }
     const Pbft__StateRequest *body = base;
-    if (!tc_pbft_authentic(r, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on state request");
+    if (!tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on state request");
         return;
     }
     r->peers[peer].executed = body->sequence;
@@ -65,31 +65,31 @@ void tc_pbft_on_state_request(struct pbft *r, const Pbft__Envelope *envelope)
 }
 
 /* The state machine jumps; requests in between were executed by others, and their replies sent. */
-static void install(struct pbft *r, uint64_t sequence, struct tc_pbft_store *store, const struct snapshot *snapshot,
+static void install(struct pbft *r, uint64_t sequence, struct tc_store *store, const struct snapshot *snapshot,
                     const struct signed_text *texts, uint32_t count)
 {
     struct tc_observation observation = {.kind = TC_OBS_EXECUTED, .peer = TC_NODE_NONE};
-    if (tc_bug(r, TC_BUG_SYNC_FORGOTTEN))
-        tc_pbft_store_take_clients(store, r->store);
-    tc_pbft_store_free(r->store);
-    r->store = store;
-    r->progressed = true;
+    if (tc_replica_bug(&r->base, TC_BUG_SYNC_FORGOTTEN))
+        tc_store_take_clients(store, r->base.store);
+    tc_store_free(r->base.store);
+    r->base.store = store;
+    r->base.progressed = true;
     tc_pbft_certificate_set(r, &r->stable_certificate, sequence, snapshot->digest, texts, count);
     tc_pbft_snapshots_drop_below(r, sequence);
-    if (!tc_bug(r, TC_BUG_SYNC_FORGOTTEN)) {
+    if (!tc_replica_bug(&r->base, TC_BUG_SYNC_FORGOTTEN)) {
         r->executed = sequence;
         tc_pbft_log_advance(r, sequence);
     }
     if (r->ahead.sequence <= sequence)
         r->ahead.sequence = 0;
     tc_pbft_pending_prune(r, TC_NODE_NONE);
-    observation.executed.view = r->view;
+    observation.executed.view = r->base.view;
     observation.executed.sequence = sequence;
     observation.executed.origin = TC_EXEC_TRANSFERRED;
     observation.executed.state.state = TC_VALUE_BYTES;
-    tc_pbft_store_digest(store, observation.executed.state.bytes);
-    tc_pbft_observe(r, &observation);
-    tc_pbft_observe_stable(r);
+    tc_store_digest(store, observation.executed.state.bytes);
+    tc_replica_observe(&r->base, &observation);
+    tc_replica_observe_stable(&r->base, r->stable, r->stable_certificate.digest);
     tc_pbft_record_snapshot(r);
     tc_pbft_apply_orders(r);
     tc_pbft_execute(r);
@@ -98,15 +98,15 @@ static void install(struct pbft *r, uint64_t sequence, struct tc_pbft_store *sto
 static void take_state(struct pbft *r, const Pbft__State *body, const struct signed_text *texts, uint32_t count)
 {
     uint64_t sequence;
-    struct tc_pbft_store *store;
-    int rc = tc_pbft_store_load(tc_pbft_slice(body->snapshot), &sequence, &store);
+    struct tc_store *store;
+    int rc = tc_store_load(tc_pbft_slice(body->snapshot), &sequence, &store);
     if (rc == TC_EMEMORY)
-        r->out_of_memory = true;
+        r->base.out_of_memory = true;
     if (rc == TC_EMALFORMED)
-        tc_pbft_complain(r, r->from, "certified state is malformed");
+        tc_replica_complain(&r->base, r->base.from, "certified state is malformed");
     if (rc != 0)
         return;
-    uint8_t *bytes = tc_pbft_alloc(r, body->snapshot.len);
+    uint8_t *bytes = tc_replica_alloc(&r->base, body->snapshot.len);
     if (bytes)
         memcpy(bytes, body->snapshot.data, body->snapshot.len);
     const struct snapshot *snapshot =
@@ -116,10 +116,10 @@ static void take_state(struct pbft *r, const Pbft__State *body, const struct sig
         return;
     }
     if (sequence != body->sequence) {
-        tc_pbft_complain(r, r->from, "certified state is of another sequence number");
+        tc_replica_complain(&r->base, r->base.from, "certified state is of another sequence number");
         free(bytes);
     }
-    tc_pbft_store_free(store);
+    tc_store_free(store);
 }
 
 void tc_pbft_on_state(struct pbft *r, const Pbft__Envelope *envelope)
@@ -128,21 +128,21 @@ void tc_pbft_on_state(struct pbft *r, const Pbft__Envelope *envelope)
     uint8_t digest[TC_VALUE_SIZE];
     struct signed_text *texts;
     uint32_t count;
-    if (tc_pbft_get_body(envelope, &pbft__state__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed state");
+    if (tc_pbft_get_body(envelope, &pbft__state__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed state");
         return;
     }
     const Pbft__State *body = base;
     if (body->sequence <= r->executed)
         return;
-    if (!tc_pbft_authentic(r, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on state");
+    if (!tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on state");
         return;
     }
     tc_digest(tc_pbft_slice(body->snapshot), digest);
     if (!tc_pbft_certificate_valid(r, body->checkpoints, body->n_checkpoints, body->sequence, digest, &texts, &count)) {
-        tc_pbft_complain(r, r->from, "state at sequence %llu without a certificate",
-                         (unsigned long long)body->sequence);
+        tc_replica_complain(&r->base, r->base.from, "state at sequence %llu without a certificate",
+                            (unsigned long long)body->sequence);
         return;
     }
     take_state(r, body, texts, count);
@@ -154,15 +154,15 @@ void tc_pbft_ask_batch(struct pbft *r, const uint8_t *digest)
 {
     Pbft__BatchRequest body = PBFT__BATCH_REQUEST__INIT;
     body.digest = tc_pbft_binary((struct tc_slice){digest, TC_VALUE_SIZE});
-    tc_pbft_broadcast(r, tc_pbft_message(r, PBFT__TYPE__BATCH_REQUEST, &body.base, 0));
+    tc_replica_broadcast(&r->base, tc_replica_message(&r->base, PBFT__TYPE__BATCH_REQUEST, &body.base, 0));
 }
 
 void tc_pbft_on_batch_request(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__batch_request__descriptor, &r->arena, &base) != 0 ||
+    if (tc_pbft_get_body(envelope, &pbft__batch_request__descriptor, &r->base.arena, &base) != 0 ||
         ((const Pbft__BatchRequest *)base)->digest.len != TC_VALUE_SIZE) {
-        tc_pbft_complain(r, r->from, "malformed batch request");
+        tc_replica_complain(&r->base, r->base.from, "malformed batch request");
         return;
     }
     const Pbft__BatchRequest *body = base;
@@ -172,25 +172,25 @@ void tc_pbft_on_batch_request(struct pbft *r, const Pbft__Envelope *envelope)
             batch = tc_pbft_slot_batch(&r->slots[i], body->digest.data);
     if (!batch)
         return;
-    if (!tc_pbft_authentic(r, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on batch request");
+    if (!tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on batch request");
         return;
     }
     Pbft__Batch answer = PBFT__BATCH__INIT;
     Pbft__Envelope reply;
     answer.digest = body->digest;
-    if (!tc_pbft_envelope(r, PBFT__TYPE__BATCH, &answer.base, 0, &reply))
+    if (!tc_replica_envelope(&r->base, PBFT__TYPE__BATCH, &answer.base, 0, &reply))
         return;
     tc_pbft_batch_attach(r, batch, &reply);
-    tc_pbft_send(r, envelope->sender, tc_pbft_frame_of(r, &reply));
+    tc_replica_send(&r->base, envelope->sender, tc_replica_frame(&r->base, &reply));
 }
 
 static bool slot_lacks(const struct slot *slot, const uint8_t *digest)
 {
     if (slot->sequence == 0 || tc_pbft_slot_has(slot, digest))
         return false;
-    return (slot->accepted && tc_pbft_same(slot->digest, digest)) ||
-           (slot->decided && tc_pbft_same(slot->decided_digest, digest));
+    return (slot->accepted && tc_digest_same(slot->digest, digest)) ||
+           (slot->decided && tc_digest_same(slot->decided_digest, digest));
 }
 
 /* The digest says which requests they are, and a certificate said that digest: whoever prepared it first had verified
@@ -198,9 +198,9 @@ static bool slot_lacks(const struct slot *slot, const uint8_t *digest)
 void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__batch__descriptor, &r->arena, &base) != 0 ||
+    if (tc_pbft_get_body(envelope, &pbft__batch__descriptor, &r->base.arena, &base) != 0 ||
         ((const Pbft__Batch *)base)->digest.len != TC_VALUE_SIZE) {
-        tc_pbft_complain(r, r->from, "malformed batch");
+        tc_replica_complain(&r->base, r->base.from, "malformed batch");
         return;
     }
     const Pbft__Batch *body = base;
@@ -209,12 +209,12 @@ void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope)
         wanted = slot_lacks(&r->slots[i], body->digest.data);
     if (!wanted)
         return;
-    if (!tc_pbft_authentic(r, envelope)) {
-        tc_pbft_complain(r, r->from, "bad signature on batch");
+    if (!tc_replica_authentic(&r->base, envelope)) {
+        tc_replica_complain(&r->base, r->base.from, "bad signature on batch");
         return;
     }
     struct batch *batch = tc_pbft_batch_from(r, envelope);
-    if (batch && tc_pbft_same(batch->digest, body->digest.data)) {
+    if (batch && tc_digest_same(batch->digest, body->digest.data)) {
         for (uint32_t i = 0; i < r->slots_used; i++) {
             if (!slot_lacks(&r->slots[i], batch->digest))
                 continue;
@@ -222,10 +222,10 @@ void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope)
             tc_pbft_record_batch(r, r->slots[i].sequence, batch);
         }
         tc_pbft_pending_note_batch(r, batch);
-        r->progressed = true;
+        r->base.progressed = true;
         tc_pbft_execute(r);
     } else {
-        tc_pbft_complain(r, r->from, "batch does not match its digest");
+        tc_replica_complain(&r->base, r->base.from, "batch does not match its digest");
     }
     tc_pbft_batch_drop(batch);
 }

@@ -3,18 +3,10 @@
 
 #include <string.h>
 
-uint64_t tc_pbft_view_timeout_ns(const struct pbft *r)
-{
-    uint64_t timeout = r->cluster->view_timeout_ns, limit = r->cluster->view_timeout_max_ns;
-    for (uint32_t i = 0; i < r->failed_views && timeout < limit; i++)
-        timeout *= 2;
-    return limit >= r->cluster->view_timeout_ns && timeout > limit ? limit : timeout;
-}
-
 bool tc_pbft_prepared_message(struct pbft *r, const struct prepared *certificate, Pbft__Prepared *out)
 {
     *out = (Pbft__Prepared)PBFT__PREPARED__INIT;
-    out->pre_prepare = tc_pbft_scratch(r, sizeof *out->pre_prepare);
+    out->pre_prepare = tc_replica_scratch(&r->base, sizeof *out->pre_prepare);
     out->prepares = tc_pbft_text_envelopes(r, certificate->prepares, certificate->count, PBFT__TYPE__PREPARE);
     out->n_prepares = certificate->count;
     if (!out->pre_prepare || !out->prepares)
@@ -26,14 +18,14 @@ bool tc_pbft_prepared_message(struct pbft *r, const struct prepared *certificate
 /* P: for every sequence number above the stable checkpoint what was prepared here last, executed or not. */
 static bool add_prepared(struct pbft *r, Pbft__ViewChange *body)
 {
-    body->prepared = tc_pbft_scratch(r, r->window * sizeof *body->prepared);
+    body->prepared = tc_replica_scratch(&r->base, r->base.window * sizeof *body->prepared);
     if (!body->prepared)
         return false;
-    for (uint64_t i = 1; i <= r->window; i++) {
+    for (uint64_t i = 1; i <= r->base.window; i++) {
         const struct slot *slot = tc_pbft_slot_find(r, r->stable + i);
-        if (!slot || !slot->certificate || tc_bug(r, TC_BUG_PREPARED_DROPPED))
+        if (!slot || !slot->certificate || tc_replica_bug(&r->base, TC_BUG_PREPARED_DROPPED))
             continue;
-        Pbft__Prepared *prepared = tc_pbft_scratch(r, sizeof *prepared);
+        Pbft__Prepared *prepared = tc_replica_scratch(&r->base, sizeof *prepared);
         if (!prepared || !tc_pbft_prepared_message(r, slot->certificate, prepared))
             return false;
         body->prepared[body->n_prepared++] = prepared;
@@ -44,7 +36,7 @@ static bool add_prepared(struct pbft *r, Pbft__ViewChange *body)
 static bool make_view_change(struct pbft *r, Pbft__Envelope *envelope)
 {
     Pbft__ViewChange body = PBFT__VIEW_CHANGE__INIT;
-    body.view = r->view;
+    body.view = r->base.view;
     body.stable_sequence = r->stable;
     if (r->stable > 0) {
         const struct certificate *stable = &r->stable_certificate;
@@ -54,58 +46,58 @@ static bool make_view_change(struct pbft *r, Pbft__Envelope *envelope)
         if (!body.checkpoints)
             return false;
     }
-    return add_prepared(r, &body) && tc_pbft_envelope(r, PBFT__TYPE__VIEW_CHANGE, &body.base, 0, envelope);
+    return add_prepared(r, &body) && tc_replica_envelope(&r->base, PBFT__TYPE__VIEW_CHANGE, &body.base, 0, envelope);
 }
 
 void tc_pbft_start_view_change(struct pbft *r, uint64_t view)
 {
     Pbft__Envelope envelope;
     struct view_change own;
-    r->view = view;
-    r->active = false;
-    r->failed_views++;
-    r->progressed = true;
+    r->base.view = view;
+    r->base.active = false;
+    r->base.failed_views++;
+    r->base.progressed = true;
     r->view_deadline_ns = TC_NEVER_NS;
     if (!make_view_change(r, &envelope) || !tc_pbft_view_change_read(r, &envelope, true, &own))
         return;
-    tc_pbft_view_change_clear(&r->view_changes[r->id]);
-    r->view_changes[r->id] = own;
+    tc_pbft_view_change_clear(&r->view_changes[r->base.id]);
+    r->view_changes[r->base.id] = own;
     tc_pbft_record_envelope(r, &envelope);
-    tc_pbft_observe_view(r);
-    tc_pbft_broadcast(r, tc_pbft_frame_of(r, &envelope));
+    tc_replica_observe_view(&r->base);
+    tc_replica_broadcast(&r->base, tc_replica_frame(&r->base, &envelope));
     tc_pbft_try_new_view(r);
 }
 
 void tc_pbft_view_timeout(struct pbft *r)
 {
     r->view_deadline_ns = TC_NEVER_NS;
-    if (r->active && r->ahead.sequence > r->executed) {
+    if (r->base.active && r->ahead.sequence > r->executed) {
         /* A quorum executed beyond us: it is we who lag, not the primary who fails; and should it fail later, f+1
          * others will tell. (Decided batches behind a gap would prove nothing: a traitor may leave gaps.) */
         r->watched_client = TC_NODE_NONE; /* arms the timer anew */
         return;
     }
-    tc_pbft_start_view_change(r, r->view + 1);
+    tc_pbft_start_view_change(r, r->base.view + 1);
 }
 
 void tc_pbft_view_change_frame(struct pbft *r, struct tc_slice *frame)
 {
-    const struct view_change *own = &r->view_changes[r->id];
+    const struct view_change *own = &r->view_changes[r->base.id];
     Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
     *frame = (struct tc_slice){NULL, 0};
     if (own->view == 0)
         return;
     envelope.type = PBFT__TYPE__VIEW_CHANGE;
-    envelope.sender = r->id;
+    envelope.sender = r->base.id;
     envelope.body = tc_pbft_binary((struct tc_slice){own->body, own->body_len});
     envelope.signature = tc_pbft_binary((struct tc_slice){own->signature, TC_SIGNATURE_SIZE});
-    *frame = tc_pbft_frame_of(r, &envelope);
+    *frame = tc_replica_frame(&r->base, &envelope);
 }
 
 uint32_t tc_pbft_count_asking(const struct pbft *r, uint64_t view)
 {
     uint32_t count = 0;
-    for (uint32_t i = 0; i < r->n; i++)
+    for (uint32_t i = 0; i < r->base.n; i++)
         count += r->view_changes[i].view >= view;
     return count;
 }
@@ -115,15 +107,15 @@ static void join(struct pbft *r)
 {
     uint64_t smallest = UINT64_MAX;
     uint32_t count = 0;
-    for (uint32_t i = 0; i < r->n; i++) {
+    for (uint32_t i = 0; i < r->base.n; i++) {
         uint64_t view = r->view_changes[i].view;
-        if (i == r->id || view <= r->view)
+        if (i == r->base.id || view <= r->base.view)
             continue;
         count++;
         if (view < smallest)
             smallest = view;
     }
-    if (count > r->f)
+    if (count > r->base.f)
         tc_pbft_start_view_change(r, smallest);
 }
 
@@ -131,8 +123,8 @@ static void join(struct pbft *r)
 static void answer_late(struct pbft *r, const Pbft__Envelope *envelope)
 {
     uint16_t peer = (uint16_t)envelope->sender;
-    if (!r->active || r->now_ns - r->view_entered_ns < r->cluster->view_timeout_ns / 4 ||
-        !tc_pbft_authentic(r, envelope) || !tc_pbft_may_help(r, peer))
+    if (!r->base.active || r->base.now_ns - r->view_entered_ns < r->base.cluster->view_timeout_ns / 4 ||
+        !tc_replica_authentic(&r->base, envelope) || !tc_pbft_may_help(r, peer))
         return;
     tc_pbft_send_new_view(r, peer);
     tc_pbft_help(r, peer, r->peers[peer].executed);
@@ -142,19 +134,19 @@ void tc_pbft_on_view_change(struct pbft *r, const Pbft__Envelope *envelope)
 {
     void *base;
     struct view_change *known = &r->view_changes[envelope->sender], change;
-    if (tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->arena, &base) != 0) {
-        tc_pbft_complain(r, r->from, "malformed view change");
+    if (tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0) {
+        tc_replica_complain(&r->base, r->base.from, "malformed view change");
         return;
     }
     uint64_t view = ((const Pbft__ViewChange *)base)->view;
-    if (view < r->view || (view == r->view && r->active)) {
+    if (view < r->base.view || (view == r->base.view && r->base.active)) {
         answer_late(r, envelope);
         return;
     }
     if (view <= known->view)
         return;
     if (!tc_pbft_view_change_read(r, envelope, false, &change)) {
-        tc_pbft_complain(r, r->from, "invalid view change for view %llu", (unsigned long long)view);
+        tc_replica_complain(&r->base, r->base.from, "invalid view change for view %llu", (unsigned long long)view);
         return;
     }
     tc_pbft_view_change_clear(known);

@@ -30,13 +30,13 @@ static bool stable_proved(struct pbft *r, const Pbft__ViewChange *body, struct p
 static bool prepare_matches(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__PrePrepare *proposal)
 {
     void *base;
-    if (envelope->type != PBFT__TYPE__PREPARE || envelope->sender >= r->n ||
-        envelope->sender == tc_pbft_primary(r, proposal->view) ||
-        tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &r->arena, &base) != 0)
+    if (envelope->type != PBFT__TYPE__PREPARE || envelope->sender >= r->base.n ||
+        envelope->sender == tc_replica_leader(&r->base, proposal->view) ||
+        tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &r->base.arena, &base) != 0)
         return false;
     const Pbft__Prepare *body = base;
     return body->view == proposal->view && body->sequence == proposal->sequence && body->digest.len == TC_VALUE_SIZE &&
-           tc_pbft_same(body->digest.data, proposal->digest.data);
+           tc_digest_same(body->digest.data, proposal->digest.data);
 }
 
 /* quorum-1 backups prepared it; what comes beyond that is not looked at. */
@@ -48,7 +48,7 @@ static bool prepares_prove(struct pbft *r, const Pbft__Prepared *prepared, const
     for (size_t i = 0; i < prepared->n_prepares && count < needed; i++) {
         const Pbft__Envelope *envelope = prepared->prepares[i];
         if (!prepare_matches(r, envelope, proposal) || tc_nodeset_has(&signers, envelope->sender) ||
-            !(trusted || tc_pbft_authentic(r, envelope)))
+            !(trusted || tc_replica_authentic(&r->base, envelope)))
             return false;
         tc_nodeset_add(&signers, envelope->sender);
         count++;
@@ -62,15 +62,15 @@ static bool prepared_proved(struct pbft *r, const Pbft__ViewChange *change, cons
     void *base;
     const Pbft__Envelope *envelope = prepared->pre_prepare;
     if (!envelope || envelope->type != PBFT__TYPE__PRE_PREPARE || envelope->n_requests > 0 ||
-        tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &r->arena, &base) != 0)
+        tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0)
         return false;
     const Pbft__PrePrepare *body = base;
     if (body->view >= change->view || body->digest.len != TC_VALUE_SIZE ||
-        envelope->sender != tc_pbft_primary(r, body->view) || body->sequence <= change->stable_sequence ||
-        body->sequence - change->stable_sequence > r->window)
+        envelope->sender != tc_replica_leader(&r->base, body->view) || body->sequence <= change->stable_sequence ||
+        body->sequence - change->stable_sequence > r->base.window)
         return false;
-    if (!tc_bug(r, TC_BUG_PREPARED_UNPROVED) &&
-        (!(trusted || tc_pbft_authentic(r, envelope)) || !prepares_prove(r, prepared, body, trusted)))
+    if (!tc_replica_bug(&r->base, TC_BUG_PREPARED_UNPROVED) &&
+        (!(trusted || tc_replica_authentic(&r->base, envelope)) || !prepares_prove(r, prepared, body, trusted)))
         return false;
     claim->sequence = body->sequence;
     claim->view = body->view;
@@ -80,14 +80,14 @@ static bool prepared_proved(struct pbft *r, const Pbft__ViewChange *change, cons
 
 static bool read_claims(struct pbft *r, const Pbft__ViewChange *body, bool trusted, struct view_change *out)
 {
-    bool *taken = tc_pbft_scratch(r, r->window + 1);
-    out->claims = tc_pbft_alloc(r, body->n_prepared * sizeof *out->claims);
+    bool *taken = tc_replica_scratch(&r->base, r->base.window + 1);
+    out->claims = tc_replica_alloc(&r->base, body->n_prepared * sizeof *out->claims);
     if (!taken || !out->claims)
         return false;
     for (size_t i = 0; i < body->n_prepared; i++) {
         struct claim *claim = &out->claims[out->claim_count];
         const bool proved = prepared_proved(r, body, body->prepared[i], trusted, claim);
-        if (!proved && tc_bug(r, TC_BUG_INVALID_MASKS_VALID)) {
+        if (!proved && tc_replica_bug(&r->base, TC_BUG_INVALID_MASKS_VALID)) {
             out->masks = true;
             break;
         }
@@ -104,20 +104,21 @@ bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bo
     void *base;
     struct proof proof = {NULL, 0};
     memset(out, 0, sizeof *out);
-    if (envelope->type != PBFT__TYPE__VIEW_CHANGE || envelope->sender >= r->n ||
+    if (envelope->type != PBFT__TYPE__VIEW_CHANGE || envelope->sender >= r->base.n ||
         envelope->signature.len != TC_SIGNATURE_SIZE ||
-        tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->arena, &base) != 0)
+        tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0)
         return false;
     const Pbft__ViewChange *body = base;
-    if (body->view == 0 || body->n_prepared > r->window || !(trusted || tc_pbft_authentic(r, envelope)) ||
-        !(trusted || stable_proved(r, body, &proof)) || !read_claims(r, body, trusted, out)) {
+    if (body->view == 0 || body->n_prepared > r->base.window ||
+        !(trusted || tc_replica_authentic(&r->base, envelope)) || !(trusted || stable_proved(r, body, &proof)) ||
+        !read_claims(r, body, trusted, out)) {
         tc_pbft_view_change_clear(out);
         return false;
     }
     out->view = body->view;
     out->stable_sequence = body->stable_sequence;
     out->body_len = envelope->body.len;
-    out->body = tc_pbft_alloc(r, out->body_len);
+    out->body = tc_replica_alloc(&r->base, out->body_len);
     if (!out->body) {
         tc_pbft_view_change_clear(out);
         return false;

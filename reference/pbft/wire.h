@@ -53,6 +53,9 @@ int64_t tc_pbft_frame(struct tc_slice in);
  * does not match, not an Envelope), TC_ELIMIT (the arena is full: treat the frame as malformed). */
 int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope **envelope);
 
+/* The same out of borrowed bytes, and cheap. false: not that simple (a batch, unknown fields, malformed); unpack it. */
+bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
+
 /* Length and envelope as one frame in `arena`. TC_ELIMIT if it is longer than TC_FRAME_MAX or does not fit. */
 int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame);
 

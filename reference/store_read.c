@@ -1,5 +1,5 @@
 /* A client's operation and its result, read without unpacking: an oracle reads every one of a run. */
-#include "protocol_parts.h"
+#include "store.h"
 
 /* The next field of a packed message: its tag (number and wire type), and what it holds. 0 at the end, -1 if it is
  * neither a number nor bytes, or is cut off. */
@@ -42,7 +42,7 @@ static int read_field(struct tc_slice *in, struct field *field)
 #define VARINT(id) ((id) << 3)
 #define BYTES(id)  ((id) << 3 | 2)
 
-int tc_pbft_operation_read(struct tc_slice bytes, struct tc_kv_operation *out)
+int tc_store_operation_read(struct tc_slice bytes, struct tc_kv_operation *out)
 {
     struct field field;
     int tag;
@@ -62,7 +62,7 @@ int tc_pbft_operation_read(struct tc_slice bytes, struct tc_kv_operation *out)
     return tag < 0 ? TC_EMALFORMED : 0;
 }
 
-int tc_pbft_result_read(struct tc_slice bytes, struct tc_kv_result *out)
+int tc_store_result_read(struct tc_slice bytes, struct tc_kv_result *out)
 {
     struct field field;
     int tag;

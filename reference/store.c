@@ -1,6 +1,6 @@
 #include "store.h"
-#include "../../proxy/cursor.h"
-#include "../fields_alloc.h"
+#include "../proxy/cursor.h"
+#include "fields_alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +28,7 @@ struct client {
     struct sum sum;
 };
 
-struct tc_pbft_store {
+struct tc_store {
     struct entry **buckets;
     uint32_t bucket_count, count;
     size_t bytes;
@@ -36,9 +36,9 @@ struct tc_pbft_store {
     struct client clients[TC_NODES_MAX];
 };
 
-struct tc_pbft_store *tc_pbft_store_new(void)
+struct tc_store *tc_store_new(void)
 {
-    struct tc_pbft_store *store = calloc(1, sizeof *store);
+    struct tc_store *store = calloc(1, sizeof *store);
     if (!store)
         return NULL;
     store->bucket_count = BUCKETS_FIRST;
@@ -50,7 +50,7 @@ struct tc_pbft_store *tc_pbft_store_new(void)
     return store;
 }
 
-void tc_pbft_store_free(struct tc_pbft_store *store)
+void tc_store_free(struct tc_store *store)
 {
     if (!store)
         return;
@@ -98,7 +98,7 @@ static struct sum sum_of(const struct tc_slice *parts, size_t count)
     return sum;
 }
 
-static struct entry **find(const struct tc_pbft_store *store, struct tc_slice key, uint64_t hash)
+static struct entry **find(const struct tc_store *store, struct tc_slice key, uint64_t hash)
 {
     struct entry **at = &store->buckets[hash & (store->bucket_count - 1)];
     while (*at && !((*at)->hash == hash && (*at)->key_len == key.len && memcmp((*at)->bytes, key.data, key.len) == 0))
@@ -107,7 +107,7 @@ static struct entry **find(const struct tc_pbft_store *store, struct tc_slice ke
 }
 
 /* Doubling keeps chains short; without memory they merely grow longer. */
-static void grow(struct tc_pbft_store *store)
+static void grow(struct tc_store *store)
 {
     uint32_t count = store->bucket_count * 2;
     struct entry **buckets = calloc(count, sizeof(struct entry *));
@@ -126,7 +126,7 @@ static void grow(struct tc_pbft_store *store)
     store->bucket_count = count;
 }
 
-static void unlink_entry(struct tc_pbft_store *store, struct entry **at)
+static void unlink_entry(struct tc_store *store, struct entry **at)
 {
     struct entry *entry = *at;
     *at = entry->next;
@@ -142,12 +142,12 @@ static struct tc_slice entry_value(const struct entry *entry)
 }
 
 /* 1 stored, 0 the store is full, TC_EMEMORY. */
-static int put(struct tc_pbft_store *store, struct tc_slice key, struct tc_slice value)
+static int put(struct tc_store *store, struct tc_slice key, struct tc_slice value)
 {
     uint64_t hash = key_hash(key);
     struct entry **at = find(store, key, hash);
     size_t freed = *at ? (*at)->key_len + (*at)->value_len + ENTRY_COST : 0;
-    if (store->bytes - freed + key.len + value.len + ENTRY_COST > TC_PBFT_STORE_BYTES_MAX)
+    if (store->bytes - freed + key.len + value.len + ENTRY_COST > TC_STORE_BYTES_MAX)
         return 0;
     struct entry *entry = malloc(sizeof *entry + key.len + value.len);
     if (!entry)
@@ -183,14 +183,14 @@ static bool well_formed(const Pbft__Operation *operation)
            operation->value.len <= TC_PBFT_OPERAND_MAX && operation->expected.len <= TC_PBFT_OPERAND_MAX;
 }
 
-static int store_value(struct tc_pbft_store *store, const Pbft__Operation *operation, Pbft__Result *result)
+static int store_value(struct tc_store *store, const Pbft__Operation *operation, Pbft__Result *result)
 {
     int rc = put(store, tc_pbft_slice(operation->key), tc_pbft_slice(operation->value));
     result->found = rc == 1;
     return rc < 0 ? rc : 0;
 }
 
-static int apply(struct tc_pbft_store *store, const Pbft__Operation *operation, Pbft__Result *result)
+static int apply(struct tc_store *store, const Pbft__Operation *operation, Pbft__Result *result)
 {
     struct tc_slice key = tc_pbft_slice(operation->key);
     struct entry **at = find(store, key, key_hash(key));
@@ -229,7 +229,7 @@ static struct sum client_sum(uint32_t client, uint64_t timestamp, struct tc_slic
     return sum_of(parts, 3);
 }
 
-static int set_client(struct tc_pbft_store *store, uint32_t number, uint64_t timestamp, struct tc_slice result)
+static int set_client(struct tc_store *store, uint32_t number, uint64_t timestamp, struct tc_slice result)
 {
     struct client *client = &store->clients[number];
     uint8_t *copy = malloc(result.len + 1); /* an empty result is a result too */
@@ -248,8 +248,8 @@ static int set_client(struct tc_pbft_store *store, uint32_t number, uint64_t tim
     return 0;
 }
 
-int tc_pbft_store_execute(struct tc_pbft_store *store, uint32_t client, uint64_t timestamp, struct tc_slice bytes,
-                          struct tc_arena *arena, bool *fresh)
+int tc_store_execute(struct tc_store *store, uint32_t client, uint64_t timestamp, struct tc_slice bytes,
+                     struct tc_arena *arena, bool *fresh)
 {
     *fresh = false;
     if (client >= TC_NODES_MAX)
@@ -272,7 +272,7 @@ int tc_pbft_store_execute(struct tc_pbft_store *store, uint32_t client, uint64_t
     return set_client(store, client, timestamp, packed);
 }
 
-void tc_pbft_store_take_clients(struct tc_pbft_store *store, struct tc_pbft_store *from)
+void tc_store_take_clients(struct tc_store *store, struct tc_store *from)
 {
     for (size_t i = 0; i < TC_NODES_MAX; i++) {
         if (store->clients[i].timestamp > 0)
@@ -287,19 +287,19 @@ void tc_pbft_store_take_clients(struct tc_pbft_store *store, struct tc_pbft_stor
     }
 }
 
-uint64_t tc_pbft_store_last(const struct tc_pbft_store *store, uint32_t client)
+uint64_t tc_store_last(const struct tc_store *store, uint32_t client)
 {
     return client < TC_NODES_MAX ? store->clients[client].timestamp : 0;
 }
 
-struct tc_slice tc_pbft_store_reply(const struct tc_pbft_store *store, uint32_t client)
+struct tc_slice tc_store_reply(const struct tc_store *store, uint32_t client)
 {
     if (client >= TC_NODES_MAX)
         return (struct tc_slice){NULL, 0};
     return (struct tc_slice){store->clients[client].result, store->clients[client].result_len};
 }
 
-void tc_pbft_store_digest(const struct tc_pbft_store *store, uint8_t digest[static TC_VALUE_SIZE])
+void tc_store_digest(const struct tc_store *store, uint8_t digest[static TC_VALUE_SIZE])
 {
     for (size_t i = 0; i < TC_VALUE_SIZE; i++)
         digest[i] = (uint8_t)(store->total.lanes[i / 8] >> (8 * (i % 8)));
@@ -313,7 +313,7 @@ static int compare_keys(const void *left, const void *right)
     return order != 0 ? order : (a->key_len > b->key_len) - (a->key_len < b->key_len);
 }
 
-static size_t saved_size(const struct tc_pbft_store *store)
+static size_t saved_size(const struct tc_store *store)
 {
     size_t size = 8 + 8 + 4 + store->bytes + 4;
     for (size_t i = 0; i < TC_NODES_MAX; i++)
@@ -322,7 +322,7 @@ static size_t saved_size(const struct tc_pbft_store *store)
     return size;
 }
 
-static void save_clients(const struct tc_pbft_store *store, struct tc_writer *writer)
+static void save_clients(const struct tc_store *store, struct tc_writer *writer)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < TC_NODES_MAX; i++)
@@ -339,7 +339,7 @@ static void save_clients(const struct tc_pbft_store *store, struct tc_writer *wr
     }
 }
 
-int tc_pbft_store_save(const struct tc_pbft_store *store, uint64_t sequence, uint8_t **bytes, size_t *len)
+int tc_store_save(const struct tc_store *store, uint64_t sequence, uint8_t **bytes, size_t *len)
 {
     size_t size = saved_size(store), found = 0;
     uint8_t *out = malloc(size);
@@ -377,7 +377,7 @@ static bool key_follows(struct tc_slice previous, struct tc_slice key)
 }
 
 /* Only what save writes is accepted, so that one state has one digest. */
-static int load_entries(struct tc_pbft_store *store, struct tc_cursor *cursor)
+static int load_entries(struct tc_store *store, struct tc_cursor *cursor)
 {
     struct tc_slice previous = {NULL, 0};
     uint32_t count = tc_cursor_u32(cursor);
@@ -395,7 +395,7 @@ static int load_entries(struct tc_pbft_store *store, struct tc_cursor *cursor)
     return tc_cursor_ok(cursor) ? 0 : TC_EMALFORMED;
 }
 
-static int load_clients(struct tc_pbft_store *store, struct tc_cursor *cursor)
+static int load_clients(struct tc_store *store, struct tc_cursor *cursor)
 {
     uint32_t count = tc_cursor_u32(cursor), next = 0;
     for (uint32_t i = 0; i < count && tc_cursor_ok(cursor); i++) {
@@ -412,10 +412,10 @@ static int load_clients(struct tc_pbft_store *store, struct tc_cursor *cursor)
     return tc_cursor_done(cursor) ? 0 : TC_EMALFORMED;
 }
 
-int tc_pbft_store_load(struct tc_slice bytes, uint64_t *sequence, struct tc_pbft_store **out)
+int tc_store_load(struct tc_slice bytes, uint64_t *sequence, struct tc_store **out)
 {
     struct tc_cursor cursor = tc_cursor_over(bytes);
-    struct tc_pbft_store *store = tc_pbft_store_new();
+    struct tc_store *store = tc_store_new();
     if (!store)
         return TC_EMEMORY;
     uint64_t tag = tc_cursor_u64(&cursor);
@@ -424,7 +424,7 @@ int tc_pbft_store_load(struct tc_slice bytes, uint64_t *sequence, struct tc_pbft
     if (rc == 0)
         rc = load_clients(store, &cursor);
     if (rc != 0) {
-        tc_pbft_store_free(store);
+        tc_store_free(store);
         return rc;
     }
     *out = store;

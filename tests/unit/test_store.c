@@ -1,6 +1,6 @@
 /* The state machine against a model, its digests, its snapshots. */
 #include "../../proxy/random.h"
-#include "../../reference/pbft/store.h"
+#include "../../reference/store.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #define CLIENT TC_CLIENT_FIRST
 
 struct fixture {
-    struct tc_pbft_store *store;
+    struct tc_store *store;
     struct tc_arena arena;
     uint64_t timestamp;
 };
@@ -21,7 +21,7 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *fixture = calloc(1, sizeof *fixture);
-    fixture->store = tc_pbft_store_new();
+    fixture->store = tc_store_new();
     tc_arena_init(&fixture->arena, 8u << 20);
     *state = fixture;
     return 0;
@@ -30,7 +30,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *fixture = *state;
-    tc_pbft_store_free(fixture->store);
+    tc_store_free(fixture->store);
     tc_arena_free(&fixture->arena);
     free(fixture);
     return 0;
@@ -51,11 +51,11 @@ static struct tc_slice pack(struct fixture *fixture, const Pbft__Operation *oper
 static const Pbft__Result *run(struct fixture *fixture, const Pbft__Operation *operation)
 {
     bool fresh;
-    assert_int_equal(tc_pbft_store_execute(fixture->store, CLIENT, ++fixture->timestamp, pack(fixture, operation),
+    assert_int_equal(tc_store_execute(fixture->store, CLIENT, ++fixture->timestamp, pack(fixture, operation),
                                            &fixture->arena, &fresh),
                      0);
     assert_true(fresh);
-    struct tc_slice reply = tc_pbft_store_reply(fixture->store, CLIENT);
+    struct tc_slice reply = tc_store_reply(fixture->store, CLIENT);
     Pbft__Result *result = pbft__result__unpack(NULL, reply.len, reply.data);
     assert_non_null(result);
     static Pbft__Result copy;
@@ -145,12 +145,12 @@ static void test_refusals(void **state)
     assert_true(put(f, key, value)->found);
     assert_value(get(f, key), value);
     bool fresh;
-    assert_int_equal(tc_pbft_store_execute(f->store, CLIENT, ++f->timestamp,
+    assert_int_equal(tc_store_execute(f->store, CLIENT, ++f->timestamp,
                                            (struct tc_slice){(uint8_t *)"\xff\xff", 2}, &f->arena, &fresh),
                      0);
     assert_true(fresh);
-    assert_int_equal(tc_pbft_store_last(f->store, CLIENT), f->timestamp);
-    assert_int_equal(tc_pbft_store_execute(f->store, TC_NODES_MAX, 1, (struct tc_slice){NULL, 0}, &f->arena, &fresh),
+    assert_int_equal(tc_store_last(f->store, CLIENT), f->timestamp);
+    assert_int_equal(tc_store_execute(f->store, TC_NODES_MAX, 1, (struct tc_slice){NULL, 0}, &f->arena, &fresh),
                      TC_EUSAGE);
 }
 
@@ -164,21 +164,21 @@ static void test_exactly_once(void **state)
     operation.key = text("k");
     operation.value = text("first");
     struct tc_slice bytes = pack(f, &operation);
-    assert_int_equal(tc_pbft_store_execute(f->store, CLIENT, 10, bytes, &f->arena, &fresh), 0);
+    assert_int_equal(tc_store_execute(f->store, CLIENT, 10, bytes, &f->arena, &fresh), 0);
     assert_true(fresh);
-    tc_pbft_store_digest(f->store, before);
+    tc_store_digest(f->store, before);
     operation.value = text("second");
     bytes = pack(f, &operation);
     for (uint64_t timestamp = 0; timestamp <= 10; timestamp++) {
-        assert_int_equal(tc_pbft_store_execute(f->store, CLIENT, timestamp, bytes, &f->arena, &fresh), 0);
+        assert_int_equal(tc_store_execute(f->store, CLIENT, timestamp, bytes, &f->arena, &fresh), 0);
         assert_false(fresh);
     }
-    tc_pbft_store_digest(f->store, after);
+    tc_store_digest(f->store, after);
     assert_memory_equal(before, after, TC_VALUE_SIZE);
-    assert_int_equal(tc_pbft_store_execute(f->store, CLIENT + 1, 10, bytes, &f->arena, &fresh), 0);
+    assert_int_equal(tc_store_execute(f->store, CLIENT + 1, 10, bytes, &f->arena, &fresh), 0);
     assert_true(fresh);
-    assert_int_equal(tc_pbft_store_last(f->store, CLIENT), 10);
-    assert_int_equal(tc_pbft_store_last(f->store, CLIENT + 2), 0);
+    assert_int_equal(tc_store_last(f->store, CLIENT), 10);
+    assert_int_equal(tc_store_last(f->store, CLIENT + 2), 0);
 }
 
 /* Full: refused, and there is room again after a deletion. */
@@ -194,7 +194,7 @@ static void test_full(void **state)
         tc_arena_reset(&f->arena);
         stored += put(f, key, value)->found;
     }
-    assert_in_range(stored, 500, TC_PBFT_STORE_BYTES_MAX / TC_PBFT_OPERAND_MAX);
+    assert_in_range(stored, 500, TC_STORE_BYTES_MAX / TC_PBFT_OPERAND_MAX);
     assert_false(put(f, "one more", value)->found);
     assert_true(put(f, "0", value)->found); /* in place of its old value */
     assert_true(erase(f, "0")->found);
@@ -204,7 +204,7 @@ static void test_full(void **state)
 static uint8_t *save(const struct fixture *f, uint64_t sequence, size_t *len)
 {
     uint8_t *bytes;
-    assert_int_equal(tc_pbft_store_save(f->store, sequence, &bytes, len), 0);
+    assert_int_equal(tc_store_save(f->store, sequence, &bytes, len), 0);
     return bytes;
 }
 
@@ -237,18 +237,18 @@ static void test_model_and_snapshot(void **state)
         size_t len, again_len;
         uint64_t sequence;
         uint8_t kept[TC_VALUE_SIZE], computed[TC_VALUE_SIZE], *bytes = save(f, i, &len);
-        struct tc_pbft_store *loaded;
-        assert_int_equal(tc_pbft_store_load((struct tc_slice){bytes, len}, &sequence, &loaded), 0);
+        struct tc_store *loaded;
+        assert_int_equal(tc_store_load((struct tc_slice){bytes, len}, &sequence, &loaded), 0);
         assert_int_equal(sequence, i);
-        tc_pbft_store_digest(f->store, kept);
-        tc_pbft_store_digest(loaded, computed);
+        tc_store_digest(f->store, kept);
+        tc_store_digest(loaded, computed);
         assert_memory_equal(kept, computed, TC_VALUE_SIZE);
-        tc_pbft_store_free(f->store);
+        tc_store_free(f->store);
         f->store = loaded; /* go on with the loaded one: nothing may have been lost */
         uint8_t *again = save(f, i, &again_len);
         assert_int_equal(len, again_len);
         assert_memory_equal(bytes, again, len);
-        assert_int_equal(tc_pbft_store_last(f->store, CLIENT), f->timestamp);
+        assert_int_equal(tc_store_last(f->store, CLIENT), f->timestamp);
         free(bytes);
         free(again);
         loaded_value++;
@@ -260,7 +260,7 @@ static void test_model_and_snapshot(void **state)
 static void test_canonical(void **state)
 {
     struct fixture *f = *state;
-    struct fixture other = {.store = tc_pbft_store_new()};
+    struct fixture other = {.store = tc_store_new()};
     size_t len, other_len;
     tc_arena_init(&other.arena, 8u << 20);
     put(f, "a", "1");
@@ -274,7 +274,7 @@ static void test_canonical(void **state)
     assert_memory_equal(bytes, other_bytes, len);
     free(bytes);
     free(other_bytes);
-    tc_pbft_store_free(other.store);
+    tc_store_free(other.store);
     tc_arena_free(&other.arena);
 }
 
@@ -287,25 +287,25 @@ static void test_damaged_snapshots(void **state)
     put(f, "beta", "2");
     uint8_t *bytes = save(f, 3, &len);
     for (size_t cut = 0; cut < len; cut++) {
-        struct tc_pbft_store *loaded;
+        struct tc_store *loaded;
         uint64_t sequence;
         uint8_t *exact = malloc(cut + 1);
         memcpy(exact, bytes, cut);
-        assert_int_equal(tc_pbft_store_load((struct tc_slice){exact, cut}, &sequence, &loaded), TC_EMALFORMED);
+        assert_int_equal(tc_store_load((struct tc_slice){exact, cut}, &sequence, &loaded), TC_EMALFORMED);
         free(exact);
     }
     for (size_t at = 0; at < len; at++) {
-        struct tc_pbft_store *loaded;
+        struct tc_store *loaded;
         uint64_t sequence;
         bytes[at] ^= 0x41;
-        if (tc_pbft_store_load((struct tc_slice){bytes, len}, &sequence, &loaded) == 0) {
+        if (tc_store_load((struct tc_slice){bytes, len}, &sequence, &loaded) == 0) {
             uint8_t *again;
             size_t again_len;
-            assert_int_equal(tc_pbft_store_save(loaded, sequence, &again, &again_len), 0);
+            assert_int_equal(tc_store_save(loaded, sequence, &again, &again_len), 0);
             assert_int_equal(again_len, len);
             assert_memory_equal(again, bytes, len);
             free(again);
-            tc_pbft_store_free(loaded);
+            tc_store_free(loaded);
         }
         bytes[at] ^= 0x41;
     }

@@ -1,0 +1,203 @@
+/* What a step leaves behind: records, frames, facts. And what is sealed and verified for them. */
+#include "replica_base.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COMPLAINT_PERIOD_NS UINT64_C(1000000000)
+#define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
+#define COMPLAINT_SIZE      200
+
+void *tc_replica_alloc(struct tc_replica_base *base, size_t size)
+{
+    void *made = calloc(1, size > 0 ? size : 1);
+    if (!made)
+        base->out_of_memory = true;
+    return made;
+}
+
+void *tc_replica_scratch(struct tc_replica_base *base, size_t size)
+{
+    void *made = tc_arena_zalloc(&base->arena, size);
+    if (!made)
+        base->out_of_memory = true;
+    return made;
+}
+
+static struct tc_output *add_output(struct tc_replica_base *base, enum tc_output_kind kind)
+{
+    if (base->output_count == base->output_capacity) {
+        const size_t capacity = base->output_capacity ? base->output_capacity * 2 : 64;
+        struct tc_output *grown = realloc(base->outputs, capacity * sizeof *grown);
+        if (!grown) {
+            base->out_of_memory = true;
+            return NULL;
+        }
+        base->outputs = grown;
+        base->output_capacity = capacity;
+    }
+    struct tc_output *output = &base->outputs[base->output_count++];
+    memset(output, 0, sizeof *output);
+    output->kind = kind;
+    output->to = TC_NODE_NONE;
+    return output;
+}
+
+void tc_replica_persist(struct tc_replica_base *base, enum tc_output_kind kind, struct tc_slice record)
+{
+    if (base->replaying || record.len == 0)
+        return;
+    struct tc_output *output = add_output(base, kind);
+    if (output)
+        output->bytes = record;
+}
+
+void tc_replica_send(struct tc_replica_base *base, uint32_t to, struct tc_slice frame)
+{
+    if (base->replaying || frame.len == 0 || to == base->id)
+        return;
+    struct tc_output *output = add_output(base, TC_OUT_SEND);
+    if (!output)
+        return;
+    output->to = (uint16_t)to;
+    output->bytes = frame;
+}
+
+void tc_replica_broadcast(struct tc_replica_base *base, struct tc_slice frame)
+{
+    for (uint32_t i = 0; i < base->n; i++)
+        tc_replica_send(base, i, frame);
+}
+
+void tc_replica_observe(struct tc_replica_base *base, const struct tc_observation *observation)
+{
+    struct tc_output *output = add_output(base, TC_OUT_OBSERVE);
+    if (!output)
+        return;
+    output->observation = *observation;
+    output->observation.node = base->id;
+    output->observation.time_ns = base->now_ns;
+    if (!output->observation.text)
+        output->observation.text = "";
+}
+
+void tc_replica_observe_view(struct tc_replica_base *base)
+{
+    struct tc_observation observation = {.kind = TC_OBS_VIEW, .peer = TC_NODE_NONE};
+    observation.view.view = base->view;
+    observation.view.active = base->active;
+    observation.view.timeout_ns = tc_replica_view_timeout_ns(base);
+    if (!base->replaying)
+        tc_replica_observe(base, &observation);
+}
+
+void tc_replica_observe_stable(struct tc_replica_base *base, uint64_t sequence,
+                               const uint8_t state[static TC_VALUE_SIZE])
+{
+    struct tc_observation observation = {.kind = TC_OBS_STABLE, .peer = TC_NODE_NONE};
+    observation.stable.sequence = sequence;
+    observation.stable.state.state = TC_VALUE_BYTES;
+    memcpy(observation.stable.state.bytes, state, TC_VALUE_SIZE);
+    tc_replica_observe(base, &observation);
+}
+
+/* A traitor may misbehave as often as it likes; the log must not grow with it. */
+static bool may_complain(struct tc_replica_base *base, uint32_t peer)
+{
+    struct tc_complaint_account *account = &base->complaints[peer < TC_NODES_MAX ? peer : base->id];
+    if (account->count == 0 || base->now_ns - account->period_start_ns >= COMPLAINT_PERIOD_NS) {
+        account->period_start_ns = base->now_ns;
+        account->count = 0;
+    }
+    return account->count++ < COMPLAINTS_PERIOD;
+}
+
+void tc_replica_complain(struct tc_replica_base *base, uint32_t peer, const char *format, ...)
+{
+    if (!may_complain(base, peer))
+        return;
+    char *text = tc_replica_scratch(base, COMPLAINT_SIZE);
+    if (!text)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, COMPLAINT_SIZE, format, arguments);
+    va_end(arguments);
+    struct tc_observation observation = {.kind = TC_OBS_COMPLAINT, .peer = (uint16_t)peer, .text = text};
+    tc_replica_observe(base, &observation);
+}
+
+Pbft__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice frame)
+{
+    Pbft__Envelope *envelope;
+    if (tc_pbft_unpack(frame, &base->arena, &envelope) != 0) {
+        tc_replica_complain(base, base->from, "malformed frame of %zu bytes", frame.len);
+        return NULL;
+    }
+    return envelope->type == PBFT__TYPE__HELLO ? NULL : envelope;
+}
+
+bool tc_replica_envelope(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body, uint32_t client,
+                         Pbft__Envelope *envelope)
+{
+    *envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
+    envelope->type = (Pbft__Type)type;
+    envelope->sender = base->id;
+    int rc = tc_pbft_set_body(envelope, body, &base->arena);
+    if (rc == 0)
+        rc = tc_pbft_seal(&base->env, envelope, client, &base->arena);
+    if (rc != 0)
+        tc_replica_complain(base, base->id, "cannot make message of type %u: %s", type, tc_error_text(rc));
+    return rc == 0;
+}
+
+struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Pbft__Envelope *envelope)
+{
+    struct tc_slice frame = {NULL, 0};
+    if (tc_pbft_pack(envelope, &base->arena, &frame) != 0)
+        tc_replica_complain(base, base->id, "message of type %d is too large for a frame", (int)envelope->type);
+    return frame;
+}
+
+struct tc_slice tc_replica_message(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body,
+                                   uint32_t client)
+{
+    Pbft__Envelope envelope;
+    if (base->replaying || !tc_replica_envelope(base, type, body, client, &envelope))
+        return (struct tc_slice){NULL, 0};
+    return tc_replica_frame(base, &envelope);
+}
+
+struct tc_slice tc_replica_reply(struct tc_replica_base *base, uint16_t client)
+{
+    Pbft__Reply body = PBFT__REPLY__INIT;
+    body.view = base->view;
+    body.timestamp = tc_store_last(base->store, client);
+    body.client = client;
+    body.result = tc_pbft_binary(tc_store_reply(base->store, client));
+    return tc_replica_message(base, PBFT__TYPE__REPLY, &body.base, client);
+}
+
+void tc_replica_send_reply(struct tc_replica_base *base, uint16_t client)
+{
+    tc_replica_send(base, client, tc_replica_reply(base, client));
+}
+
+bool tc_replica_authentic(struct tc_replica_base *base, const Pbft__Envelope *envelope)
+{
+    return tc_verified_authentic(&base->verified, &base->env, base->id, envelope);
+}
+
+const Pbft__Request *tc_replica_request(struct tc_replica_base *base, const Pbft__Envelope *envelope)
+{
+    void *body;
+    if (envelope->type != PBFT__TYPE__REQUEST || !tc_replica_is_client(base, envelope->sender) ||
+        envelope->body.len + envelope->signature.len + envelope->macs.len > TC_PBFT_REQUEST_MAX)
+        return NULL;
+    if (tc_pbft_get_body(envelope, &pbft__request__descriptor, &base->arena, &body) != 0)
+        return NULL;
+    const Pbft__Request *request = body;
+    return request->timestamp == 0 || request->operation.len > TC_PBFT_OPERATION_MAX ? NULL : request;
+}
