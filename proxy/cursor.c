@@ -31,7 +31,9 @@ static const uint8_t *take(struct tc_cursor *c, size_t len)
         c->_failed = true;
         return NULL;
     }
-    const uint8_t *at = c->_data + c->_at;
+    static const uint8_t nothing[1];
+    const uint8_t *at =
+        c->_len > 0 ? c->_data + c->_at : nothing; /* memcpy and + may not be given NULL, even for 0 bytes */
     c->_at += len;
     return at;
 }
@@ -101,7 +103,7 @@ uint64_t tc_cursor_varint(struct tc_cursor *c)
 
 struct tc_slice tc_cursor_bytes(struct tc_cursor *c, size_t len)
 {
-    const uint8_t *at = len ? take(c, len) : NULL;
+    const uint8_t *at = take(c, len);
     return at ? (struct tc_slice){at, len} : (struct tc_slice){NULL, 0};
 }
 

@@ -43,7 +43,7 @@ uint64_t tc_cursor_u64le(struct tc_cursor *c);
 /* A protobuf varint of at most ten bytes that fits 64 bits; 0 and failed otherwise. */
 uint64_t tc_cursor_varint(struct tc_cursor *c);
 
-/* The next `len` bytes, borrowed; {NULL, 0} if they are not there. */
+/* The next `len` bytes, borrowed; {NULL, 0} if they are not there, never NULL if they are, be it none. */
 struct tc_slice tc_cursor_bytes(struct tc_cursor *c, size_t len);
 
 /* All bytes left, borrowed; the cursor is at its end then. */

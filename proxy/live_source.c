@@ -271,8 +271,19 @@ static void source_free(struct tc_live_source *source)
     free(source);
 }
 
+/* The last words: clients' before replicas', for an operation is in a replica's log before its client knows it done. */
+static void drain(struct tc_live *live)
+{
+    for (int clients = 1; clients >= 0; clients--)
+        for (struct tc_live_source *source = live->sources; source; source = source->next)
+            if ((source->node >= TC_CLIENT_FIRST) == clients && source->fd >= 0 && !source->is_file)
+                read_source(source, READS_MAX);
+}
+
 void tc_live_sources_poll(struct tc_live *live)
 {
+    if (live->draining)
+        drain(live);
     for (struct tc_live_source **at = &live->sources; *at;) {
         struct tc_live_source *source = *at;
         if (source->ended) {
@@ -284,8 +295,6 @@ void tc_live_sources_poll(struct tc_live *live)
             open_log(source, false);
         if (source->fd >= 0 && source->is_file)
             poll_file(source);
-        else if (source->fd >= 0 && live->draining)
-            read_source(source, READS_MAX);
         at = &source->next;
     }
 }

@@ -72,7 +72,8 @@ static void due(void *self)
     tc_node_net_due(node, now_ns);
 }
 
-/* Write before speak: the sync comes before the sockets and before standard output. */
+/* Write before speak: the sync comes before standard output and the sockets; and lines before messages, so that what
+ * follows from a message is never read before the line that tells of it. */
 static void turned(void *self)
 {
     struct tc_node *node = self;
@@ -83,8 +84,8 @@ static void turned(void *self)
     }
     if (node->code < 0)
         return;
-    tc_node_net_flush(node);
     tc_node_output_flush(&node->output);
+    tc_node_net_flush(node);
     uint64_t replica_ns = node->replica_class->deadline_ns(node->replica);
     uint64_t net_ns = tc_node_net_deadline_ns(node);
     tc_loop_set_deadline(node->loop, replica_ns < net_ns ? replica_ns : net_ns, 0);
