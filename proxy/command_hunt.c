@@ -3,6 +3,7 @@
 #include "command.h"
 #include "hunt.h"
 
+#include "../reference/replica.h"
 #include "../reports/out.h"
 
 #include <errno.h>
@@ -17,6 +18,27 @@
 #define BUDGET_DEFAULT_NS UINT64_C(60000000000)
 #define DECISIONS_DEFAULT 10
 #define SHARDS_MAX        100000
+
+/* A hunt is many simulated runs of one cluster. */
+static int check_huntable(const struct tc_scenario *scenario, struct tc_error *err)
+{
+    const char *protocol = scenario->cluster.protocol;
+    if (scenario->sweep.protocol_count > 0)
+        return tc_error_set(
+            err, TC_EUSAGE,
+            "%s counts what a decision costs in clusters of many sizes (its sweep): there is nothing to "
+            "hunt in it; 'turncoat run %s --world sim' counts",
+            scenario->name, scenario->name);
+    if (!tc_replica_find(protocol))
+        return tc_error_set(err, TC_EUSAGE,
+                            "%s: a hunt is simulated, and %s has no reference replica to simulate; 'turncoat run' "
+                            "attacks a real cluster of it",
+                            scenario->name, protocol);
+    if (!scenario->cluster.start)
+        return tc_error_set(err, TC_EUSAGE, "%s: a hunt is simulated, and this scenario's cluster is a running one",
+                            scenario->name);
+    return 0;
+}
 
 static int read_shard(const struct tc_arguments *a, struct tc_hunt_request *request, struct tc_error *err)
 {
@@ -93,12 +115,17 @@ static void read_again(const struct tc_arguments *a, const struct tc_run_request
     static const enum tc_option_id own[] = {TC_OPTION_STRATEGY,  TC_OPTION_RUNS,      TC_OPTION_BUDGET,
                                             TC_OPTION_SHARD,     TC_OPTION_DECISIONS, TC_OPTION_STOP_AFTER,
                                             TC_OPTION_KEEP_GOING};
-    size_t used = (size_t)snprintf(request->again, sizeof request->again, "turncoat hunt %s%s%s --seed 0x%" PRIx64,
-                                   run->named, *run->repeat_with ? " " : "", run->repeat_with, request->seed);
-    for (size_t i = 0; i < sizeof own / sizeof *own && used < sizeof request->again; i++)
+    char seed[24], *line = request->again;
+    tc_shell_line(line, sizeof request->again, "turncoat", "hunt", run->named, NULL);
+    const size_t used = strlen(line);
+    if (*run->repeat_with) /* quoted already */
+        snprintf(line + used, sizeof request->again - used, " %s", run->repeat_with);
+    snprintf(seed, sizeof seed, "0x%" PRIx64, request->seed);
+    tc_shell_option(line, sizeof request->again, "seed", seed);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         if (tc_arguments_has(a, own[i]))
-            used += (size_t)snprintf(request->again + used, sizeof request->again - used, " --%s%s%s",
-                                     tc_options[own[i]].name, *a->values[own[i]] ? " " : "", a->values[own[i]]);
+            tc_shell_option(line, sizeof request->again, tc_options[own[i]].name,
+                            tc_options[own[i]].argument ? a->values[own[i]] : NULL);
 }
 
 /* ---- the directory: OUT/hunt-NAME/TIME-SEED, or …-shard-I-of-N; `latest` (or `latest-shard-…`) leads to it ---- */
@@ -131,19 +158,6 @@ static int place_of(const struct tc_arguments *a, const struct tc_hunt_request *
     return 0;
 }
 
-static int make_path(const char *path, struct tc_error *err)
-{
-    char part[640];
-    int status = 0;
-    snprintf(part, sizeof part, "%s", path);
-    for (char *slash = strchr(part + 1, '/'); status == 0 && slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        status = tc_out_directory(part, err);
-        *slash = '/';
-    }
-    return status == 0 ? tc_out_directory(part, err) : status;
-}
-
 static int make_dir(struct place *place, uint64_t seed, struct tc_error *err)
 {
     char shard[48], stamp[32], fresh[700];
@@ -153,7 +167,7 @@ static int make_dir(struct place *place, uint64_t seed, struct tc_error *err)
     gmtime_r(&now.tv_sec, &utc);
     strftime(stamp, sizeof stamp, "%Y%m%dT%H%M%SZ", &utc);
     snprintf(shard, sizeof shard, "%.47s", place->dir);
-    int status = make_path(place->parent, err);
+    int status = tc_out_path(place->parent, err);
     for (int attempt = 1; status == 0; attempt++) {
         char suffix[16] = "";
         if (attempt > 1)
@@ -162,7 +176,7 @@ static int make_dir(struct place *place, uint64_t seed, struct tc_error *err)
         if (mkdir(place->dir, 0755) == 0)
             break;
         if (errno != EEXIST || attempt == 1000)
-            status = tc_error_set(err, TC_EIO, "%s: cannot make this directory: %s", place->dir, strerror(errno));
+            status = tc_out_refused(place->dir, errno, err);
     }
     if (status < 0)
         return status;
@@ -248,6 +262,8 @@ int tc_command_hunt(const struct tc_arguments *a, struct tc_error *err)
     int status = tc_scenario_load(lua_dir, a->operands[0], &scenario, err);
     if (status == 0)
         status = tc_command_apply(a, lua_dir, &scenario, err);
+    if (status == 0)
+        status = check_huntable(&scenario, err);
     if (status == 0)
         status = tc_command_request(a, &scenario, &run, err);
     if (status < 0)

@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define NAME_COLUMN 38 /* the longest name of the library */
+
 struct filter {
     const char *tag, *protocol;
     bool names_only;
@@ -21,7 +23,7 @@ static void show(const char *name, const char *summary, bool names_only)
     if (names_only)
         printf("%s\n", name);
     else
-        printf("  %-34s %s\n", name, summary);
+        printf("  %-*s  %s\n", NAME_COLUMN, name, summary);
 }
 
 static void show_script(void *self, const struct tc_script_info *info)
@@ -51,7 +53,8 @@ static int list_scripts(const struct tc_arguments *a, const char *kind, struct t
         return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", filter.protocol);
     int result = tc_script_each(tc_command_lua_dir(a), kind, show_script, &filter);
     if (result < 0)
-        return tc_error_set(err, result, "cannot read %s/%s; is --lua-dir right?", tc_command_lua_dir(a), kind);
+        return tc_error_set(err, result == TC_EMEMORY ? result : TC_EUSAGE, "cannot read %s/%s; is --lua-dir right?",
+                            tc_command_lua_dir(a), kind);
     if (!filter.shown)
         fprintf(stderr, "none match\n");
     return 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The options that the run had, as if they had been given to `turncoat run`. Values point into the header. */
 static int options_of(const struct tc_decisions_header *h, const char *path, struct tc_arguments *out,
@@ -29,6 +30,16 @@ static int options_of(const struct tc_decisions_header *h, const char *path, str
             out->args[out->arg_count++] = value + 1;
     }
     return 0;
+}
+
+/* The library that this command is told, else the one that the run was told if it is still there, else our own. */
+static const char *library(const struct tc_arguments *a, const struct tc_arguments *then)
+{
+    const char *recorded = then->values[TC_OPTION_LUA_DIR];
+    char prelude[700];
+    snprintf(prelude, sizeof prelude, "%s/prelude.lua", recorded ? recorded : "");
+    const bool there = recorded && access(prelude, R_OK) == 0;
+    return there && !tc_arguments_has(a, TC_OPTION_LUA_DIR) ? recorded : tc_command_lua_dir(a);
 }
 
 /* By the name it was given, else where it was then. */
@@ -66,13 +77,13 @@ int tc_command_recorded(const struct tc_arguments *a, const char *path, const st
 {
     static struct tc_arguments then;
     const struct tc_decisions_header *h = &decisions->header;
-    const char *lua_dir = tc_command_lua_dir(a);
     memset(&then, 0, sizeof then);
     then.command = TC_COMMAND_RUN;
     if (strcmp(h->version, TC_VERSION) != 0)
         return tc_error_set(err, TC_EUSAGE, "%s: it was written by turncoat %s, this is %s", path, h->version,
                             TC_VERSION);
     int status = options_of(h, path, &then, err);
+    const char *lua_dir = library(a, &then);
     if (status == 0)
         status = load_scenario(lua_dir, h, scenario, err);
     if (status == 0)
@@ -85,6 +96,7 @@ int tc_command_recorded(const struct tc_arguments *a, const char *path, const st
         status = tc_command_request(a, scenario, request, err);
     if (status < 0)
         return status;
+    request->lua_dir = lua_dir;
     request->simulated = strcmp(tc_arguments_text(a, TC_OPTION_WORLD, "sim"), "sim") == 0;
     request->ed25519 = strcmp(h->signatures, "ed25519") == 0;
     request->seed = h->seed;
@@ -142,7 +154,7 @@ int tc_command_replay(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_scenario scenario;
     static struct tc_decisions decisions;
-    static char repeat[1200];
+    static char repeat[TC_SHELL_LINE_MAX];
     struct tc_run_request request;
     struct tc_run_result result;
     if (a->operand_count != 1)
@@ -154,7 +166,9 @@ int tc_command_replay(const struct tc_arguments *a, struct tc_error *err)
     if (status == 0)
         status = tc_command_recorded(a, path, &decisions, &scenario, &request, err);
     if (status == 0) {
-        snprintf(repeat, sizeof repeat, "turncoat replay %s%s", path, request.simulated ? "" : " --world live");
+        tc_shell_line(repeat, sizeof repeat, "turncoat", "replay", path, NULL);
+        if (!request.simulated)
+            tc_shell_option(repeat, sizeof repeat, "world", "live");
         request.repeat = repeat;
         status = tc_run(&request, &result, err);
     }
@@ -192,12 +206,12 @@ static void beside(const char *path, char *out, size_t size)
 static int store(const char *path, struct tc_run_request *request, const struct tc_decisions *decisions,
                  const struct tc_hunt_shrunk *shrunk, struct tc_run_result *result, struct tc_error *err)
 {
-    static char to[1100], from[700], repeat[1200], whole[1200], note[600];
+    static char to[1100], from[700], repeat[TC_SHELL_LINE_MAX], whole[TC_SHELL_LINE_MAX], note[600];
     beside(path, to, sizeof to);
     if (strcmp(to, path) == 0)
         return tc_error_set(err, TC_EUSAGE, "%s: it is called like the file to be written; give it another name", path);
-    snprintf(repeat, sizeof repeat, "turncoat replay %s", to);
-    snprintf(whole, sizeof whole, "turncoat replay %s", path);
+    tc_shell_line(repeat, sizeof repeat, "turncoat", "replay", to, NULL);
+    tc_shell_line(whole, sizeof whole, "turncoat", "replay", path, NULL);
     snprintf(note, sizeof note, "shrunk from %u decisions to %u%s; first decision kept %s; %s",
              decisions->tape.choice_count, shrunk->result.kept,
              shrunk->result.minimal ? "" : " (more might be left out: its runs were used up)", shrunk->first_bad,

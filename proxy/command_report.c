@@ -37,6 +37,24 @@ static int by_name(const void *a, const void *b)
     return strcmp(a, b);
 }
 
+static bool has_result(const char *dir)
+{
+    char path[700];
+    snprintf(path, sizeof path, "%s/result.json", dir);
+    return access(path, F_OK) == 0;
+}
+
+/* OUT/NAME of a run, or of a hunt without shards: the newest. */
+static int add_latest(struct shards *s, const char *dir, struct tc_error *err)
+{
+    char latest[600];
+    snprintf(latest, sizeof latest, "%s/latest", dir);
+    return has_result(latest)
+               ? add(s, dir, "latest", err)
+               : tc_error_set(err, TC_ENOT_FOUND,
+                              "%s: it holds no result.json, nor latest or latest-shard-… of a run or hunt", dir);
+}
+
 /* A directory that holds no result itself may hold those of shards: OUT/hunt-NAME has latest-shard-I-of-N of each. */
 static int add_below(struct shards *s, const char *dir, struct tc_error *err)
 {
@@ -50,29 +68,9 @@ static int add_below(struct shards *s, const char *dir, struct tc_error *err)
             status = add(s, dir, entry->d_name, err);
     closedir(list);
     if (status == 0 && s->count == before)
-        status = tc_error_set(err, TC_ENOT_FOUND, "%s: neither result.json nor a latest-shard-… is there", dir);
+        status = add_latest(s, dir, err);
     qsort(s->dirs + before, s->count - before, sizeof s->dirs[0], by_name);
     return status;
-}
-
-static bool has_result(const char *dir)
-{
-    char path[700];
-    snprintf(path, sizeof path, "%s/result.json", dir);
-    return access(path, F_OK) == 0;
-}
-
-static int make_path(const char *path, struct tc_error *err)
-{
-    char part[700];
-    int status = 0;
-    snprintf(part, sizeof part, "%s", path);
-    for (char *slash = strchr(part + 1, '/'); status == 0 && slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        status = tc_out_directory(part, err);
-        *slash = '/';
-    }
-    return status == 0 ? tc_out_directory(part, err) : status;
 }
 
 static int show(const struct tc_hunt_result *result, const char *dir, struct tc_error *err)
@@ -83,6 +81,14 @@ static int show(const struct tc_hunt_result *result, const char *dir, struct tc_
         fputs(text ? text : "", stdout);
     free(text);
     return status < 0 ? status : tc_hunt_exit_code(result);
+}
+
+static int render(const char *dir, struct tc_error *err)
+{
+    const int status = tc_report_render(dir, err);
+    if (status == 0)
+        printf("report %s/report.html\n", dir);
+    return status;
 }
 
 static int merge(const struct tc_arguments *a, const struct shards *s, struct tc_error *err)
@@ -100,7 +106,7 @@ static int merge(const struct tc_arguments *a, const struct shards *s, struct tc
         return status;
     const char *prefix = strncmp(whole.name, "hunt-", 5) == 0 ? "" : "hunt-";
     snprintf(dir, sizeof dir, "%s/%s%s/merged", tc_arguments_text(a, TC_OPTION_OUT, "out"), prefix, whole.name);
-    status = make_path(dir, err);
+    status = tc_out_path(dir, err);
     if (status == 0)
         status = tc_hunt_write(dir, &whole, err);
     return status < 0 ? status : show(&whole, dir, err);
@@ -113,7 +119,9 @@ static int hunts(const struct tc_arguments *a, struct tc_error *err)
     int status = s.dirs ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the names of shards");
     for (size_t i = 0; status == 0 && i < a->operand_count; i++)
         status = has_result(a->operands[i]) ? add(&s, "", a->operands[i], err) : add_below(&s, a->operands[i], err);
-    if (status == 0 && s.count == 1) {
+    if (status == 0 && s.count == 1 && !tc_hunt_is(s.dirs[0])) {
+        status = render(s.dirs[0], err);
+    } else if (status == 0 && s.count == 1) {
         status = tc_hunt_read(s.dirs[0], &one, err);
         if (status == 0)
             status = show(&one, s.dirs[0], err);
@@ -133,10 +141,7 @@ int tc_command_report(const struct tc_arguments *a, struct tc_error *err)
     if (tc_hunt_is(a->operands[0]) || !has_result(a->operands[0]))
         return hunts(a, err);
     int status = 0;
-    for (size_t i = 0; status == 0 && i < a->operand_count; i++) {
-        status = tc_report_render(a->operands[i], err);
-        if (status == 0)
-            printf("report %s/report.html\n", a->operands[i]);
-    }
+    for (size_t i = 0; status == 0 && i < a->operand_count; i++)
+        status = render(a->operands[i], err);
     return status;
 }

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INTERRUPTED 130 /* how a run exits that was */
+#define INTERRUPTED   130                   /* how a run exits that was */
+#define PROXY_WAIT_NS UINT64_C(10000000000) /* for a first decision, if it is not to end before */
 
 static bool wants_color(const struct tc_arguments *a)
 {
@@ -105,21 +106,32 @@ int tc_command_apply(const struct tc_arguments *a, const char *lua_dir, struct t
 }
 
 /* The options that a repetition must carry beside the seed. */
-static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK, TC_OPTION_BUG,       TC_OPTION_REPLICAS,
-                                         TC_OPTION_CLIENTS,  TC_OPTION_BEFORE, TC_OPTION_DURING,    TC_OPTION_AFTER,
-                                         TC_OPTION_DURATION, TC_OPTION_WORLD,  TC_OPTION_SIGNATURES};
-_Static_assert(sizeof kept / sizeof *kept + TC_SCRIPT_ARGS_MAX <= TC_DECISIONS_OPTIONS_MAX, "options in a header");
+static const enum tc_option_id kept[] = {TC_OPTION_CLUSTER,  TC_OPTION_ATTACK,     TC_OPTION_BUG,
+                                         TC_OPTION_REPLICAS, TC_OPTION_CLIENTS,    TC_OPTION_BEFORE,
+                                         TC_OPTION_DURING,   TC_OPTION_AFTER,      TC_OPTION_DURATION,
+                                         TC_OPTION_WORLD,    TC_OPTION_SIGNATURES, TC_OPTION_VERIFY_ALL};
+_Static_assert(sizeof kept / sizeof *kept + 1 + TC_SCRIPT_ARGS_MAX <= TC_DECISIONS_OPTIONS_MAX, "options in a header");
+
+/* The library, unless it is the one that is found without being told; NULL then. */
+static const char *told_library(const struct tc_arguments *a)
+{
+    const char *environment = getenv("TURNCOAT_LUA");
+    if (tc_arguments_has(a, TC_OPTION_LUA_DIR))
+        return a->values[TC_OPTION_LUA_DIR];
+    return environment && *environment ? environment : NULL;
+}
 
 static void repeat_options(const struct tc_arguments *a, char *out, size_t size)
 {
-    size_t used = 0;
     out[0] = 0;
-    for (size_t i = 0; i < sizeof kept / sizeof *kept && used < size; i++)
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         if (tc_arguments_has(a, kept[i]))
-            used += (size_t)snprintf(out + used, size - used, "%s--%s %s", used ? " " : "", tc_options[kept[i]].name,
-                                     a->values[kept[i]]);
-    for (size_t i = 0; i < a->arg_count && used < size; i++)
-        used += (size_t)snprintf(out + used, size - used, "%s--arg %s", used ? " " : "", a->args[i]);
+            tc_shell_option(out, size, tc_options[kept[i]].name,
+                            tc_options[kept[i]].argument ? a->values[kept[i]] : NULL);
+    if (told_library(a))
+        tc_shell_option(out, size, tc_options[TC_OPTION_LUA_DIR].name, told_library(a));
+    for (size_t i = 0; i < a->arg_count; i++)
+        tc_shell_option(out, size, tc_options[TC_OPTION_ARG].name, a->args[i]);
 }
 
 void tc_command_header(const struct tc_arguments *a, const char *named, struct tc_decisions_header *out)
@@ -127,9 +139,13 @@ void tc_command_header(const struct tc_arguments *a, const char *named, struct t
     memset(out, 0, sizeof *out);
     snprintf(out->scenario, sizeof out->scenario, "%s", named);
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
-        if (tc_arguments_has(a, kept[i]) && kept[i] != TC_OPTION_WORLD && kept[i] != TC_OPTION_SIGNATURES)
+        if (tc_arguments_has(a, kept[i]) && tc_options[kept[i]].argument && kept[i] != TC_OPTION_WORLD &&
+            kept[i] != TC_OPTION_SIGNATURES)
             snprintf(out->options[out->option_count++], sizeof out->options[0], "%s=%s", tc_options[kept[i]].name,
                      a->values[kept[i]]);
+    if (told_library(a))
+        snprintf(out->options[out->option_count++], sizeof out->options[0], "%s=%s", tc_options[TC_OPTION_LUA_DIR].name,
+                 told_library(a));
     for (size_t i = 0; i < a->arg_count && out->option_count < TC_DECISIONS_OPTIONS_MAX; i++)
         snprintf(out->options[out->option_count++], sizeof out->options[0], "arg=%s", a->args[i]);
 }
@@ -154,7 +170,7 @@ static int apply_world(const struct tc_arguments *a, struct tc_run_request *requ
 int tc_command_request(const struct tc_arguments *a, const struct tc_scenario *scenario, struct tc_run_request *request,
                        struct tc_error *err)
 {
-    static char program[512], repeat_with[1024];
+    static char program[512], repeat_with[TC_SHELL_LINE_MAX];
     repeat_options(a, repeat_with, sizeof repeat_with);
     *request = (struct tc_run_request){
         .scenario = scenario,
@@ -293,7 +309,8 @@ int tc_command_demo(const struct tc_arguments *a, struct tc_error *err)
 int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_scenario scenario;
-    static char repeat[sizeof a->line + 32];
+    static char repeat[TC_SHELL_LINE_MAX];
+    char seed[24];
     struct tc_run_request request;
     struct tc_run_result outcome;
     int result;
@@ -309,8 +326,9 @@ int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
         (result = tc_command_request(a, &scenario, &request, err)) < 0)
         return result;
     snprintf(repeat, sizeof repeat, "%s", a->line);
+    snprintf(seed, sizeof seed, "0x%08" PRIx64, request.seed);
     if (!tc_arguments_has(a, TC_OPTION_SEED))
-        snprintf(repeat + strlen(repeat), sizeof repeat - strlen(repeat), " --seed 0x%08" PRIx64, request.seed);
+        tc_shell_option(repeat, sizeof repeat, "seed", seed);
     request.repeat = repeat;
     bool none = strcmp(observe, "none") == 0;
     if (!none && strcmp(observe, "messages") != 0 && strcmp(observe, "oracles") != 0)
@@ -320,6 +338,8 @@ int tc_command_proxy(const struct tc_arguments *a, struct tc_error *err)
     if (tc_arguments_has(a, TC_OPTION_DRY_RUN))
         return tc_run_dry(&request, err);
     request.interrupt_ends = !tc_arguments_has(a, TC_OPTION_DURATION);
+    if (scenario.phase_ns[TC_RUN_DURING] > 0 && scenario.phase_ns[TC_RUN_DURING] < PROXY_WAIT_NS)
+        request.start_timeout_ns = scenario.phase_ns[TC_RUN_DURING];
     if (request.interrupt_ends)
         scenario.phase_ns[TC_RUN_DURING] = TC_NEVER_NS;
     result = tc_run(&request, &outcome, err);

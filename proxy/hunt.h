@@ -6,6 +6,7 @@
 
 #include "../reports/hunt.h"
 #include "run.h"
+#include "shell.h"
 #include "trial.h"
 
 struct tc_hunt_request {
@@ -19,8 +20,8 @@ struct tc_hunt_request {
     uint32_t stop_after; /* different violations; 0: never */
     bool find_only;      /* what is found is not looked at */
     struct tc_adversary_limits limits;
-    const char *dir;  /* of the hunt */
-    char again[1536]; /* options that repeat the hunt, for the report */
+    const char *dir;               /* of the hunt */
+    char again[TC_SHELL_LINE_MAX]; /* the line that repeats the hunt, for the report */
 };
 
 /* Runs it from where `result` stands (a new one: next[] as tc_hunt_begin sets it) and fills `result`, which is also

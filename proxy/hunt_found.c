@@ -149,22 +149,29 @@ static void header_of(const struct look *l, struct tc_decisions_header *header)
              l->request->strategies[l->strategy] ? l->request->strategies[l->strategy]->name : "");
 }
 
+static void repeat_line(const struct look *l, const char *file, char line[static TC_SHELL_LINE_MAX])
+{
+    char path[800];
+    snprintf(path, sizeof path, "%s/%s", l->dir, file);
+    tc_shell_line(line, TC_SHELL_LINE_MAX, "turncoat", "replay", path, NULL);
+}
+
 static int store_full(struct look *l)
 {
-    static char repeat[900];
+    static char repeat[TC_SHELL_LINE_MAX];
     struct tc_decisions_header header;
     struct tc_run_request run = *l->request->run;
     header_of(l, &header);
     run.header = &header;
     run.strategy = l->request->strategies[l->strategy];
-    snprintf(repeat, sizeof repeat, "turncoat replay %s/decisions.jsonl", l->dir);
+    repeat_line(l, "decisions.jsonl", repeat);
     run.repeat = repeat;
     return store_run(l, "full", "decisions.jsonl", &run);
 }
 
 static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
 {
-    static char repeat[900], whole[900], note[3][300];
+    static char repeat[TC_SHELL_LINE_MAX], whole[TC_SHELL_LINE_MAX], note[3][300];
     struct tc_decisions_header header;
     struct tc_run_request run = *l->request->run;
     const struct tc_hunt_group *g = l->group;
@@ -172,8 +179,8 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
     run.header = &header;
     run.replay = &l->tape;
     run.left_out = shrunk->left_out;
-    snprintf(repeat, sizeof repeat, "turncoat replay %s/shrunk.jsonl", l->dir);
-    snprintf(whole, sizeof whole, "turncoat replay %s/decisions.jsonl", l->dir);
+    repeat_line(l, "shrunk.jsonl", repeat);
+    repeat_line(l, "decisions.jsonl", whole);
     snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s; first decision kept %s", g->choices, g->kept,
              g->minimal ? "" : " (more might be left out: its runs were used up)", g->first_bad);
     snprintf(note[1], sizeof note[1], "%s: %u of %u runs without what only a traitor can do were violated",

@@ -68,14 +68,14 @@ static bool answers(struct tc_live *live, uint16_t node, struct tc_error *err)
 static void give_up_waiting(struct tc_live *live)
 {
     struct tc_error err = {0}, why = {0};
-    const unsigned long wait_ms = (unsigned long)(start_timeout_ns(live) / 1000000);
+    const double wait_s = (double)start_timeout_ns(live) / 1e9;
     for (size_t i = 0; i < live->config.listener_count; i++) {
         const uint16_t node = live->config.listeners[i].to;
         if (answers(live, node, &why))
             continue;
         const char *address = live->config.node_address(live->config.node_self, node);
         tc_error_set(&err, TC_EUNREACHABLE,
-                     "nothing decided within %lu ms, and node %u at %s cannot be dialled: is it running?", wait_ms,
+                     "nothing decided within %g s, and node %u at %s cannot be dialled: is it running?", wait_s,
                      (unsigned)node, address && *address ? address : "no address");
         tc_live_fail(live, TC_EUNREACHABLE, &err);
         return;
@@ -83,13 +83,13 @@ static void give_up_waiting(struct tc_live *live)
     if (!live->config.keeper && !live->stats.accepted) {
         tc_error_set(
             &err, TC_EUNREACHABLE,
-            "nobody dialled the proxy within %lu ms: tell the nodes to dial its addresses ('turncoat proxy --cluster "
+            "nobody dialled the proxy within %g s: tell the nodes to dial its addresses ('turncoat proxy --cluster "
             "FILE --dry-run' prints them) in place of each other's",
-            wait_ms);
+            wait_s);
         tc_live_fail(live, TC_EUNREACHABLE, &err);
         return;
     }
-    tc_live_note(live, TC_OBS_NOTE, TC_NODE_NONE, "no decision within %lu ms: the phases begin all the same", wait_ms);
+    tc_live_note(live, TC_OBS_NOTE, TC_NODE_NONE, "no decision within %g s: the phases begin all the same", wait_s);
     started(live);
 }
 

@@ -143,12 +143,8 @@ static int take_short(struct tc_arguments *out, const char *name, int argc, char
 
 static void remember_line(int argc, char *const *argv, struct tc_arguments *out)
 {
-    size_t used = 0;
-    for (int i = 0; i < argc && used < sizeof out->line - 1; i++) {
-        const char *word = i == 0 ? "turncoat" : argv[i];
-        int wrote = snprintf(out->line + used, sizeof out->line - used, "%s%s", i ? " " : "", word);
-        used += wrote > 0 ? (size_t)wrote : 0;
-    }
+    for (int i = 0; i < argc; i++)
+        tc_shell_add(out->line, sizeof out->line, i == 0 ? "turncoat" : argv[i]);
 }
 
 int tc_arguments_parse(int argc, char *const *argv, struct tc_arguments *out, struct tc_error *err)

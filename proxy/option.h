@@ -3,6 +3,7 @@
 #define TC_OPTION_H
 
 #include "error.h"
+#include "shell.h"
 #include "types.h"
 
 enum tc_command_id {
@@ -43,7 +44,7 @@ struct tc_arguments {
     size_t arg_count;
     const char *operands[TC_OPERANDS_MAX];
     size_t operand_count;
-    char line[1024]; /* as typed, for the report; cut if longer */
+    char line[TC_SHELL_LINE_MAX]; /* as typed, quoted for a shell */
 };
 
 /* Parses `turncoat COMMAND …`. TC_EUSAGE: the unknown word and the nearest known one, or which value is missing. */

@@ -174,7 +174,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .node_self = run,
         .keeper = run->keeper,
         .capture_path = request->capture ? capture_path : NULL,
-        .plan = {.start_timeout_ns = START_TIMEOUT_NS,
+        .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run)},
         .reload = reload,
         .reload_self = run,
@@ -315,15 +315,11 @@ static bool copy_junit(const struct tc_run *run)
 static void describe(const struct tc_run *run, int ended, const struct tc_error *why, uint64_t now_ns,
                      struct tc_run_info *info)
 {
-    static char repeat[1024];
+    static char repeat[TC_SHELL_LINE_MAX];
     static const char *args[TC_SCRIPT_ARGS_MAX];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
-    if (request->repeat || request->check)
-        snprintf(repeat, sizeof repeat, "%s", request->repeat ? request->repeat : request->command);
-    else
-        snprintf(repeat, sizeof repeat, "turncoat run %s%s%s --seed 0x%08" PRIx64, request->named,
-                 *request->repeat_with ? " " : "", request->repeat_with, request->seed);
+    tc_run_repeat(request, repeat, sizeof repeat);
     for (uint32_t i = 0; i < scenario->arg_count; i++)
         args[i] = scenario->args[i];
     *info = (struct tc_run_info){

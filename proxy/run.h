@@ -36,6 +36,7 @@ struct tc_run_request {
     bool pass_through;                 /* bytes only: no decoding, no judging (proxy --observe none) */
     bool interrupt_ends;               /* an interrupt is how this run is meant to end (proxy without --duration) */
     bool silent;                       /* prints nothing at all */
+    uint64_t start_timeout_ns;         /* how long to wait for the cluster's first decision; 0: as long as is usual */
     const char *dir;                   /* the run directory itself; NULL: OUT/NAME/TIME-SEED */
     const char *repeat;                /* the line that repeats it; NULL: made of `named`, `repeat_with` and `seed` */
     const char *notes[4], *repeats[3]; /* said in the report beside its own; NULL ends */

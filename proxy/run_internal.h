@@ -10,6 +10,7 @@
 #include "launch.h"
 #include "live.h"
 #include "run.h"
+#include "shell.h"
 
 #include <signal.h>
 
@@ -157,6 +158,9 @@ int tc_run_watch(struct tc_run *run, tc_capture_segment_fn *take, void *world, s
 
 /* Writes cluster.lua into the run directory: what `turncoat check` must know of the cluster to judge the trace. */
 int tc_run_describe_cluster(struct tc_run *run, struct tc_error *err);
+
+/* run_show.c: the line that repeats the run, as a shell takes it. */
+void tc_run_repeat(const struct tc_run_request *request, char *line, size_t size);
 
 /* Closes the last phase's line. */
 void tc_run_show_end(struct tc_run *run);

@@ -5,6 +5,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 const char *tc_run_unused_models(const struct tc_run *run, char text[static 160])
 {
@@ -21,6 +22,21 @@ const char *tc_run_unused_models(const struct tc_run *run, char text[static 160]
         return NULL;
     snprintf(text + used, 160 - used, " is for --world sim: this run has the real ones");
     return text;
+}
+
+void tc_run_repeat(const struct tc_run_request *request, char *line, size_t size)
+{
+    char seed[24];
+    if (request->repeat || request->check) {
+        snprintf(line, size, "%s", request->repeat ? request->repeat : request->command);
+        return;
+    }
+    tc_shell_line(line, size, "turncoat", "run", request->named, NULL);
+    const size_t used = strlen(line);
+    if (*request->repeat_with) /* quoted already */
+        snprintf(line + used, size - used, " %s", request->repeat_with);
+    snprintf(seed, sizeof seed, "0x%08" PRIx64, request->seed);
+    tc_shell_option(line, size, "seed", seed);
 }
 
 void tc_run_show_head(const struct tc_run *run)
@@ -69,8 +85,9 @@ static void close_phase(struct tc_run *run, uint64_t now_ns)
     uint64_t decisions = now.decisions - run->decisions_at_phase;
     const struct tc_histogram *latency = tc_metrics_latency(run->metrics, run->phase);
     erase_live_line(run);
-    printf("%-7s   %4.1f s   %7.0f decisions/s", tc_run_phase_name(run->phase), seconds,
-           seconds > 0 ? (double)decisions / seconds : 0);
+    const double rate = seconds > 0 ? (double)decisions / seconds : 0;
+    printf("%-7s   %4.1f s   %7.0f decision%s/s", tc_run_phase_name(run->phase), seconds, rate,
+           rate >= 0.5 && rate < 1.5 ? "" : "s");
     if (latency && latency->count)
         printf("   p99 %.1f ms", (double)tc_histogram_quantile(latency, 0.99) / 1e6);
     if (now.view_known)

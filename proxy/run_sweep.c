@@ -1,7 +1,7 @@
 /* A scenario with a sweep: the same simulation for every protocol and number of replicas, and what a decision cost. */
 #include "../reports/cost.h"
 #include "../reports/recorder.h"
-#include "run.h"
+#include "run_internal.h"
 #include "trial_cost.h"
 
 #include <inttypes.h>
@@ -68,7 +68,7 @@ static int write_down(const struct tc_run_request *request, const struct tc_cost
 
 int tc_run_sweep(const struct tc_run_request *request, struct tc_run_result *result, struct tc_error *err)
 {
-    static char repeat[600];
+    static char repeat[TC_SHELL_LINE_MAX];
     const struct tc_scenario *scenario = request->scenario;
     struct tc_buf text = {0};
     if (!request->simulated)
@@ -77,7 +77,7 @@ int tc_run_sweep(const struct tc_run_request *request, struct tc_run_result *res
     struct tc_cost_table *table = calloc(1, sizeof *table);
     if (!table)
         return tc_error_set(err, TC_EMEMORY, "no memory for a sweep");
-    snprintf(repeat, sizeof repeat, "turncoat run %s --world sim --seed 0x%08" PRIx64, request->named, request->seed);
+    tc_run_repeat(request, repeat, sizeof repeat);
     table->name = scenario->name;
     table->summary = scenario->summary;
     table->command = request->command;
@@ -94,10 +94,13 @@ int tc_run_sweep(const struct tc_run_request *request, struct tc_run_result *res
         tc_cost_end_text(table, &text);
         say(&text, false);
         result->exit_code = table->exit_code;
-        if (write_down(request, table, result->dir) == 0)
+        const int wrote = write_down(request, table, result->dir);
+        if (wrote == 0)
             printf("\n%s   plot %s/plots/cost.svg\n", table->exit_code ? "FAIL" : "PASS", result->dir);
         else
             printf("\n%s\n", table->exit_code ? "FAIL" : "PASS");
+        if (wrote < 0 && result->exit_code == 0) /* nobody is to take a missing result for a pass */
+            result->exit_code = tc_error_exit(wrote);
     }
     free(table);
     return status;

@@ -4,6 +4,7 @@
 #define TC_REPORT_HUNT_H
 
 #include "../proxy/error.h"
+#include "../proxy/shell.h"
 #include "../proxy/types.h"
 #include "buf.h"
 
@@ -63,7 +64,7 @@ struct tc_hunt_oracle {
 
 struct tc_hunt_result {
     char name[TC_NAME_MAX], scenario[512], protocol[TC_NAME_MAX], bug[TC_NAME_MAX];
-    char command[1024];
+    char command[TC_SHELL_LINE_MAX];
     uint64_t seed, runs_asked, budget_ns, decisions_max;
     uint32_t shard, shards, shards_merged; /* merged: how many results this is made of; 0: it is one itself */
     uint32_t jobs;
@@ -115,6 +116,10 @@ int tc_hunt_junit(const char *dir, const struct tc_hunt_result *result, struct t
 
 /* The summary on the terminal. Returned text is malloc'ed. NULL if out of memory. */
 char *tc_hunt_terminal(const struct tc_hunt_result *result, const char *dir, bool color);
+
+/* The line that runs FILE (shrunk.jsonl, decisions.jsonl) of what was found again; `dir` is the hunt's. */
+void tc_hunt_repeat(const struct tc_hunt_result *r, const struct tc_hunt_group *g, const char *dir, const char *file,
+                    char line[static TC_SHELL_LINE_MAX]);
 
 /* What was found, as experience goes: what differs, why, which decision, how to see it again. Adds to `out`. */
 void tc_hunt_group_text(const struct tc_hunt_result *result, const struct tc_hunt_group *group, const char *dir,

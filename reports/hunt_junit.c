@@ -9,6 +9,7 @@
 #include <string.h>
 
 struct cases {
+    const char *dir; /* of the hunt */
     struct tc_buf text;
     unsigned tests, failures, skipped;
 };
@@ -25,7 +26,7 @@ static void failure(struct cases *c, const struct tc_hunt_result *r, const struc
     tc_buf_add(&c->text, ">\n      <failure type=\"violated\" message=\"");
     markup(&c->text, g->text);
     tc_buf_add(&c->text, "\">");
-    tc_hunt_group_text(r, g, ".", false, &block);
+    tc_hunt_group_text(r, g, c->dir, false, &block);
     markup(&c->text, tc_buf_get(&block));
     tc_buf_free(&block);
     tc_buf_format(&c->text, "runs of this strategy that show it: %" PRIu64 ", the first is run %" PRIu64 "\nhunt: ",
@@ -72,7 +73,7 @@ static void one_case(struct cases *c, const struct tc_hunt_result *r, uint32_t s
 
 int tc_hunt_junit(const char *dir, const struct tc_hunt_result *r, struct tc_error *err)
 {
-    struct cases c = {.tests = 0};
+    struct cases c = {.dir = dir};
     struct tc_buf out = {0};
     const unsigned errors = r->error[0] ? 1 : 0;
     for (uint32_t i = 0; i < r->strategy_count; i++)

@@ -83,13 +83,11 @@ static void row(struct page *p, const char *name, const char *value)
 
 static void command(struct page *p, const struct tc_hunt_group *g, const char *file)
 {
-    tc_buf_add(&p->out, "<div class=\"cmd\"><code>turncoat replay ");
-    if (p->r->shards_merged == 0) {
-        text(p, p->dir);
-        tc_buf_add(&p->out, "/");
-    }
-    text(p, g->dir);
-    tc_buf_format(&p->out, "/%s</code></div>", file);
+    char line[TC_SHELL_LINE_MAX];
+    tc_hunt_repeat(p->r, g, p->dir, file, line);
+    tc_buf_add(&p->out, "<div class=\"cmd\"><code>");
+    text(p, line);
+    tc_buf_add(&p->out, "</code></div>");
 }
 
 static void group(struct page *p, const struct tc_hunt_group *g)

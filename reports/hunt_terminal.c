@@ -57,12 +57,19 @@ static void cause_line(const struct tc_hunt_group *g, struct tc_buf *out)
                   g->confirmed_of, g->neighbours, g->neighbours_of, g->strategy);
 }
 
+void tc_hunt_repeat(const struct tc_hunt_result *r, const struct tc_hunt_group *g, const char *dir, const char *file,
+                    char line[static TC_SHELL_LINE_MAX])
+{
+    char path[1600];
+    const bool below = r->shards_merged == 0; /* else g->dir leads there */
+    snprintf(path, sizeof path, "%s%s%s/%s", below ? dir : "", below ? "/" : "", g->dir, file);
+    tc_shell_line(line, TC_SHELL_LINE_MAX, "turncoat", "replay", path, NULL);
+}
+
 void tc_hunt_group_text(const struct tc_hunt_result *r, const struct tc_hunt_group *g, const char *dir, bool color,
                         struct tc_buf *out)
 {
-    char traitors[48], line[1600];
-    const char *slash = r->shards_merged == 0 ? "/" : "";
-    const char *below = r->shards_merged == 0 ? dir : "";
+    char traitors[48], line[TC_SHELL_LINE_MAX];
     traitor_text(g, traitors, sizeof traitors);
     paint(out, color, "\033[1;31m", "VIOLATED");
     tc_buf_add(out, "  ");
@@ -86,10 +93,10 @@ void tc_hunt_group_text(const struct tc_hunt_result *r, const struct tc_hunt_gro
     if (!g->stored)
         return;
     if (g->cause != TC_HUNT_UNKNOWN) {
-        snprintf(line, sizeof line, "turncoat replay %s%s%s/shrunk.jsonl", below, slash, g->dir);
+        tc_hunt_repeat(r, g, dir, "shrunk.jsonl", line);
         labelled(out, "repeat", line);
     }
-    snprintf(line, sizeof line, "turncoat replay %s%s%s/decisions.jsonl", below, slash, g->dir);
+    tc_hunt_repeat(r, g, dir, "decisions.jsonl", line);
     labelled(out, "repeat", line);
 }
 

@@ -123,9 +123,35 @@ int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_b
     return rc;
 }
 
+int tc_out_refused(const char *path, int reason, struct tc_error *err)
+{
+    const bool disk = reason == ENOSPC || reason == EDQUOT || reason == EIO || reason == ENOMEM;
+    return tc_error_set(err, disk ? TC_EIO : TC_EUSAGE, "%s: this directory cannot be made: %s%s", path,
+                        strerror(reason), disk ? "" : "; --out says where results go");
+}
+
 int tc_out_directory(const char *path, struct tc_error *err)
 {
-    if (mkdir(path, 0755) == 0 || errno == EEXIST)
+    struct stat found;
+    if (mkdir(path, 0755) == 0)
         return 0;
-    return tc_error_set(err, TC_EIO, "%s: cannot make this directory: %s", path, strerror(errno));
+    const int reason = errno;
+    if (reason == EEXIST && stat(path, &found) == 0 && S_ISDIR(found.st_mode))
+        return 0;
+    return tc_out_refused(path, reason == EEXIST ? ENOTDIR : reason, err);
+}
+
+int tc_out_path(const char *path, struct tc_error *err)
+{
+    char part[700];
+    if ((size_t)snprintf(part, sizeof part, "%s", path) >= sizeof part)
+        return tc_error_set(err, TC_EUSAGE, "%s: the path is too long", path);
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        const int status = tc_out_directory(part, err);
+        if (status < 0)
+            return status;
+        *slash = '/';
+    }
+    return tc_out_directory(part, err);
 }

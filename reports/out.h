@@ -32,7 +32,12 @@ int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, st
 /* Reads a whole file of at most bytes_max into `text`. TC_ENOT_FOUND if there is none, TC_EIO, TC_ELIMIT. */
 int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_buf *text, struct tc_error *err);
 
-/* mkdir that is content with a directory that is there already. TC_EIO. */
+/* mkdir that is content with a directory that is there already. As tc_out_refused. */
 int tc_out_directory(const char *path, struct tc_error *err);
+/* The same, with all directories above it. */
+int tc_out_path(const char *path, struct tc_error *err);
+/* Why no directory could be made there: TC_EIO where the disk is to blame, TC_EUSAGE where the path is, which somebody
+ * wrote. */
+int tc_out_refused(const char *path, int reason, struct tc_error *err);
 
 #endif

@@ -39,20 +39,6 @@ static void safe_name(const char *name, char safe[static TC_NAME_MAX])
         snprintf(safe, TC_NAME_MAX, "run");
 }
 
-static int make_parents(const char *path, struct tc_error *err)
-{
-    char part[512];
-    snprintf(part, sizeof part, "%s", path);
-    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = '\0';
-        int rc = tc_out_directory(part, err);
-        if (rc < 0)
-            return rc;
-        *slash = '/';
-    }
-    return tc_out_directory(part, err);
-}
-
 static struct tm started_now(struct tc_recorder *r)
 {
     struct timespec now;
@@ -81,7 +67,7 @@ static int make_run_dir(struct tc_recorder *r, const char *parent, uint64_t seed
         if (errno != EEXIST)
             break;
     }
-    return tc_error_set(err, TC_EIO, "%s: cannot make this directory: %s", r->dir, strerror(errno));
+    return tc_out_refused(r->dir, errno, err);
 }
 
 /* A new link is renamed over the old one, so that `latest` always exists and always leads somewhere. */
@@ -143,7 +129,7 @@ static int make_named(struct tc_recorder *r, const char *out_dir, const char *na
     const int len = snprintf(parent, sizeof parent, "%s/%s", out_dir, safe);
     if (len < 0 || (size_t)len >= sizeof parent)
         return tc_error_set(err, TC_EUSAGE, "%s: the path is too long", out_dir);
-    int rc = make_parents(parent, err);
+    int rc = tc_out_path(parent, err);
     if (rc == 0)
         rc = make_run_dir(r, parent, seed, err);
     if (rc == 0)
@@ -192,7 +178,7 @@ int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_record
     struct tc_recorder *r = recorder_new(err);
     if (!r)
         return TC_EMEMORY;
-    int rc = strlen(dir) < sizeof r->dir - 64 ? make_parents(dir, err)
+    int rc = strlen(dir) < sizeof r->dir - 64 ? tc_out_path(dir, err)
                                               : tc_error_set(err, TC_EUSAGE, "%s: the path is too long", dir);
     snprintf(r->dir, sizeof r->dir, "%s", dir);
     started_now(r);

@@ -97,6 +97,19 @@ static void oracle_line(struct terminal *t, const json_t *oracle)
     tc_buf_add(t->out, "\n");
 }
 
+/* Did no oracle have anything to judge? */
+static bool nothing_judged(const json_t *list)
+{
+    const json_t *oracle;
+    size_t i;
+    json_array_foreach(list, i, oracle)
+    {
+        if (strcmp(tc_json_string(oracle, "status"), "not judged") != 0 && tc_json_integer(oracle, "compared") > 0)
+            return false;
+    }
+    return json_array_size(list) > 0;
+}
+
 /* What needs attention comes first; what holds is shown in part. */
 static void oracle_lines(struct terminal *t)
 {
@@ -104,6 +117,11 @@ static void oracle_lines(struct terminal *t)
                                         "caught",   "not judged", "holds"};
     const json_t *list = json_object_get(t->result, "oracles"), *oracle;
     size_t i, held = 0;
+    if (!t->verbose && strcmp(tc_json_string(t->result, "verdict"), "error") == 0 && nothing_judged(list)) {
+        tc_buf_format(t->out, "  not judged   all %zu oracles: the run ended before there was anything to judge\n",
+                      json_array_size(list));
+        return;
+    }
     for (size_t k = 0; k < sizeof order / sizeof *order; k++)
         json_array_foreach(list, i, oracle)
         {
@@ -232,7 +250,8 @@ void tc_terminal_write(const json_t *result, const char *report_path, bool color
         char line[512];
         snprintf(line, sizeof line, "%.*s", (int)strcspn(sentence, "\n"), sentence); /* the report has the traceback */
         labelled(&t, strcmp(verdict, "error") == 0 ? "error" : "why", line);
-        labelled(&t, "judged", tc_json_string(result, "judged"));
+        if (!nothing_judged(json_object_get(result, "oracles")))
+            labelled(&t, "judged", tc_json_string(result, "judged"));
         repeat_lines(&t);
     }
     last_line(&t, report_path);

@@ -401,7 +401,7 @@ static void an_impossible_directory_is_said(void **state)
     struct tc_buf empty = {0};
     assert_int_equal(tc_out_file(out_dir, "file", &empty, NULL), 0);
     snprintf(file, sizeof file, "%s/file", out_dir);
-    assert_int_equal(tc_recorder_open(file, "x", 1, path, &recorder, &err), TC_EIO);
+    assert_int_equal(tc_recorder_open(file, "x", 1, path, &recorder, &err), TC_EUSAGE);
     assert_null(recorder);
     assert_non_null(strstr(err.text, file));
 }
