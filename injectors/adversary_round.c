@@ -19,9 +19,9 @@ static uint32_t rank(struct tc_rounds *rounds, const struct tc_statement *s)
 {
     uint64_t key =
         tc_random_mix(tc_random_mix(s->type, s->has_view ? s->view + 1 : 0), s->has_sequence ? s->sequence : 0);
-    for (uint32_t i = 0; i < rounds->count; i++)
-        if (rounds->keys[i] == key)
-            return i + 1;
+    for (uint32_t i = rounds->count; i > 0; i--) /* it is mostly one of the last */
+        if (rounds->keys[i - 1] == key)
+            return i;
     if (rounds->count == TC_ROUNDS_MAX)
         return TC_ROUNDS_MAX + 1;
     rounds->keys[rounds->count] = key;

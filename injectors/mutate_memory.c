@@ -9,6 +9,7 @@
 #define RECENT 32 /* a broadcast comes in a row, interleaved with a few others */
 
 struct tc_memory {
+    uint64_t keys[TC_MEMORY_MAX]; /* of the items, side by side: every message is looked for */
     struct tc_memory_item items[TC_MEMORY_MAX];
     uint8_t *memory[TC_MEMORY_MAX]; /* of the frames; kept when an item gives way */
     size_t size[TC_MEMORY_MAX];
@@ -36,8 +37,11 @@ void tc_memory_free(struct tc_memory *heard)
 static struct tc_memory_item *known(struct tc_memory *heard, const struct tc_message *m)
 {
     for (uint64_t i = 0; i < RECENT && i < heard->count; i++) {
-        struct tc_memory_item *item = &heard->items[(heard->count - 1 - i) % TC_MEMORY_MAX];
-        if (item->key == m->key && item->from == m->from && item->frame.len == m->frame.len &&
+        const size_t slot = (size_t)((heard->count - 1 - i) % TC_MEMORY_MAX);
+        if (heard->keys[slot] != m->key)
+            continue;
+        struct tc_memory_item *item = &heard->items[slot];
+        if (item->from == m->from && item->frame.len == m->frame.len &&
             memcmp(item->frame.data, m->frame.data, m->frame.len) == 0)
             return item;
     }
@@ -71,6 +75,7 @@ void tc_memory_add(struct tc_memory *heard, const struct tc_message *m)
         return;
     const struct tc_statement *s = &m->statements[0];
     memcpy(heard->memory[slot], m->frame.data, m->frame.len);
+    heard->keys[slot] = m->key;
     heard->items[slot] = (struct tc_memory_item){.key = m->key,
                                                  .number = ++heard->count,
                                                  .view = s->has_view ? s->view : 0,

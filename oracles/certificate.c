@@ -5,6 +5,15 @@
 
 #include "agreement.h"
 
+/* The message whose certificates are counted. A new view is hundreds of statements with dozens of certificates: where
+ * each statement stands right behind what it is part of (as decoders put them), a certificate ends where its parts do.
+ */
+struct counted {
+    const struct tc_oracle_env *env;
+    const struct tc_message *m;
+    bool nested;
+};
+
 /* One certificate while it is being counted. */
 struct count {
     const struct tc_oracle_env *env;
@@ -74,14 +83,35 @@ static bool same_vote(const struct tc_statement *a, const struct tc_statement *b
            tc_values_equal(&a->value, &b->value);
 }
 
-/* A certificate object: the votes embedded in it, or if it shows none the signers it names under its own signature. */
-static bool object_valid(const struct tc_oracle_env *env, const struct tc_message *m, uint32_t index,
-                         struct tc_certificate_flaw *flaw)
+/* Does every statement stand right behind what it is part of, or behind another such part with all of its own? */
+static bool is_nested(const struct tc_message *m)
 {
+    for (uint32_t i = 1; i < m->statement_count; i++) {
+        const uint32_t parent = m->statements[i].parent;
+        uint32_t at = i - 1;
+        while (at > parent && at < i)
+            at = m->statements[at].parent;
+        if (at != parent)
+            return false;
+    }
+    return true;
+}
+
+/* May statement i be part of statement `index` before it? */
+static bool goes_on(const struct counted *c, uint32_t index, uint32_t i)
+{
+    return i < c->m->statement_count && !(c->nested && c->m->statements[i].parent < index);
+}
+
+/* A certificate object: the votes embedded in it, or if it shows none the signers it names under its own signature. */
+static bool object_valid(const struct counted *c, uint32_t index, struct tc_certificate_flaw *flaw)
+{
+    const struct tc_oracle_env *env = c->env;
+    const struct tc_message *m = c->m;
     const struct tc_statement *certificate = &m->statements[index];
     struct count count = {.env = env};
     bool shows_votes = false;
-    for (uint32_t i = index + 1; i < m->statement_count; i++) {
+    for (uint32_t i = index + 1; goes_on(c, index, i); i++) {
         const struct tc_statement *s = &m->statements[i];
         if (s->parent != index)
             continue;
@@ -101,12 +131,12 @@ static bool object_valid(const struct tc_oracle_env *env, const struct tc_messag
 
 /* The statements of one kind right inside statement `index`, as one certificate for what the first of them says. None
  * at all is no certificate and no flaw. */
-static bool children_valid(const struct tc_oracle_env *env, const struct tc_message *m, uint32_t index,
-                           enum tc_kind kind, struct tc_certificate_flaw *flaw)
+static bool children_valid(const struct counted *c, uint32_t index, enum tc_kind kind, struct tc_certificate_flaw *flaw)
 {
-    struct count count = {.env = env};
+    const struct tc_message *m = c->m;
+    struct count count = {.env = c->env};
     const struct tc_statement *first = NULL;
-    for (uint32_t i = index + 1; i < m->statement_count; i++) {
+    for (uint32_t i = index + 1; goes_on(c, index, i); i++) {
         const struct tc_statement *s = &m->statements[i];
         if (s->parent != index || s->kind != kind)
             continue;
@@ -124,16 +154,17 @@ static bool children_valid(const struct tc_oracle_env *env, const struct tc_mess
 bool tc_certificates_valid(const struct tc_oracle_env *env, const struct tc_message *m,
                            struct tc_certificate_flaw *flaw)
 {
+    const struct counted c = {.env = env, .m = m, .nested = is_nested(m)};
     memset(flaw, 0, sizeof *flaw);
     for (uint32_t i = 0; i < m->statement_count; i++) {
         const struct tc_statement *s = &m->statements[i];
         bool valid = true;
         if (s->kind == TC_KIND_CERTIFICATE)
-            valid = object_valid(env, m, i, flaw);
+            valid = object_valid(&c, i, flaw);
         else if (s->kind == TC_KIND_VIEW_CHANGE || s->kind == TC_KIND_SYNC)
-            valid = children_valid(env, m, i, TC_KIND_CHECKPOINT, flaw);
+            valid = children_valid(&c, i, TC_KIND_CHECKPOINT, flaw);
         else if (s->kind == TC_KIND_NEW_VIEW)
-            valid = children_valid(env, m, i, TC_KIND_VIEW_CHANGE, flaw);
+            valid = children_valid(&c, i, TC_KIND_VIEW_CHANGE, flaw);
         if (!valid)
             return false;
     }

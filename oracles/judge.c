@@ -32,6 +32,9 @@ static int seats_fill(struct tc_judge *judge)
         if (!seat->oracle)
             return TC_EMEMORY;
         judge->seat_count++;
+        if (oracle->observations & TC_OBS_BIT(TC_OBS_MESSAGE))
+            judge->listeners[judge->listener_count++] =
+                (struct listener){.kinds = oracle->kinds, .observe = oracle->observe, .oracle = seat->oracle};
     }
     return 0;
 }
@@ -106,10 +109,10 @@ static void observe_message(struct tc_judge *judge, const struct tc_observation 
         wanted |= TC_WANT_CONFLICT;
     if (flags & TC_VOTE_QUORUM)
         wanted |= TC_WANT_QUORUM;
-    for (size_t i = 0; i < judge->seat_count; i++) {
-        const struct tc_oracle_class *oracle = judge->seats[i].judgement.oracle;
-        if ((oracle->observations & TC_OBS_BIT(TC_OBS_MESSAGE)) && (oracle->kinds & wanted))
-            oracle->observe(judge->seats[i].oracle, observation);
+    for (size_t i = 0; i < judge->listener_count; i++) {
+        const struct listener *listener = &judge->listeners[i];
+        if (listener->kinds & wanted)
+            listener->observe(listener->oracle, observation);
     }
 }
 

@@ -17,6 +17,13 @@ struct seat {
     struct tc_nodeset named; /* detectors: everybody ever named */
 };
 
+/* An oracle that wants messages, with all that is asked about it for each of them. */
+struct listener {
+    uint32_t kinds;
+    void (*observe)(struct tc_oracle *o, const struct tc_observation *observation);
+    struct tc_oracle *oracle;
+};
+
 struct tc_judge {
     struct tc_judge_config config;
     struct tc_oracle_env env;
@@ -24,6 +31,8 @@ struct tc_judge {
     uint32_t n, f;
     struct seat seats[SEATS_MAX];
     size_t seat_count;
+    struct listener listeners[SEATS_MAX]; /* in the order of their seats */
+    size_t listener_count;
     bool spliced, finished, out_of_memory;
     bool gap; /* it was a gap in a capture that spliced it */
     uint16_t spliced_from, spliced_to;

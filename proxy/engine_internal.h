@@ -115,7 +115,7 @@ struct tc_kept {
 
 #define TC_OCCURRENCE_WAYS      4
 #define TC_OCCURRENCE_SETS      16384 /* at most; a short run stays with fewer */
-#define TC_OCCURRENCE_FIRST     256
+#define TC_OCCURRENCE_FIRST     512
 #define TC_OCCURRENCE_COUNT_MAX ((1u << 18) - 1)
 
 /* Frames of a capture that were said, by link and bytes: what is heard and is not among them was touched. */

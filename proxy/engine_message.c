@@ -112,12 +112,12 @@ static struct tc_occurrence *occurrence_find(struct tc_occurrence *set, uint64_t
     return oldest;
 }
 
-/* The first table, or one eight times as large with what the old one holds: entries of one set only move apart. False:
+/* The first table, or one twice as large with what the old one holds: entries of one set only move apart. False:
  * it has its full size, or no memory is left (without a first table the run cannot go on). */
 static bool occurrences_grow(struct tc_engine *e)
 {
     const uint32_t old_sets = e->occurrence_sets;
-    const uint32_t sets = old_sets == 0 ? TC_OCCURRENCE_FIRST : old_sets * 8;
+    const uint32_t sets = old_sets == 0 ? TC_OCCURRENCE_FIRST : old_sets * 2;
     if (old_sets == TC_OCCURRENCE_SETS)
         return false;
     struct tc_occurrence *old = e->occurrences;

@@ -28,16 +28,36 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
+/* Up to 16 bytes as two words; which of them overlap depends on how many they are, which was folded before. */
+static uint64_t fold_few(uint64_t h, const uint8_t *at, size_t len)
+{
+    uint64_t first = 0, last = 0;
+    if (len >= 8) {
+        first = load_le64(at);
+        last = load_le64(at + len - 8);
+    } else {
+        for (size_t i = 0; i < len; i++)
+            first |= (uint64_t)at[i] << (8 * i);
+    }
+    return fold(h ^ first, last);
+}
+
+/* Two chains side by side: each waits for its own multiplications only. */
 uint64_t tc_random_fold_bytes(uint64_t h, struct tc_slice bytes)
 {
-    uint8_t rest[16] = {0};
-    size_t at = 0;
+    const uint8_t *at = bytes.data, *const end = bytes.len > 0 ? at + bytes.len : at;
+    uint64_t other = UINT64_C(0xa0761d6478bd642f);
     h = fold(h, bytes.len);
-    for (; bytes.len - at >= 16; at += 16)
-        h = fold(h ^ load_le64(bytes.data + at), load_le64(bytes.data + at + 8));
-    if (at < bytes.len)
-        memcpy(rest, bytes.data + at, bytes.len - at);
-    return fold(h ^ load_le64(rest), load_le64(rest + 8));
+    if (bytes.len <= 16)
+        return fold_few(h, at, bytes.len);
+    for (; end - at > 32; at += 32) {
+        h = fold(h ^ load_le64(at), load_le64(at + 8));
+        other = fold(other ^ load_le64(at + 16), load_le64(at + 24));
+    }
+    if (end - at > 16)
+        h = fold(h ^ load_le64(at), load_le64(at + 8));
+    h = fold(h ^ load_le64(end - 16), load_le64(end - 8));
+    return fold(h, other);
 }
 
 uint64_t tc_random_mix_text(uint64_t h, const char *text)

@@ -14,8 +14,8 @@
 
 enum tc_scheme {
     TC_SCHEME_ED25519 = 0,
-    TC_SCHEME_KEYED_HASH /* simulation only: SipHash keyed with a secret both sides derive from the public key; fast,
-                            forgeable by anyone */
+    TC_SCHEME_KEYED_HASH /* simulation only: a short hash keyed with a secret both sides derive from the public key; as
+                            fast as may be, forgeable by anyone */
 };
 
 struct tc_keyring; /* public keys of all nodes, secret keys of some */

@@ -17,6 +17,11 @@ ProtobufCAllocator tc_fields_allocator(struct tc_arena *arena);
 int tc_fields_unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
                      ProtobufCMessage **base);
 
+/* The same for bytes that outlive the arena's content: what is bytes in the message points into them. Nobody may write
+ * there: a field is changed by giving it other bytes. */
+int tc_fields_unpack_borrowed(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes,
+                              struct tc_arena *arena, ProtobufCMessage **base);
+
 /* The packed bytes of a message in `arena`. TC_ELIMIT if they do not fit. */
 int tc_fields_pack(const ProtobufCMessage *base, struct tc_arena *arena, struct tc_slice *bytes);
 

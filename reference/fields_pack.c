@@ -8,7 +8,7 @@
 /* How a field is coded; CODE_OTHER is left to protobuf-c. */
 enum code { CODE_OTHER, CODE_UNSIGNED_32, CODE_SIGNED_32, CODE_64, CODE_BOOL, CODE_BYTES, CODE_TEXT, CODE_MESSAGE };
 
-static enum code code_of(ProtobufCType type)
+static inline enum code code_of(ProtobufCType type)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_UINT32:
@@ -32,7 +32,7 @@ static enum code code_of(ProtobufCType type)
     }
 }
 
-static uint64_t number_at(enum code code, const void *at)
+static inline uint64_t number_at(enum code code, const void *at)
 {
     switch (code) {
     case CODE_64:
@@ -46,7 +46,7 @@ static uint64_t number_at(enum code code, const void *at)
     }
 }
 
-static struct tc_slice slice_at(enum code code, const void *at)
+static inline struct tc_slice slice_at(enum code code, const void *at)
 {
     if (code == CODE_BYTES) {
         const ProtobufCBinaryData *bytes = at;
@@ -61,20 +61,17 @@ static size_t varint_size(uint64_t value)
     return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
 }
 
-static bool is_absent(enum code code, const void *at)
-{
-    if (code == CODE_MESSAGE)
-        return *(const void *const *)at == NULL;
-    return code < CODE_BYTES ? number_at(code, at) == 0 : slice_at(code, at).len == 0;
-}
-
 /* Written from the end: what comes in front of something is its length, known by then. */
 struct back {
     uint8_t *begin, *at;
 };
 
-static bool back_varint(struct back *out, uint64_t value)
+static inline bool back_varint(struct back *out, uint64_t value)
 {
+    if (value < 0x80 && out->at > out->begin) { /* most are one byte */
+        *--out->at = (uint8_t)value;
+        return true;
+    }
     const size_t size = varint_size(value);
     if ((size_t)(out->at - out->begin) < size)
         return false;
@@ -97,21 +94,39 @@ static bool back_bytes(struct back *out, struct tc_slice bytes)
 
 static bool back_message(struct back *out, const ProtobufCMessage *message);
 
-/* One element with its tag. */
+static inline bool back_tag(struct back *out, uint32_t id, unsigned wire_type)
+{
+    return back_varint(out, (uint64_t)id << 3 | wire_type);
+}
+
+static bool back_nested(struct back *out, uint32_t id, const ProtobufCMessage *message)
+{
+    const uint8_t *end = out->at;
+    return message && back_message(out, message) && back_varint(out, (size_t)(end - out->at)) &&
+           back_tag(out, id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+}
+
+/* One element of a list, with its tag: even if there is nothing in it. */
 static bool back_element(struct back *out, enum code code, uint32_t id, const void *element)
 {
-    if (code < CODE_BYTES)
-        return back_varint(out, number_at(code, element)) &&
-               back_varint(out, (uint64_t)id << 3 | PROTOBUF_C_WIRE_TYPE_VARINT);
-    if (code == CODE_MESSAGE) {
-        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)element;
-        const uint8_t *end = out->at;
-        if (!message || !back_message(out, message) || !back_varint(out, (size_t)(end - out->at)))
-            return false;
-    } else if (!back_bytes(out, slice_at(code, element))) {
-        return false;
+    if (code == CODE_MESSAGE)
+        return back_nested(out, id, *(const ProtobufCMessage *const *)element);
+    return back_bytes(out, slice_at(code, element)) && back_tag(out, id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+}
+
+/* A field that comes once, with its tag; nothing if there is nothing in it. */
+static inline bool back_single(struct back *out, enum code code, uint32_t id, const void *at)
+{
+    if (code < CODE_BYTES) {
+        const uint64_t number = number_at(code, at);
+        return number == 0 || (back_varint(out, number) && back_tag(out, id, PROTOBUF_C_WIRE_TYPE_VARINT));
     }
-    return back_varint(out, (uint64_t)id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    if (code == CODE_MESSAGE) {
+        const ProtobufCMessage *message = *(const ProtobufCMessage *const *)at;
+        return !message || back_nested(out, id, message);
+    }
+    const struct tc_slice slice = slice_at(code, at);
+    return slice.len == 0 || (back_bytes(out, slice) && back_tag(out, id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
 }
 
 static bool back_repeated(struct back *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
@@ -119,9 +134,11 @@ static bool back_repeated(struct back *out, const ProtobufCMessage *message, con
 {
     const uint8_t *elements = *(const uint8_t *const *)(const void *)((const uint8_t *)message + field->offset);
     const size_t count = *(const size_t *)(const void *)((const uint8_t *)message + field->quantifier_offset);
+    if (count == 0)
+        return true;
     const size_t stride = tc_fields_element_size(field);
     const uint8_t *end = out->at;
-    if (count > 0 && code < CODE_BYTES && !(field->flags & PROTOBUF_C_FIELD_FLAG_PACKED))
+    if (code < CODE_BYTES && !(field->flags & PROTOBUF_C_FIELD_FLAG_PACKED))
         return false;
     for (size_t i = count; i > 0; i--) {
         const uint8_t *element = elements + (i - 1) * stride;
@@ -129,9 +146,8 @@ static bool back_repeated(struct back *out, const ProtobufCMessage *message, con
                               : !back_element(out, code, field->id, element))
             return false;
     }
-    return count == 0 || code >= CODE_BYTES ||
-           (back_varint(out, (size_t)(end - out->at)) &&
-            back_varint(out, (uint64_t)field->id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
+    return code >= CODE_BYTES || (back_varint(out, (size_t)(end - out->at)) &&
+                                  back_tag(out, field->id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
 }
 
 /* False: it does not fit, or something is not plain. */
@@ -149,8 +165,7 @@ static bool back_message(struct back *out, const ProtobufCMessage *message)
         if (field->label == PROTOBUF_C_LABEL_REPEATED) {
             if (!back_repeated(out, message, field, code))
                 return false;
-        } else if (field->label != PROTOBUF_C_LABEL_NONE ||
-                   (!is_absent(code, at) && !back_element(out, code, field->id, at))) {
+        } else if (field->label != PROTOBUF_C_LABEL_NONE || !back_single(out, code, field->id, at)) {
             return false;
         }
     }

@@ -141,7 +141,7 @@ static inline bool get_varint(struct reader *in, unsigned max, uint64_t *value)
     return false;
 }
 
-static bool get_bytes(struct reader *in, struct tc_slice *bytes)
+static inline bool get_bytes(struct reader *in, struct tc_slice *bytes)
 {
     uint64_t length;
     if (!get_varint(in, VARINT_MAX_32, &length) || length > (size_t)(in->end - in->at))
@@ -151,7 +151,7 @@ static bool get_bytes(struct reader *in, struct tc_slice *bytes)
     return true;
 }
 
-static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *descriptor, uint64_t id)
+static inline const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor *descriptor, uint64_t id)
 {
     if (id - 1 < descriptor->n_fields && descriptor->fields[id - 1].id == id) /* numbered from 1 on, as most are */
         return &descriptor->fields[id - 1];
@@ -159,7 +159,7 @@ static const ProtobufCFieldDescriptor *field_of(const ProtobufCMessageDescriptor
 }
 
 /* Is it a number that comes as a varint, and how long may it be? 0: it is not, or one that is coded otherwise. */
-static unsigned varint_max(ProtobufCType type)
+static inline unsigned varint_max(ProtobufCType type)
 {
     switch (type) {
     case PROTOBUF_C_TYPE_UINT32:
@@ -175,7 +175,7 @@ static unsigned varint_max(ProtobufCType type)
     }
 }
 
-static void put_number(void *into, ProtobufCType type, uint64_t value)
+static inline void put_number(void *into, ProtobufCType type, uint64_t value)
 {
     if (type == PROTOBUF_C_TYPE_UINT64 || type == PROTOBUF_C_TYPE_INT64)
         *(uint64_t *)into = value;
@@ -185,18 +185,30 @@ static void put_number(void *into, ProtobufCType type, uint64_t value)
         *(uint32_t *)into = (uint32_t)value;
 }
 
-static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
+/* Where what is made goes, and whether bytes stay where they are. */
+struct maker {
+    struct tc_arena *arena;
+    bool borrows;
+};
+
+static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, const struct maker *maker,
                          unsigned left, ProtobufCMessage **out);
 
-static bool put_delimited(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, struct tc_arena *arena,
+static bool put_delimited(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, const struct maker *maker,
                           unsigned left, void *into)
 {
+    if (field->type == PROTOBUF_C_TYPE_BYTES && maker->borrows) {
+        /* As protobuf-c: no bytes, no pointer. */
+        *(ProtobufCBinaryData *)into =
+            (ProtobufCBinaryData){bytes.len, bytes.len > 0 ? (uint8_t *)(uintptr_t)bytes.data : NULL};
+        return true;
+    }
     if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        return unpack_plain(field->descriptor, bytes, arena, left, into);
+        return unpack_plain(field->descriptor, bytes, maker, left, into);
     const bool text = field->type == PROTOBUF_C_TYPE_STRING;
     if (!text && field->type != PROTOBUF_C_TYPE_BYTES)
         return false;
-    uint8_t *copy = bytes.len > 0 || text ? tc_arena_alloc(arena, bytes.len + text) : NULL;
+    uint8_t *copy = bytes.len > 0 || text ? tc_arena_alloc(maker->arena, bytes.len + text) : NULL;
     if (!copy && (bytes.len > 0 || text))
         return false;
     if (bytes.len > 0)
@@ -269,42 +281,50 @@ static bool put_packed(const ProtobufCFieldDescriptor *field, struct tc_slice by
     return true;
 }
 
+static bool put_repeated(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, const struct maker *maker,
+                         unsigned left, ProtobufCMessage *message)
+{
+    if (varint_max(field->type) > 0)
+        return put_packed(field, bytes, message);
+    uint8_t *items = *(uint8_t **)(void *)((uint8_t *)message + field->offset);
+    const size_t at = (*count_of(message, field))++;
+    return put_delimited(field, bytes, maker, left, items + at * tc_fields_element_size(field));
+}
+
 /* One field whose tag was read. */
-static bool put_field(const ProtobufCFieldDescriptor *field, unsigned wire_type, struct reader *in,
-                      struct tc_arena *arena, unsigned left, ProtobufCMessage *message)
+static inline bool put_field(const ProtobufCFieldDescriptor *field, unsigned wire_type, struct reader *in,
+                             const struct maker *maker, unsigned left, ProtobufCMessage *message)
 {
     void *into = (uint8_t *)message + field->offset;
-    const unsigned max = varint_max(field->type);
     const bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     uint64_t value;
     struct tc_slice bytes;
     if ((field->label != PROTOBUF_C_LABEL_NONE && !repeated) || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
         return false;
-    if (!repeated && max > 0) {
-        if (wire_type != PROTOBUF_C_WIRE_TYPE_VARINT || !get_varint(in, max, &value))
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT) {
+        const unsigned max = varint_max(field->type);
+        if (repeated || max == 0 || !get_varint(in, max, &value))
             return false;
         put_number(into, field->type, value);
         return true;
     }
     if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED || !get_bytes(in, &bytes))
         return false;
-    if (repeated && max > 0)
-        return put_packed(field, bytes, message);
     if (repeated)
-        into = *(uint8_t **)into + (*count_of(message, field))++ * tc_fields_element_size(field);
-    else if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(ProtobufCMessage **)into)
+        return put_repeated(field, bytes, maker, left, message);
+    if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(ProtobufCMessage **)into)
         return false; /* said twice: they would have to be merged */
-    return put_delimited(field, bytes, arena, left, into);
+    return put_delimited(field, bytes, maker, left, into);
 }
 
 /* False: it is not plain, not well-formed, too deep or too large; the other way finds out which. */
-static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
+static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, const struct maker *maker,
                          unsigned left, ProtobufCMessage **out)
 {
     bool others = false;
     if (left == 0 && (message_fields(descriptor, &others) || others))
         return false;
-    ProtobufCMessage *message = tc_arena_alloc(arena, descriptor->sizeof_message);
+    ProtobufCMessage *message = tc_arena_alloc(maker->arena, descriptor->sizeof_message);
     if (!message || !descriptor->message_init)
         return false;
     descriptor->message_init(message);
@@ -319,23 +339,23 @@ static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc
         if (!field)
             return false;
         if (field->label == PROTOBUF_C_LABEL_REPEATED && !has_room) {
-            if (!make_room(descriptor, rest, arena, message))
+            if (!make_room(descriptor, rest, maker->arena, message))
                 return false;
             has_room = true;
         }
-        if (!put_field(field, (unsigned)(tag & 7), &in, arena, left - 1, message))
+        if (!put_field(field, (unsigned)(tag & 7), &in, maker, left - 1, message))
             return false;
     }
     *out = message;
     return true;
 }
 
-int tc_fields_unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
-                     ProtobufCMessage **base)
+static int unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, const struct maker *maker,
+                  ProtobufCMessage **base)
 {
-    if (unpack_plain(descriptor, bytes, arena, TC_FIELDS_DEPTH_MAX, base))
+    if (unpack_plain(descriptor, bytes, maker, TC_FIELDS_DEPTH_MAX, base))
         return 0;
-    struct unpack_state state = {.arena = arena};
+    struct unpack_state state = {.arena = maker->arena};
     ProtobufCAllocator allocator = {.alloc = state_allocate, .free = state_release, .allocator_data = &state};
     if (!well_formed(descriptor, bytes, TC_FIELDS_DEPTH_MAX))
         return TC_EMALFORMED;
@@ -343,4 +363,16 @@ int tc_fields_unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_sli
     if (*base)
         return 0;
     return state.full ? TC_ELIMIT : TC_EMALFORMED;
+}
+
+int tc_fields_unpack(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
+                     ProtobufCMessage **base)
+{
+    return unpack(descriptor, bytes, &(struct maker){.arena = arena}, base);
+}
+
+int tc_fields_unpack_borrowed(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes,
+                              struct tc_arena *arena, ProtobufCMessage **base)
+{
+    return unpack(descriptor, bytes, &(struct maker){.arena = arena, .borrows = true}, base);
 }
