@@ -5,7 +5,6 @@
 #include "recorder_parts.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define ARENA_MAX ((size_t)16 << 20)
 #define HEX_MAX   ((size_t)256 << 10) /* bytes of a frame that are written out */
@@ -96,18 +95,9 @@ json_t *tc_evidence_write(struct tc_recorder *r, const struct tc_protocol *proto
     json_object_set_new(finding, "file", json_string(name));
     if (!r)
         return finding;
-    struct tc_buf text = {0};
     json_t *full = with_frames(finding, f);
-    char *dump = json_dumps(full, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    tc_buf_add(&text, dump);
-    tc_buf_add(&text, "\n");
-    if (!dump)
-        tc_error_set(&err, TC_EMEMORY, "%s: no memory for it", name);
-    else
-        tc_out_file(r->dir, name, &text, &err);
+    tc_json_save(r->dir, name, full, &err);
     tc_recorder_note_error(r, &err);
-    tc_buf_free(&text);
-    free(dump);
     json_decref(full);
     return finding;
 }

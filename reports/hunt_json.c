@@ -1,26 +1,17 @@
 /* result.json of a hunt. Numbers that may pass 2^53 (seeds, "never") are texts or null. */
-#define _GNU_SOURCE
 #include "hunt.h"
 #include "json.h"
-#include "out.h"
 
 #include "../proxy/nodeset.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define RESULT_BYTES_MAX ((size_t)16 << 20)
 
 /* ---- writing ---- */
-
-static void set(json_t *object, const char *name, json_t *value)
-{
-    json_object_set_new(object, name, value); /* a NULL value or object is refused there: checked once, at the end */
-}
 
 static json_t *hex(uint64_t value)
 {
@@ -32,52 +23,52 @@ static json_t *hex(uint64_t value)
 static json_t *first_json(const struct tc_hunt_first *f)
 {
     json_t *o = json_object();
-    set(o, "runs", json_integer((json_int_t)f->runs));
-    set(o, "first_run", tc_json_time(f->index));
-    set(o, "first_seconds", json_real(f->seconds));
+    tc_json_set(o, "runs", tc_json_count(f->runs));
+    tc_json_set(o, "first_run", tc_json_time(f->index));
+    tc_json_set(o, "first_seconds", json_real(f->seconds));
     return o;
 }
 
 static json_t *sum_json(const struct tc_hunt_sum *s)
 {
     json_t *o = json_object();
-    set(o, "runs", json_integer((json_int_t)s->runs));
-    set(o, "violated", json_integer((json_int_t)s->violated));
-    set(o, "inconclusive", json_integer((json_int_t)s->inconclusive));
-    set(o, "expected", json_integer((json_int_t)s->expected));
-    set(o, "bitten", json_integer((json_int_t)s->bitten));
-    set(o, "choices", json_integer((json_int_t)s->choices));
-    set(o, "decided", json_integer((json_int_t)s->decided));
-    set(o, "busy_ns", json_integer((json_int_t)s->busy_ns));
+    tc_json_set(o, "runs", tc_json_count(s->runs));
+    tc_json_set(o, "violated", tc_json_count(s->violated));
+    tc_json_set(o, "inconclusive", tc_json_count(s->inconclusive));
+    tc_json_set(o, "expected", tc_json_count(s->expected));
+    tc_json_set(o, "bitten", tc_json_count(s->bitten));
+    tc_json_set(o, "choices", tc_json_count(s->choices));
+    tc_json_set(o, "decided", tc_json_count(s->decided));
+    tc_json_set(o, "busy_ns", tc_json_count(s->busy_ns));
     return o;
 }
 
 static json_t *group_json(const struct tc_hunt_result *r, const struct tc_hunt_group *g)
 {
     json_t *o = json_object(), *by = json_object();
-    set(o, "oracle", tc_json_text(g->oracle));
-    set(o, "rule", tc_json_text(g->rule));
-    set(o, "strategy", tc_json_text(g->strategy));
-    set(o, "text", tc_json_text(g->text));
-    set(o, "because", tc_json_text(g->because));
-    set(o, "seed", hex(g->seed));
-    set(o, "all", first_json(&g->all));
+    tc_json_set(o, "oracle", tc_json_text(g->oracle));
+    tc_json_set(o, "rule", tc_json_text(g->rule));
+    tc_json_set(o, "strategy", tc_json_text(g->strategy));
+    tc_json_set(o, "text", tc_json_text(g->text));
+    tc_json_set(o, "because", tc_json_text(g->because));
+    tc_json_set(o, "seed", hex(g->seed));
+    tc_json_set(o, "all", first_json(&g->all));
     for (uint32_t i = 0; i < r->strategy_count; i++)
-        set(by, r->strategies[i].name, first_json(&g->by[i]));
-    set(o, "strategies", by);
-    set(o, "stored", json_boolean(g->stored));
-    set(o, "cause", json_integer(g->cause));
-    set(o, "cause_text", tc_json_text(tc_hunt_cause_name(g->cause)));
-    set(o, "traitors", tc_json_nodes(&g->traitors));
-    set(o, "confirmed", json_pack("[ii]", g->confirmed, g->confirmed_of));
-    set(o, "neighbours", json_pack("[ii]", g->neighbours, g->neighbours_of));
-    set(o, "honest", json_pack("[ii]", g->honest, g->honest_of));
-    set(o, "decisions", json_integer(g->choices));
-    set(o, "shrunk", json_integer(g->kept));
-    set(o, "shrink_runs", json_integer(g->tried));
-    set(o, "minimal", json_boolean(g->minimal));
-    set(o, "first_bad", tc_json_text(g->first_bad));
-    set(o, "dir", tc_json_text(g->dir));
+        tc_json_set(by, r->strategies[i].name, first_json(&g->by[i]));
+    tc_json_set(o, "strategies", by);
+    tc_json_set(o, "stored", json_boolean(g->stored));
+    tc_json_set(o, "cause", json_integer(g->cause));
+    tc_json_set(o, "cause_text", tc_json_text(tc_hunt_cause_name(g->cause)));
+    tc_json_set(o, "traitors", tc_json_nodes(&g->traitors));
+    tc_json_set(o, "confirmed", json_pack("[ii]", g->confirmed, g->confirmed_of));
+    tc_json_set(o, "neighbours", json_pack("[ii]", g->neighbours, g->neighbours_of));
+    tc_json_set(o, "honest", json_pack("[ii]", g->honest, g->honest_of));
+    tc_json_set(o, "decisions", json_integer(g->choices));
+    tc_json_set(o, "shrunk", json_integer(g->kept));
+    tc_json_set(o, "shrink_runs", json_integer(g->tried));
+    tc_json_set(o, "minimal", json_boolean(g->minimal));
+    tc_json_set(o, "first_bad", tc_json_text(g->first_bad));
+    tc_json_set(o, "dir", tc_json_text(g->dir));
     return o;
 }
 
@@ -86,73 +77,59 @@ static void lists(json_t *o, const struct tc_hunt_result *r)
     json_t *strategies = json_array(), *groups = json_array(), *oracles = json_array(), *next = json_array();
     for (uint32_t i = 0; i < r->strategy_count; i++) {
         json_t *s = sum_json(&r->strategies[i].sum);
-        set(s, "name", tc_json_text(r->strategies[i].name));
+        tc_json_set(s, "name", tc_json_text(r->strategies[i].name));
         json_array_append_new(strategies, s);
     }
     for (uint32_t i = 0; i < r->group_count; i++)
         json_array_append_new(groups, group_json(r, &r->groups[i]));
     for (uint32_t i = 0; i < r->oracle_count; i++) {
         json_t *s = first_json(&r->oracles[i].seen);
-        set(s, "name", tc_json_text(r->oracles[i].name));
+        tc_json_set(s, "name", tc_json_text(r->oracles[i].name));
         json_array_append_new(oracles, s);
     }
     for (uint32_t i = 0; r->shards_merged == 0 && i < r->jobs; i++)
-        json_array_append_new(next, json_integer((json_int_t)r->next[i]));
-    set(o, "strategies", strategies);
-    set(o, "violations", groups);
-    set(o, "oracles", oracles);
-    set(o, "next", next);
+        json_array_append_new(next, tc_json_count(r->next[i]));
+    tc_json_set(o, "strategies", strategies);
+    tc_json_set(o, "violations", groups);
+    tc_json_set(o, "oracles", oracles);
+    tc_json_set(o, "next", next);
 }
 
 static json_t *result_json(const struct tc_hunt_result *r)
 {
     const struct tc_hunt_sum total = tc_hunt_total(r);
     json_t *o = json_object();
-    set(o, "hunt", json_integer(1));
-    set(o, "version", json_string(TC_VERSION));
-    set(o, "name", tc_json_text(r->name));
-    set(o, "scenario", tc_json_text(r->scenario));
-    set(o, "protocol", tc_json_text(r->protocol));
-    set(o, "bug", tc_json_text(r->bug));
-    set(o, "command", tc_json_text(r->command));
-    set(o, "seed", hex(r->seed));
-    set(o, "runs_asked", json_integer((json_int_t)r->runs_asked));
-    set(o, "budget_ns", json_integer((json_int_t)r->budget_ns));
-    set(o, "decisions_max", json_integer((json_int_t)r->decisions_max));
-    set(o, "shard", json_integer(r->shard));
-    set(o, "shards", json_integer(r->shards));
-    set(o, "shards_merged", json_integer(r->shards_merged));
-    set(o, "jobs", json_integer(r->jobs));
-    set(o, "seconds", json_real(r->seconds));
-    set(o, "complete", json_boolean(r->complete));
-    set(o, "interrupted", json_boolean(r->interrupted));
-    set(o, "exit", json_integer(tc_hunt_exit_code(r)));
-    set(o, "error", tc_json_text(r->error));
-    set(o, "total", sum_json(&total));
+    tc_json_set(o, "hunt", json_integer(1));
+    tc_json_set(o, "version", json_string(TC_VERSION));
+    tc_json_set(o, "name", tc_json_text(r->name));
+    tc_json_set(o, "scenario", tc_json_text(r->scenario));
+    tc_json_set(o, "protocol", tc_json_text(r->protocol));
+    tc_json_set(o, "bug", tc_json_text(r->bug));
+    tc_json_set(o, "command", tc_json_text(r->command));
+    tc_json_set(o, "seed", hex(r->seed));
+    tc_json_set(o, "runs_asked", tc_json_count(r->runs_asked));
+    tc_json_set(o, "budget_ns", tc_json_count(r->budget_ns));
+    tc_json_set(o, "decisions_max", tc_json_count(r->decisions_max));
+    tc_json_set(o, "shard", json_integer(r->shard));
+    tc_json_set(o, "shards", json_integer(r->shards));
+    tc_json_set(o, "shards_merged", json_integer(r->shards_merged));
+    tc_json_set(o, "jobs", json_integer(r->jobs));
+    tc_json_set(o, "seconds", json_real(r->seconds));
+    tc_json_set(o, "complete", json_boolean(r->complete));
+    tc_json_set(o, "interrupted", json_boolean(r->interrupted));
+    tc_json_set(o, "exit", json_integer(tc_hunt_exit_code(r)));
+    tc_json_set(o, "error", tc_json_text(r->error));
+    tc_json_set(o, "total", sum_json(&total));
     lists(o, r);
-    set(o, "violations_lost", json_integer((json_int_t)r->groups_lost));
+    tc_json_set(o, "violations_lost", tc_json_count(r->groups_lost));
     return o;
 }
 
-/* Under another name first: a reader, and a resumed hunt, see one result or the other. */
 int tc_hunt_write(const char *dir, const struct tc_hunt_result *result, struct tc_error *err)
 {
-    struct tc_buf text = {0};
-    char from[700], to[700];
     json_t *json = result_json(result);
-    char *dump = json ? json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+    const int status = tc_json_save(dir, "result.json", json, err);
     json_decref(json);
-    if (!dump)
-        return tc_error_set(err, TC_EMEMORY, "%s/result.json: no memory for it", dir);
-    tc_buf_add(&text, dump);
-    tc_buf_add(&text, "\n");
-    free(dump);
-    int status = tc_out_file(dir, "result.json.new", &text, err);
-    tc_buf_free(&text);
-    snprintf(from, sizeof from, "%s/result.json.new", dir);
-    snprintf(to, sizeof to, "%s/result.json", dir);
-    if (status == 0 && rename(from, to) < 0)
-        status = tc_error_set(err, TC_EIO, "%s: %s", to, strerror(errno));
     return status;
 }
 
@@ -282,22 +259,10 @@ static void read_result(const json_t *o, struct tc_hunt_result *r)
     read_lists(o, r);
 }
 
-static json_t *load(const char *dir, struct tc_error *err)
-{
-    struct tc_buf text = {0};
-    json_error_t why = {0};
-    const int status = tc_out_read(dir, "result.json", RESULT_BYTES_MAX, &text, err);
-    json_t *json = status == 0 ? json_loadb(tc_buf_get(&text), text.len, JSON_REJECT_DUPLICATES, &why) : NULL;
-    tc_buf_free(&text);
-    if (status == 0 && !json)
-        tc_error_set(err, TC_EMALFORMED, "%s/result.json:%d: %s", dir, why.line, why.text);
-    return json;
-}
-
 bool tc_hunt_is(const char *dir)
 {
     struct tc_error err = {0};
-    json_t *json = load(dir, &err);
+    json_t *json = tc_json_load(dir, "result.json", RESULT_BYTES_MAX, &err);
     const bool is = tc_json_has(json, "hunt");
     json_decref(json);
     return is;
@@ -305,7 +270,7 @@ bool tc_hunt_is(const char *dir)
 
 int tc_hunt_read(const char *dir, struct tc_hunt_result *out, struct tc_error *err)
 {
-    json_t *json = load(dir, err);
+    json_t *json = tc_json_load(dir, "result.json", RESULT_BYTES_MAX, err);
     if (!json)
         return err->code;
     int status = 0;

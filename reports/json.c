@@ -3,8 +3,11 @@
 #include "../proxy/names.h"
 #include "../proxy/nodeset.h"
 #include "buf.h"
+#include "out.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 json_t *tc_json_bytes_text(const char *text, size_t len)
@@ -33,6 +36,16 @@ json_t *tc_json_nodes(const struct tc_nodeset *set)
         if (tc_nodeset_has(set, node))
             json_array_append_new(list, json_integer(node));
     return list;
+}
+
+json_t *tc_json_count(uint64_t value)
+{
+    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+void tc_json_set(json_t *object, const char *name, json_t *value)
+{
+    json_object_set_new(object, name, value ? value : json_null());
 }
 
 const char *tc_json_string(const json_t *object, const char *name)
@@ -117,4 +130,39 @@ void tc_json_blame(const json_t *result, struct tc_buf *out)
     const json_t *cluster = json_object_get(result, "cluster");
     tc_buf_format(out, "%zu %s%s of %lld allowed", count, liveness ? "faulty replica" : "traitor",
                   count == 1 ? "" : "s", (long long)tc_json_integer(cluster, "faults_max"));
+}
+
+int tc_json_save(const char *dir, const char *name, const json_t *value, struct tc_error *err)
+{
+    struct tc_buf text = {0};
+    char fresh[128], from[700], to[700];
+    char *dump = value ? json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+    if (!dump)
+        return tc_error_set(err, TC_EMEMORY, "%s/%s: no memory for it", dir, name);
+    tc_buf_add(&text, dump);
+    tc_buf_add(&text, "\n");
+    free(dump);
+    snprintf(fresh, sizeof fresh, "%s.new", name);
+    snprintf(from, sizeof from, "%s/%s", dir, fresh);
+    snprintf(to, sizeof to, "%s/%s", dir, name);
+    int rc = tc_out_file(dir, fresh, &text, err);
+    tc_buf_free(&text);
+    if (rc == 0 && rename(from, to) < 0)
+        rc = tc_error_set(err, TC_EIO, "%s: %s", to, strerror(errno));
+    return rc;
+}
+
+json_t *tc_json_load(const char *dir, const char *name, size_t bytes_max, struct tc_error *err)
+{
+    struct tc_buf text = {0};
+    json_error_t where = {0};
+    const int rc = tc_out_read(dir, name, bytes_max, &text, err);
+    json_t *value = rc == 0 ? json_loadb(tc_buf_get(&text), text.len, JSON_REJECT_DUPLICATES, &where) : NULL;
+    tc_buf_free(&text);
+    if (rc < 0 || json_is_object(value))
+        return value;
+    tc_error_set(err, TC_EMALFORMED, "%s/%s: line %d: expected a JSON object: %s", dir, name, value ? 1 : where.line,
+                 value ? "found something else" : where.text);
+    json_decref(value);
+    return NULL;
 }

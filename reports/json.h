@@ -3,6 +3,7 @@
 #ifndef TC_JSON_H
 #define TC_JSON_H
 
+#include "../proxy/error.h"
 #include "../proxy/types.h"
 #include "buf.h"
 
@@ -15,6 +16,11 @@ json_t *tc_json_bytes_text(const char *text, size_t len);
 json_t *tc_json_time(uint64_t time_ns);
 json_t *tc_json_nodes(const struct tc_nodeset *set);
 
+/* A number that counts: what a signed 64-bit integer does not hold is its greatest. */
+json_t *tc_json_count(uint64_t value);
+/* Puts the new value (null if there was no memory for it) into the object, which takes it. */
+void tc_json_set(json_t *object, const char *name, json_t *value);
+
 const char *tc_json_string(const json_t *object, const char *name);
 int64_t tc_json_integer(const json_t *object, const char *name);
 /* The integer, or TC_NEVER_NS if it is missing, null or negative. */
@@ -23,6 +29,13 @@ double tc_json_number(const json_t *object, const char *name);
 bool tc_json_true(const json_t *object, const char *name);
 /* Is it there, and not null? */
 bool tc_json_has(const json_t *object, const char *name);
+/* DIR/NAME, indented, put in place at once: a reader sees the old file or the new one. TC_EIO, TC_EMEMORY (also for a
+ * NULL value). */
+int tc_json_save(const char *dir, const char *name, const json_t *value, struct tc_error *err);
+/* The object in a file of at most bytes_max, for the caller to release; NULL with the reason in err: TC_ENOT_FOUND,
+ * TC_EIO, TC_ELIMIT, TC_EMALFORMED. */
+json_t *tc_json_load(const char *dir, const char *name, size_t bytes_max, struct tc_error *err);
+
 /* What a threshold measured, in the unit of its metric; "no samples" if there were none. */
 void tc_json_threshold_value(const json_t *threshold, struct tc_buf *out);
 /* "1 traitor of 1 allowed", of those who may be blamed for the finding that decided the verdict. */

@@ -5,7 +5,6 @@
 #include "recorder.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #define RESULT_MAX   ((size_t)64 << 20)
 #define MESSAGES_MAX ((size_t)32 << 20)
@@ -63,33 +62,15 @@ int tc_render(const char *dir, json_t *result, struct tc_error *err)
 
 int tc_result_write(const char *dir, json_t *result, struct tc_error *err)
 {
-    struct tc_buf text = {0};
-    char *dump = json_dumps(result, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
-    if (!dump)
-        return tc_error_set(err, TC_EMEMORY, "%s/result.json: no memory for it", dir);
-    tc_buf_add(&text, dump);
-    tc_buf_add(&text, "\n");
-    free(dump);
-    int rc = tc_out_file(dir, "result.json", &text, err);
-    tc_buf_free(&text);
-    return rc;
+    return tc_json_save(dir, "result.json", result, err);
 }
 
 int tc_report_render(const char *dir, struct tc_error *err)
 {
-    struct tc_buf text = {0};
-    json_error_t where;
-    int rc = tc_out_read(dir, "result.json", RESULT_MAX, &text, err);
-    json_t *result = rc == 0 ? json_loadb(tc_buf_get(&text), text.len, 0, &where) : NULL;
-    tc_buf_free(&text);
-    if (rc < 0)
-        return rc;
-    if (!json_is_object(result)) {
-        json_decref(result);
-        return tc_error_set(err, TC_EMALFORMED, "%s/result.json: line %d: expected a JSON object: %s", dir,
-                            result ? 1 : where.line, result ? "found something else" : where.text);
-    }
-    rc = tc_out_directory(dir, err);
+    json_t *result = tc_json_load(dir, "result.json", RESULT_MAX, err);
+    if (!result)
+        return err->code;
+    int rc = tc_out_directory(dir, err);
     char plots[600];
     snprintf(plots, sizeof plots, "%s/plots", dir);
     if (rc == 0)

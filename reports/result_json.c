@@ -13,16 +13,6 @@
 
 #define RECOVERIES_MAX 5u /* marked in the throughput plot */
 
-static void set(json_t *o, const char *name, json_t *value)
-{
-    json_object_set_new(o, name, value ? value : json_null());
-}
-
-static json_t *count(uint64_t value)
-{
-    return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
-}
-
 static json_t *texts(const char *const *list, size_t many)
 {
     json_t *array = json_array();
@@ -35,13 +25,13 @@ static json_t *texts(const char *const *list, size_t many)
 static json_t *delays(const struct tc_recorder_delays *d)
 {
     json_t *o = json_object();
-    set(o, "count", count(d->asked.count));
-    set(o, "asked_p50_ns", tc_json_time(tc_histogram_quantile(&d->asked, 0.5)));
-    set(o, "asked_p99_ns", tc_json_time(tc_histogram_quantile(&d->asked, 0.99)));
-    set(o, "measured_p50_ns", tc_json_time(tc_histogram_quantile(&d->measured, 0.5)));
-    set(o, "measured_p99_ns", tc_json_time(tc_histogram_quantile(&d->measured, 0.99)));
-    set(o, "late_p50_ns", tc_json_time(tc_histogram_quantile(&d->late, 0.5)));
-    set(o, "late_p99_ns", tc_json_time(tc_histogram_quantile(&d->late, 0.99)));
+    tc_json_set(o, "count", tc_json_count(d->asked.count));
+    tc_json_set(o, "asked_p50_ns", tc_json_time(tc_histogram_quantile(&d->asked, 0.5)));
+    tc_json_set(o, "asked_p99_ns", tc_json_time(tc_histogram_quantile(&d->asked, 0.99)));
+    tc_json_set(o, "measured_p50_ns", tc_json_time(tc_histogram_quantile(&d->measured, 0.5)));
+    tc_json_set(o, "measured_p99_ns", tc_json_time(tc_histogram_quantile(&d->measured, 0.99)));
+    tc_json_set(o, "late_p50_ns", tc_json_time(tc_histogram_quantile(&d->late, 0.5)));
+    tc_json_set(o, "late_p99_ns", tc_json_time(tc_histogram_quantile(&d->late, 0.99)));
     return o;
 }
 
@@ -57,17 +47,17 @@ static json_t *faults(const struct tc_recorder *r, const struct tc_engine_stats 
             asked += stats->asked[verb];
             bitten += stats->bitten[verb];
         }
-        set(one, "asked", count(stats->asked[verb]));
-        set(one, "bitten", count(stats->bitten[verb]));
+        tc_json_set(one, "asked", tc_json_count(stats->asked[verb]));
+        tc_json_set(one, "bitten", tc_json_count(stats->bitten[verb]));
         if (tc_recorder_is_repair(verb))
-            set(one, "repair", json_true());
+            tc_json_set(one, "repair", json_true());
         if (r && r->delays[verb])
-            set(one, "delay", delays(r->delays[verb]));
-        set(verbs, tc_verb_name(verb), one);
+            tc_json_set(one, "delay", delays(r->delays[verb]));
+        tc_json_set(verbs, tc_verb_name(verb), one);
     }
-    set(o, "asked", count(asked));
-    set(o, "bitten", count(bitten));
-    set(o, "by_verb", verbs);
+    tc_json_set(o, "asked", tc_json_count(asked));
+    tc_json_set(o, "bitten", tc_json_count(bitten));
+    tc_json_set(o, "by_verb", verbs);
     return o;
 }
 
@@ -75,16 +65,16 @@ static json_t *traffic(const struct tc_recorder *r, const struct tc_engine_stats
 {
     json_t *o = json_object();
     if (stats) {
-        set(o, "messages", count(stats->messages));
-        set(o, "bytes", count(stats->bytes));
-        set(o, "undecodable", count(stats->undecodable));
-        set(o, "spliced", count(stats->spliced));
-        set(o, "script_calls", count(stats->script_calls));
-        set(o, "overflows", count(stats->overflows));
+        tc_json_set(o, "messages", tc_json_count(stats->messages));
+        tc_json_set(o, "bytes", tc_json_count(stats->bytes));
+        tc_json_set(o, "undecodable", tc_json_count(stats->undecodable));
+        tc_json_set(o, "spliced", tc_json_count(stats->spliced));
+        tc_json_set(o, "script_calls", tc_json_count(stats->script_calls));
+        tc_json_set(o, "overflows", tc_json_count(stats->overflows));
     }
     if (r) {
-        set(o, "complaints", count(r->complaint_count));
-        set(o, "log_lines_lost", count(r->observations.lost + r->decisions.lost));
+        tc_json_set(o, "complaints", tc_json_count(r->complaint_count));
+        tc_json_set(o, "log_lines_lost", tc_json_count(r->observations.lost + r->decisions.lost));
     }
     return o;
 }
@@ -111,9 +101,9 @@ static json_t *first_bad_decision(const struct tc_recorder *r, const struct tc_f
     if (d->has_sequence)
         tc_buf_format(&t, " sequence %llu", (unsigned long long)d->sequence);
     json_t *o = json_object();
-    set(o, "id", count(d->id));
-    set(o, "time_ns", tc_json_time(d->time_ns));
-    set(o, "text", tc_json_text(tc_buf_get(&t)));
+    tc_json_set(o, "id", tc_json_count(d->id));
+    tc_json_set(o, "time_ns", tc_json_time(d->time_ns));
+    tc_json_set(o, "text", tc_json_text(tc_buf_get(&t)));
     tc_buf_free(&t);
     return o;
 }
@@ -123,16 +113,16 @@ static json_t *oracle(struct tc_recorder *r, const struct tc_protocol *protocol,
 {
     static const char *const properties[] = {"safety", "liveness", "detector", "measure"};
     json_t *o = json_object(), *files = json_array(), *findings = json_array();
-    set(o, "name", tc_json_text(j->oracle->name));
-    set(o, "summary", tc_json_text(j->oracle->summary));
-    set(o, "property", tc_json_text(j->oracle->property <= TC_MEASURE ? properties[j->oracle->property] : "?"));
-    set(o, "status", tc_json_text(tc_status_name(j->status)));
-    set(o, "compared", count(j->result.compared));
-    set(o, "unit", tc_json_text(j->result.unit));
-    set(o, "reason", tc_json_text(j->result.reason));
+    tc_json_set(o, "name", tc_json_text(j->oracle->name));
+    tc_json_set(o, "summary", tc_json_text(j->oracle->summary));
+    tc_json_set(o, "property", tc_json_text(j->oracle->property <= TC_MEASURE ? properties[j->oracle->property] : "?"));
+    tc_json_set(o, "status", tc_json_text(tc_status_name(j->status)));
+    tc_json_set(o, "compared", tc_json_count(j->result.compared));
+    tc_json_set(o, "unit", tc_json_text(j->result.unit));
+    tc_json_set(o, "reason", tc_json_text(j->result.reason));
     if (j->result.foreign)
-        set(o, "foreign", json_true());
-    set(o, "findings_total", count(j->finding_total));
+        tc_json_set(o, "foreign", json_true());
+    tc_json_set(o, "findings_total", tc_json_count(j->finding_total));
     for (size_t i = 0; i < j->finding_count; i++) {
         json_t *finding = tc_evidence_write(r, protocol, &j->findings[i], ++*number);
         json_array_append(files, json_object_get(finding, "file"));
@@ -140,8 +130,8 @@ static json_t *oracle(struct tc_recorder *r, const struct tc_protocol *protocol,
             *first = json_incref(finding);
         json_array_append_new(findings, finding);
     }
-    set(o, "evidence", files);
-    set(o, "findings", findings);
+    tc_json_set(o, "evidence", files);
+    tc_json_set(o, "findings", findings);
     return o;
 }
 
@@ -163,9 +153,9 @@ static void set_oracles(json_t *result, struct tc_recorder *r, const struct tc_r
                 first = json_incref(f);
         }
     }
-    set(result, "oracles", list);
-    set(result, "first", first);
-    set(result, "first_bad_decision", first_bad_decision(r, decisive));
+    tc_json_set(result, "oracles", list);
+    tc_json_set(result, "first", first);
+    tc_json_set(result, "first_bad_decision", first_bad_decision(r, decisive));
 }
 
 static json_t *metrics(const struct tc_metrics *m)
@@ -175,11 +165,11 @@ static json_t *metrics(const struct tc_metrics *m)
     const struct tc_metric *all = m ? tc_metrics_all(m, &many) : NULL;
     for (size_t i = 0; i < many; i++) {
         json_t *o = json_object();
-        set(o, "name", tc_json_text(all[i].name));
-        set(o, "tags", tc_json_text(all[i].tags));
-        set(o, "statistic", tc_json_text(all[i].statistic));
-        set(o, "value", json_real(all[i].value)); /* null if it is not finite */
-        set(o, "unit", tc_json_text(all[i].unit));
+        tc_json_set(o, "name", tc_json_text(all[i].name));
+        tc_json_set(o, "tags", tc_json_text(all[i].tags));
+        tc_json_set(o, "statistic", tc_json_text(all[i].statistic));
+        tc_json_set(o, "value", json_real(all[i].value)); /* null if it is not finite */
+        tc_json_set(o, "unit", tc_json_text(all[i].unit));
         json_array_append_new(list, o);
     }
     return list;
@@ -204,11 +194,11 @@ static void set_phase_rates(json_t *o, const struct tc_metrics *m, enum tc_run_p
     double decisions = scalar(m, "decisions", tags, "count"), rate = scalar(m, "decisions", tags, "rate"),
            operations = scalar(m, "throughput", tags, "rate");
     if (decisions >= 0)
-        set(o, "decisions", count((uint64_t)decisions));
+        tc_json_set(o, "decisions", tc_json_count((uint64_t)decisions));
     if (rate >= 0)
-        set(o, "decisions_per_s", json_real(rate));
+        tc_json_set(o, "decisions_per_s", json_real(rate));
     if (operations >= 0)
-        set(o, "operations_per_s", json_real(operations));
+        tc_json_set(o, "operations_per_s", json_real(operations));
 }
 
 static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m)
@@ -216,21 +206,21 @@ static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m
     json_t *list = json_array();
     for (int p = TC_RUN_BEFORE; p < TC_RUN_ENDED; p++) {
         json_t *o = json_object();
-        set(o, "name", tc_json_text(tc_run_phase_name(p)));
-        set(o, "asked_ns", tc_json_time(info->phase_ns[p]));
+        tc_json_set(o, "name", tc_json_text(tc_run_phase_name(p)));
+        tc_json_set(o, "asked_ns", tc_json_time(info->phase_ns[p]));
         uint64_t begin = m ? tc_metrics_phase_begin_ns(m, p) : TC_NEVER_NS, end = TC_NEVER_NS;
         for (int next = p + 1; m && next <= TC_RUN_ENDED && end == TC_NEVER_NS; next++)
             end = tc_metrics_phase_begin_ns(m, next);
         if (end == TC_NEVER_NS)
             end = info->duration_ns;
-        set(o, "begin_ns", tc_json_time(begin));
-        set(o, "end_ns", begin == TC_NEVER_NS || end < begin ? json_null() : tc_json_time(end));
+        tc_json_set(o, "begin_ns", tc_json_time(begin));
+        tc_json_set(o, "end_ns", begin == TC_NEVER_NS || end < begin ? json_null() : tc_json_time(end));
         set_phase_rates(o, m, p);
         const struct tc_histogram *h = m ? tc_metrics_latency(m, p) : NULL;
         if (h && h->count > 0) {
-            set(o, "latency_p50_ns", tc_json_time(tc_histogram_quantile(h, 0.5)));
-            set(o, "latency_p95_ns", tc_json_time(tc_histogram_quantile(h, 0.95)));
-            set(o, "latency_p99_ns", tc_json_time(tc_histogram_quantile(h, 0.99)));
+            tc_json_set(o, "latency_p50_ns", tc_json_time(tc_histogram_quantile(h, 0.5)));
+            tc_json_set(o, "latency_p95_ns", tc_json_time(tc_histogram_quantile(h, 0.95)));
+            tc_json_set(o, "latency_p99_ns", tc_json_time(tc_histogram_quantile(h, 0.99)));
         }
         json_array_append_new(list, o);
     }
@@ -262,11 +252,11 @@ static json_t *thresholds(const struct tc_report_input *input)
     json_t *list = json_array();
     for (size_t i = 0; i < input->threshold_count; i++) {
         json_t *o = json_object();
-        set(o, "metric", tc_json_text(input->thresholds[i].metric));
-        set(o, "condition", tc_json_text(input->thresholds[i].condition));
-        set(o, "met", json_boolean(input->thresholds[i].met));
+        tc_json_set(o, "metric", tc_json_text(input->thresholds[i].metric));
+        tc_json_set(o, "condition", tc_json_text(input->thresholds[i].condition));
+        tc_json_set(o, "met", json_boolean(input->thresholds[i].met));
         const double value = input->thresholds[i].value;
-        set(o, "value", isnan(value) ? json_null() : json_real(value)); /* null: there was no sample */
+        tc_json_set(o, "value", isnan(value) ? json_null() : json_real(value)); /* null: there was no sample */
         json_array_append_new(list, o);
     }
     return list;
@@ -277,18 +267,19 @@ static json_t *cluster(const struct tc_cluster *c, const struct tc_protocol *pro
     if (!c)
         return json_null();
     json_t *o = json_object();
-    set(o, "id", tc_json_text(c->id));
-    set(o, "replicas", count(c->n));
-    set(o, "faults_max", count(c->f));
-    set(o, "quorum", count(protocol ? tc_protocol_quorum(protocol, c) : c->quorum));
-    set(o, "clients", count(c->client_count));
-    set(o, "checkpoint_interval", count(c->checkpoint_interval));
-    set(o, "window", count(c->window));
-    set(o, "batch_max", count(c->batch_max));
-    set(o, "pipeline_max", count(c->pipeline_max));
-    set(o, "view_timeout_ns", tc_json_time(c->view_timeout_ns));
-    set(o, "view_timeout_max_ns", tc_json_time(c->view_timeout_max_ns));
-    set(o, "request_authentication", tc_json_text(c->request_authentication == TC_AUTH_MAC ? "mac" : "signature"));
+    tc_json_set(o, "id", tc_json_text(c->id));
+    tc_json_set(o, "replicas", tc_json_count(c->n));
+    tc_json_set(o, "faults_max", tc_json_count(c->f));
+    tc_json_set(o, "quorum", tc_json_count(protocol ? tc_protocol_quorum(protocol, c) : c->quorum));
+    tc_json_set(o, "clients", tc_json_count(c->client_count));
+    tc_json_set(o, "checkpoint_interval", tc_json_count(c->checkpoint_interval));
+    tc_json_set(o, "window", tc_json_count(c->window));
+    tc_json_set(o, "batch_max", tc_json_count(c->batch_max));
+    tc_json_set(o, "pipeline_max", tc_json_count(c->pipeline_max));
+    tc_json_set(o, "view_timeout_ns", tc_json_time(c->view_timeout_ns));
+    tc_json_set(o, "view_timeout_max_ns", tc_json_time(c->view_timeout_max_ns));
+    tc_json_set(o, "request_authentication",
+                tc_json_text(c->request_authentication == TC_AUTH_MAC ? "mac" : "signature"));
     return o;
 }
 
@@ -299,18 +290,18 @@ static json_t *cost(const struct tc_protocol *protocol, const struct tc_cluster 
     if (!protocol || !protocol->cost || !c || protocol->row_count > 64)
         return json_null();
     json_t *o = json_object(), *rows = json_array();
-    set(o, "messages_per_decision", count(protocol->cost(c->n, by_row)));
+    tc_json_set(o, "messages_per_decision", tc_json_count(protocol->cost(c->n, by_row)));
     for (size_t i = 0; i < protocol->row_count; i++) {
         if (by_row[i] == 0)
             continue;
         json_t *row = json_object();
-        set(row, "type", tc_json_text(protocol->rows[i].name));
-        set(row, "kind", tc_json_text(tc_kind_name(protocol->rows[i].kind)));
-        set(row, "phase", tc_json_text(tc_phase_name(protocol->rows[i].phase)));
-        set(row, "messages", count(by_row[i]));
+        tc_json_set(row, "type", tc_json_text(protocol->rows[i].name));
+        tc_json_set(row, "kind", tc_json_text(tc_kind_name(protocol->rows[i].kind)));
+        tc_json_set(row, "phase", tc_json_text(tc_phase_name(protocol->rows[i].phase)));
+        tc_json_set(row, "messages", tc_json_count(by_row[i]));
         json_array_append_new(rows, row);
     }
-    set(o, "by_type", rows);
+    tc_json_set(o, "by_type", rows);
     return o;
 }
 
@@ -319,17 +310,17 @@ static json_t *environment(const struct tc_recorder *r)
     struct utsname u;
     json_t *o = json_object();
     if (uname(&u) == 0) {
-        set(o, "system", tc_json_text(u.sysname));
-        set(o, "release", tc_json_text(u.release));
-        set(o, "machine", tc_json_text(u.machine));
+        tc_json_set(o, "system", tc_json_text(u.sysname));
+        tc_json_set(o, "release", tc_json_text(u.release));
+        tc_json_set(o, "machine", tc_json_text(u.machine));
     }
-    set(o, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
+    tc_json_set(o, "cores", json_integer(sysconf(_SC_NPROCESSORS_ONLN)));
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page > 0)
-        set(o, "memory_bytes", json_integer((json_int_t)pages * page));
-    set(o, "compiler", tc_json_text(__VERSION__));
+        tc_json_set(o, "memory_bytes", json_integer((json_int_t)pages * page));
+    tc_json_set(o, "compiler", tc_json_text(__VERSION__));
     if (r)
-        set(o, "started", tc_json_text(r->started));
+        tc_json_set(o, "started", tc_json_text(r->started));
     return o;
 }
 
@@ -339,14 +330,17 @@ static void set_verdict(json_t *result, const struct tc_report_input *input)
     /* A violation outlives the error that ended the run: what was proven stays proven. */
     bool violated = input->summary && input->summary->status == TC_VIOLATED;
     bool failed = info->error && *info->error && !violated;
-    set(result, "verdict",
-        tc_json_text(failed           ? "error"
-                     : input->summary ? tc_status_name(input->summary->status)
-                                      : tc_status_name(TC_INCONCLUSIVE)));
-    set(result, "exit", json_integer(info->exit_code));
-    set(result, "as_expected", json_boolean(!failed && input->summary && input->summary->as_expected));
-    set(result, "judged", tc_json_text(failed && input->summary ? input->summary->sentence : ""));
-    set(result, "sentence", tc_json_text(failed ? info->error : input->summary ? input->summary->sentence : ""));
+    tc_json_set(result, "verdict",
+                tc_json_text(failed           ? "error"
+                             : input->summary ? tc_status_name(input->summary->status)
+                                              : tc_status_name(TC_INCONCLUSIVE)));
+    tc_json_set(result, "exit", json_integer(info->exit_code));
+    tc_json_set(result, "as_expected", json_boolean(!failed && input->summary && input->summary->as_expected));
+    tc_json_set(result, "judged", tc_json_text(failed && input->summary ? input->summary->sentence : ""));
+    tc_json_set(result, "sentence",
+                tc_json_text(failed           ? info->error
+                             : input->summary ? input->summary->sentence
+                                              : ""));
 }
 
 json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *input)
@@ -358,38 +352,39 @@ json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *inp
     if (!result)
         return NULL;
     snprintf(seed, sizeof seed, "0x%08llx", (unsigned long long)info->seed);
-    set(result, "version", tc_json_text(TC_VERSION));
-    set(result, "format", json_integer(1));
-    set(result, "name", tc_json_text(info->name));
-    set(result, "protocol", tc_json_text(info->protocol));
-    set(result, "world", tc_json_text(info->world));
-    set(result, "seed", tc_json_text(seed));
+    tc_json_set(result, "version", tc_json_text(TC_VERSION));
+    tc_json_set(result, "format", json_integer(1));
+    tc_json_set(result, "name", tc_json_text(info->name));
+    tc_json_set(result, "protocol", tc_json_text(info->protocol));
+    tc_json_set(result, "world", tc_json_text(info->world));
+    tc_json_set(result, "seed", tc_json_text(seed));
     set_verdict(result, input);
-    set(result, "attack", tc_json_text(info->attack));
-    set(result, "attack_summary", tc_json_text(info->attack_summary));
-    set(result, "attack_path", tc_json_text(info->attack_path));
-    set(result, "scenario_path", tc_json_text(info->scenario_path));
-    set(result, "bug", tc_json_text(info->bug));
-    set(result, "args", texts(info->args, info->arg_count));
-    set(result, "command", tc_json_text(info->command));
-    set(result, "repeat", texts(info->repeat, info->repeat_count < 4 ? info->repeat_count : 4));
-    set(result, "traitors", tc_json_nodes(&info->traitors));
-    set(result, "signed_for", r ? tc_json_nodes(&r->signed_for) : json_null());
-    set(result, "faults", faults(r, input->stats));
-    set(result, "decisions", count(r ? r->decision_count : 0));
+    tc_json_set(result, "attack", tc_json_text(info->attack));
+    tc_json_set(result, "attack_summary", tc_json_text(info->attack_summary));
+    tc_json_set(result, "attack_path", tc_json_text(info->attack_path));
+    tc_json_set(result, "scenario_path", tc_json_text(info->scenario_path));
+    tc_json_set(result, "bug", tc_json_text(info->bug));
+    tc_json_set(result, "args", texts(info->args, info->arg_count));
+    tc_json_set(result, "command", tc_json_text(info->command));
+    tc_json_set(result, "repeat", texts(info->repeat, info->repeat_count < 4 ? info->repeat_count : 4));
+    tc_json_set(result, "traitors", tc_json_nodes(&info->traitors));
+    tc_json_set(result, "signed_for", r ? tc_json_nodes(&r->signed_for) : json_null());
+    tc_json_set(result, "faults", faults(r, input->stats));
+    tc_json_set(result, "decisions", tc_json_count(r ? r->decision_count : 0));
     set_oracles(result, r, input);
-    set(result, "thresholds", thresholds(input));
-    set(result, "metrics", metrics(input->metrics));
-    set(result, "phases", phases(info, input->metrics));
-    set(result, "recovered_ns", tc_json_time(input->metrics ? tc_metrics_recovered_ns(input->metrics) : TC_NEVER_NS));
-    set(result, "recoveries_ns", recoveries(info, input->metrics));
-    set(result, "cost", cost(protocol, info->cluster));
-    set(result, "traffic", traffic(r, input->stats));
-    set(result, "duration_ns", tc_json_time(info->duration_ns));
-    set(result, "cluster", cluster(info->cluster, protocol));
-    set(result, "environment", environment(r));
-    set(result, "notes", texts(info->notes, info->note_count < 8 ? info->note_count : 8));
-    set(result, "error", tc_json_text(info->error));
-    set(result, "write_error", tc_json_text(r && r->first_error.code ? r->first_error.text : ""));
+    tc_json_set(result, "thresholds", thresholds(input));
+    tc_json_set(result, "metrics", metrics(input->metrics));
+    tc_json_set(result, "phases", phases(info, input->metrics));
+    tc_json_set(result, "recovered_ns",
+                tc_json_time(input->metrics ? tc_metrics_recovered_ns(input->metrics) : TC_NEVER_NS));
+    tc_json_set(result, "recoveries_ns", recoveries(info, input->metrics));
+    tc_json_set(result, "cost", cost(protocol, info->cluster));
+    tc_json_set(result, "traffic", traffic(r, input->stats));
+    tc_json_set(result, "duration_ns", tc_json_time(info->duration_ns));
+    tc_json_set(result, "cluster", cluster(info->cluster, protocol));
+    tc_json_set(result, "environment", environment(r));
+    tc_json_set(result, "notes", texts(info->notes, info->note_count < 8 ? info->note_count : 8));
+    tc_json_set(result, "error", tc_json_text(info->error));
+    tc_json_set(result, "write_error", tc_json_text(r && r->first_error.code ? r->first_error.text : ""));
     return result;
 }
