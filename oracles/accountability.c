@@ -10,7 +10,6 @@
  * is laid while there is no fork. A detector: naming a replica outside F_s is a violation. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "oracles.h"
 #include "proofs.h"
@@ -19,19 +18,6 @@ struct tc_oracle {
     const struct tc_oracle_env *env;
     uint64_t executions;
 };
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
-}
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
 {
@@ -108,8 +94,7 @@ const struct tc_oracle_class tc_oracle_accountability = {
     .summary = "when the log forks, signed messages convict the traitors and nobody else",
     .property = TC_DETECTOR,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

@@ -2,7 +2,6 @@
  * Values are compared, not views; tentative executions bind nobody. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agreement.h"
@@ -25,24 +24,15 @@ struct tc_oracle {
     struct tc_nodeset executed;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
     o->rows = tc_table_new(WINDOW, sizeof(struct row));
-    if (!o->rows) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->rows != NULL;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     tc_table_free(o->rows);
-    free(o);
 }
 
 static void add_fact(struct tc_finding *f, const struct tc_execution_fact *fact)
@@ -138,8 +128,9 @@ const struct tc_oracle_class tc_oracle_agreement = {
     .summary = "no two correct replicas execute different values at one sequence number",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -6,7 +6,6 @@
  * explained by bytes touched anywhere, for requests travel inside other nodes' messages, and by a client in F_s. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "oracles.h"
@@ -16,19 +15,6 @@ struct tc_oracle {
     struct tc_nodeset touched; /* whom touched bytes were offered to */
     uint64_t complaints, explained, messages;
 };
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
-}
 
 static bool is_explained(const struct tc_oracle *o, uint16_t node, uint16_t peer)
 {
@@ -106,8 +92,7 @@ const struct tc_oracle_class tc_oracle_bad_signatures = {
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_COMPLAINT),
     .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

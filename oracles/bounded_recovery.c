@@ -10,7 +10,6 @@
  * and a scenario that wants recovery afterwards must not trip over it. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "oracles.h"
 #include "waiting.h"
@@ -39,25 +38,17 @@ struct tc_oracle {
     bool reported, ended, standstill, cut_short;
 };
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
 {
-    tc_waiting_free(o->waiting);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->attack_ns = o->first_after_attack_ns = TC_NEVER_NS;
     o->waiting = tc_waiting_new(env);
-    if (!o->waiting) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->waiting != NULL;
+}
+
+static void release(struct tc_oracle *o)
+{
+    tc_waiting_free(o->waiting);
 }
 
 static bool is_judged(const struct tc_oracle *o)
@@ -398,8 +389,9 @@ const struct tc_oracle_class tc_oracle_bounded_recovery = {
                     TC_OBS_BIT(TC_OBS_REQUESTED) | TC_OBS_BIT(TC_OBS_REPLIED) | TC_OBS_BIT(TC_OBS_NODE_UP) |
                     TC_OBS_BIT(TC_OBS_FAULTS) | TC_OBS_BIT(TC_OBS_PHASE),
     .kinds = TC_WANT_QUORUM | TC_KIND_BIT(TC_KIND_REQUEST) | TC_KIND_BIT(TC_KIND_REPLY),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

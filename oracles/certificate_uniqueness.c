@@ -2,7 +2,6 @@
  * Different sets of signers for one value are no breach. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "oracles.h"
 
@@ -13,19 +12,11 @@ struct tc_oracle {
     bool spent;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->quorum = tc_protocol_quorum(env->protocol, env->protocol_env.cluster);
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
+    return true;
 }
 
 /* Strikes out the votes that their signers did not sign; is there still a quorum? */
@@ -139,8 +130,8 @@ const struct tc_oracle_class tc_oracle_certificate_uniqueness = {
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE),
     .kinds = TC_WANT_QUORUM,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

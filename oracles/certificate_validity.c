@@ -6,7 +6,6 @@
  * and let lie is no breach. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "../proxy/random.h"
@@ -38,28 +37,19 @@ struct tc_oracle {
     uint64_t certificates, flawed, undecided;
 };
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
+{
+    o->offers = tc_table_new(OFFERS, sizeof(struct offer));
+    o->judged = tc_table_new(JUDGED, sizeof(struct judged));
+    o->frames = tc_frames_new(2u << 20);
+    return o->offers && o->judged && o->frames;
+}
+
+static void release(struct tc_oracle *o)
 {
     tc_table_free(o->offers);
     tc_table_free(o->judged);
     tc_frames_free(o->frames);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
-    o->offers = tc_table_new(OFFERS, sizeof(struct offer));
-    o->judged = tc_table_new(JUDGED, sizeof(struct judged));
-    o->frames = tc_frames_new(2u << 20);
-    if (!o->offers || !o->judged || !o->frames) {
-        destroy(o);
-        return NULL;
-    }
-    return o;
 }
 
 static const struct judged *judge_message(struct tc_oracle *o, const struct tc_message *m)
@@ -201,8 +191,9 @@ const struct tc_oracle_class tc_oracle_certificate_validity = {
     .kinds = TC_KIND_BIT(TC_KIND_CERTIFICATE) | TC_KIND_BIT(TC_KIND_NEW_VIEW) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE) |
              TC_KIND_BIT(TC_KIND_SYNC),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -6,7 +6,6 @@
  * judged; nor is a protocol that changes its leader only when it fails. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "growth.h"
 #include "oracles.h"
@@ -17,19 +16,6 @@ struct tc_oracle {
     const struct tc_oracle_env *env;
     struct tc_growth growth;
 };
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
-}
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
 {
@@ -77,8 +63,7 @@ const struct tc_oracle_class tc_oracle_chain_quality = {
     .summary = "measures blocks committed a view and the share that honest leaders proposed",
     .property = TC_MEASURE,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_VIEW),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

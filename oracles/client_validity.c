@@ -5,7 +5,6 @@
  * another's message is verified then, within a budget of time. Null and configuration operations have no client. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "oracles.h"
@@ -28,24 +27,15 @@ struct tc_oracle {
     uint64_t verified, judged, unjudged;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
     o->rows = tc_table_new(WINDOW, sizeof(struct row));
-    if (!o->rows) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->rows != NULL;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     tc_table_free(o->rows);
-    free(o);
 }
 
 static uint64_t key_of(const uint8_t *digest)
@@ -169,8 +159,9 @@ const struct tc_oracle_class tc_oracle_client_validity = {
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED),
     .kinds = TC_KIND_BIT(TC_KIND_REQUEST),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -3,7 +3,6 @@
  * crash; neither is an end after the run's end. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "oracles.h"
@@ -13,19 +12,6 @@ struct tc_oracle {
     uint64_t exits, asked, up;
     bool ended;
 };
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
-}
 
 static void report(struct tc_oracle *o, const struct tc_observation *observation, const char *what)
 {
@@ -107,8 +93,7 @@ const struct tc_oracle_class tc_oracle_crashes = {
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_COMPLAINT) |
                     TC_OBS_BIT(TC_OBS_HALTED) | TC_OBS_BIT(TC_OBS_PHASE),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

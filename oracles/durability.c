@@ -48,25 +48,17 @@ struct tc_oracle {
     uint16_t last_client;
 };
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
 {
-    free(o->replicas);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->n = env->protocol_env.cluster->n;
     o->replicas = calloc(o->n, sizeof *o->replicas);
-    if (!o->replicas) {
-        destroy(o);
-        return NULL;
-    }
-    return o;
+    return o->replicas != NULL;
+}
+
+static void release(struct tc_oracle *o)
+{
+    free(o->replicas);
 }
 
 /* ---- logs ---- */
@@ -321,8 +313,9 @@ const struct tc_oracle_class tc_oracle_durability = {
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_STABLE) |
                     TC_OBS_BIT(TC_OBS_REPLIED) | TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_LINK_UP),
     .kinds = TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

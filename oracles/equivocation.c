@@ -4,7 +4,6 @@
  * signature incriminates its signer wherever it is found, also inside another's message, for we sign for F_s alone. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "oracles.h"
 #include "proofs.h"
@@ -17,19 +16,6 @@ struct tc_oracle {
     uint64_t unchecked, forged, unproven;
     bool spent; /* the budget of verifications ran out over somebody not yet convicted */
 };
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
-}
 
 /* The other value that this signer voted for. */
 static bool other_find(const struct tc_oracle *o, const struct tc_vote *vote, uint8_t *value)
@@ -154,8 +140,7 @@ const struct tc_oracle_class tc_oracle_equivocation = {
     .property = TC_DETECTOR,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE),
     .kinds = TC_WANT_CONFLICT,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

@@ -37,19 +37,9 @@ struct tc_oracle {
     uint32_t chained;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static void release(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    if (o)
-        free(o->accusations);
-    free(o);
+    free(o->accusations);
 }
 
 static bool same_block(const struct tc_value *a, const struct tc_value *b)
@@ -229,8 +219,8 @@ const struct tc_oracle_class tc_oracle_evidence = {
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED),
     .kinds = TC_KIND_BIT(TC_KIND_SYNC),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -3,7 +3,6 @@
  * below a state that the replica was given is, for that state holds the operation. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../proxy/random.h"
 #include "oracles.h"
@@ -26,24 +25,15 @@ struct tc_oracle {
     bool again[TC_REPLICAS_MAX];           /* told of it already */
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
     o->rows = tc_table_new(WINDOW, sizeof(struct row));
-    if (!o->rows) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->rows != NULL;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     tc_table_free(o->rows);
-    free(o);
 }
 
 static void breach(struct tc_oracle *o, const struct tc_observation *observation, const struct row *row)
@@ -153,8 +143,9 @@ const struct tc_oracle_class tc_oracle_exactly_once = {
     .summary = "no correct replica applies a client's request twice",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

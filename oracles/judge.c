@@ -18,6 +18,22 @@ static bool is_disabled(const struct tc_judge_config *config, const char *name)
     return false;
 }
 
+/* Its first member is its environment, see oracle.h. */
+static struct tc_oracle *oracle_new(const struct tc_oracle_class *class, const struct tc_oracle_env *env)
+{
+    struct tc_oracle *o = calloc(1, class->size);
+    if (o)
+        *(const struct tc_oracle_env **)(void *)o = env;
+    return o;
+}
+
+static void oracle_free(const struct tc_oracle_class *class, struct tc_oracle *o)
+{
+    if (o && class->release)
+        class->release(o);
+    free(o);
+}
+
 /* An oracle that runs out of memory at creation is left to say so itself: the judge refuses to start without it. */
 static int seats_fill(struct tc_judge *judge)
 {
@@ -28,10 +44,10 @@ static int seats_fill(struct tc_judge *judge)
         assert(judge->seat_count < SEATS_MAX);
         struct seat *seat = &judge->seats[judge->seat_count];
         seat->judgement.oracle = oracle;
-        seat->oracle = oracle->create(&judge->env);
-        if (!seat->oracle)
-            return TC_EMEMORY;
+        seat->oracle = oracle_new(oracle, &judge->env);
         judge->seat_count++;
+        if (!seat->oracle || (oracle->init && !oracle->init(seat->oracle)))
+            return TC_EMEMORY;
         if (oracle->observations & TC_OBS_BIT(TC_OBS_MESSAGE))
             judge->listeners[judge->listener_count++] =
                 (struct listener){.kinds = oracle->kinds, .observe = oracle->observe, .oracle = seat->oracle};
@@ -80,7 +96,7 @@ void tc_judge_free(struct tc_judge *judge)
     if (!judge)
         return;
     for (size_t i = 0; i < judge->seat_count; i++) {
-        judge->seats[i].judgement.oracle->destroy(judge->seats[i].oracle);
+        oracle_free(judge->seats[i].judgement.oracle, judge->seats[i].oracle);
         findings_free(&judge->seats[i]);
     }
     tc_proofs_free(judge->env.proofs);

@@ -5,7 +5,6 @@
  * Not judged where traffic bypasses us: then a replica may know what we never saw. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "oracles.h"
 
@@ -90,27 +89,19 @@ static void sink(void *self, const struct tc_breach *breach)
     o->env->report(o->env->judge, &f);
 }
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     if (!env->protocol->justifier)
-        return o;
+        return true;
     o->justifier = env->protocol->justifier->create(&env->protocol_env, sink, o);
-    if (!o->justifier) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->justifier != NULL;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     if (o->justifier)
         o->env->protocol->justifier->destroy(o->justifier);
-    free(o);
 }
 
 static void observe_message(struct tc_oracle *o, const struct tc_observation *observation)
@@ -174,8 +165,9 @@ const struct tc_oracle_class tc_oracle_justification = {
                     TC_OBS_BIT(TC_OBS_STABLE) | TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT),
     .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

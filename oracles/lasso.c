@@ -41,26 +41,18 @@ struct tc_oracle {
     bool fair, reported;
 };
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
 {
-    free(o->views);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->n = env->protocol_env.cluster->n;
     o->quorum = tc_protocol_quorum(env->protocol, env->protocol_env.cluster);
     o->views = calloc(o->n, sizeof *o->views);
-    if (!o->views) {
-        destroy(o);
-        return NULL;
-    }
-    return o;
+    return o->views != NULL;
+}
+
+static void release(struct tc_oracle *o)
+{
+    free(o->views);
 }
 
 static bool is_sound(const struct tc_oracle *o, uint32_t node)
@@ -278,8 +270,9 @@ const struct tc_oracle_class tc_oracle_lasso = {
                     TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_LINK_DOWN),
     .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -40,7 +40,7 @@ struct tc_oracle {
     bool short_of_memory;
 };
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     for (uint32_t i = 0; i < o->key_size; i++) {
         if (!o->keys[i])
@@ -49,15 +49,6 @@ static void destroy(struct tc_oracle *o)
         free(o->keys[i]);
     }
     free(o->keys);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (o)
-        o->env = env;
-    return o;
 }
 
 /* ---- keys ---- */
@@ -306,8 +297,8 @@ const struct tc_oracle_class tc_oracle_linearizability = {
     .summary = "one store that applies operations one at a time explains what all clients were told",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_REQUESTED) | TC_OBS_BIT(TC_OBS_REPLIED),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

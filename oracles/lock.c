@@ -43,28 +43,20 @@ struct tc_oracle {
     uint64_t locks, judged, unjudged;
 };
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
 {
-    tc_chain_free(o->chain);
-    free(o->replicas);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->rule = env->protocol->lock;
     o->replicas = calloc(env->protocol_env.cluster->n, sizeof *o->replicas);
     const bool chained = o->rule == TC_LOCK_COMMIT || o->rule == TC_LOCK_TWO_CHAIN;
     o->chain = chained ? tc_chain_new(env) : NULL;
-    if (!o->replicas || (chained && !o->chain)) {
-        destroy(o);
-        return NULL;
-    }
-    return o;
+    return o->replicas && (o->chain || !chained);
+}
+
+static void release(struct tc_oracle *o)
+{
+    tc_chain_free(o->chain);
+    free(o->replicas);
 }
 
 static struct tc_value value_of(const uint8_t *digest)
@@ -364,8 +356,9 @@ const struct tc_oracle_class tc_oracle_lock = {
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE),
     .kinds = TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -7,7 +7,6 @@
  * view after a timeout. */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "oracles.h"
 
@@ -24,21 +23,13 @@ struct tc_oracle {
     bool before, failed;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->n = env->protocol_env.cluster->n;
     o->before = true;
     o->cost = env->protocol->row_count <= ROWS_MAX ? env->protocol->cost(o->n, o->by_row) : 0;
-    return o;
-}
-
-static void destroy(struct tc_oracle *o)
-{
-    free(o);
+    return true;
 }
 
 static void observe_message(struct tc_oracle *o, const struct tc_observation *observation)
@@ -148,8 +139,8 @@ const struct tc_oracle_class tc_oracle_message_cost = {
                     TC_OBS_BIT(TC_OBS_LINK_DOWN) | TC_OBS_BIT(TC_OBS_PHASE),
     .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
 };

@@ -81,7 +81,7 @@ struct tc_oracle_result {
     bool foreign;      /* not judged since it has nothing to say of this protocol: shown only to who asks for all */
 };
 
-struct tc_oracle; /* opaque, per class */
+struct tc_oracle; /* per class; its first member is `const struct tc_oracle_env *env` */
 
 /* In `kinds`, beside the kinds: call me for any message in which the vote store saw this (tc_votes_current says what).
  */
@@ -96,10 +96,13 @@ struct tc_oracle_class {
     uint32_t kinds;        /* TC_OBS_MESSAGE: bit set of enum tc_kind it wants: any statement of the message is of it */
     bool needs_links; /* worthless once a connection is passed raw: its findings are dropped then, and it is not judged
                        */
-    struct tc_oracle *(*create)(const struct tc_oracle_env *env); /* NULL: out of memory */
+    size_t size;      /* of the class's struct tc_oracle, which the judge makes: zeroed, but for env */
+    /* Prepares it; NULL where zeroes will do. false: out of memory, and `release` is called all the same. */
+    bool (*init)(struct tc_oracle *o);
     void (*observe)(struct tc_oracle *o, const struct tc_observation *observation);
     void (*finish)(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result);
-    void (*destroy)(struct tc_oracle *o);
+    /* Gives back what it allocated, if it did; not the struct itself. NULL where there is nothing. */
+    void (*release)(struct tc_oracle *o);
 };
 
 /* All oracles, ended by NULL: one line each in oracles.c. */

@@ -69,30 +69,22 @@ static enum tc_phase first_phase(const struct tc_protocol *protocol)
     return TC_PHASE_PREPARE;
 }
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
 {
-    free(o->edges);
-    free(o->open);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->n = env->protocol_env.cluster->n;
     o->broadcast = votes_are_broadcast(env->protocol, o->n);
     o->first_phase = first_phase(env->protocol);
     o->quorum = tc_protocol_quorum(env->protocol, env->protocol_env.cluster);
     o->edges = calloc((size_t)o->n * o->n, sizeof *o->edges);
     o->open = o->broadcast ? NULL : calloc(OPEN_MAX, sizeof *o->open);
-    if (!o->edges || (!o->open && !o->broadcast)) {
-        destroy(o);
-        return NULL;
-    }
-    return o;
+    return o->edges && (o->open || o->broadcast);
+}
+
+static void release(struct tc_oracle *o)
+{
+    free(o->edges);
+    free(o->open);
 }
 
 static struct edge *edge_at(const struct tc_oracle *o, uint32_t from, uint32_t to)
@@ -302,8 +294,9 @@ const struct tc_oracle_class tc_oracle_participation = {
                     TC_OBS_BIT(TC_OBS_VIEW),
     .kinds = TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_PROPOSE),
     .needs_links = true,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

@@ -31,20 +31,15 @@ struct tc_oracle {
     uint64_t highest;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
     o->phase = TC_RUN_PHASE_COUNT;
-    return o;
+    return true;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     free(o->counts);
-    free(o);
 }
 
 static void end_phase(struct tc_oracle *o, uint64_t now_ns)
@@ -172,8 +167,9 @@ const struct tc_oracle_class tc_oracle_performance = {
     .summary = "measures the decision rate against the run's own phase before the attack",
     .property = TC_MEASURE,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_PHASE),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

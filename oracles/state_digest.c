@@ -1,7 +1,6 @@
 /* O17, state digest: at equal sequence numbers correct replicas are in equal states. Read off execution lines and
  * stable checkpoints that give a digest of the state. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "agreement.h"
 #include "oracles.h"
@@ -23,26 +22,17 @@ struct tc_oracle {
     uint64_t compared;
 };
 
-static void destroy(struct tc_oracle *o)
+static bool init(struct tc_oracle *o)
+{
+    o->executed = tc_table_new(WINDOW, sizeof(struct row));
+    o->stable = tc_table_new(1024, sizeof(struct row));
+    return o->executed && o->stable;
+}
+
+static void release(struct tc_oracle *o)
 {
     tc_table_free(o->executed);
     tc_table_free(o->stable);
-    free(o);
-}
-
-static struct tc_oracle *create(const struct tc_oracle_env *env)
-{
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
-    o->executed = tc_table_new(WINDOW, sizeof(struct row));
-    o->stable = tc_table_new(1024, sizeof(struct row));
-    if (!o->executed || !o->stable) {
-        destroy(o);
-        return NULL;
-    }
-    return o;
 }
 
 static void breach(struct tc_oracle *o, const struct tc_observation *observation, const struct row *row,
@@ -116,8 +106,9 @@ const struct tc_oracle_class tc_oracle_state_digest = {
     .summary = "correct replicas are in equal states at equal sequence numbers",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_STABLE),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

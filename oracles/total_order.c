@@ -5,7 +5,6 @@
  * numbers it executed the same operations in the same order (batches expanded). */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "../proxy/random.h"
 #include "agreement.h"
@@ -38,24 +37,15 @@ struct tc_oracle {
     uint64_t forked_from;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
     o->rows = tc_table_new(WINDOW, sizeof(struct row));
-    if (!o->rows) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->rows != NULL;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     tc_table_free(o->rows);
-    free(o);
 }
 
 static void begin(struct tc_finding *f, const struct tc_observation *observation)
@@ -195,8 +185,9 @@ const struct tc_oracle_class tc_oracle_total_order = {
     .summary = "correct replicas execute the same operations in the same order, without gaps",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_NODE_UP),
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };

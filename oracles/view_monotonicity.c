@@ -31,25 +31,17 @@ struct tc_oracle {
     uint64_t compared;
 };
 
-static struct tc_oracle *create(const struct tc_oracle_env *env)
+static bool init(struct tc_oracle *o)
 {
-    struct tc_oracle *o = calloc(1, sizeof *o);
-    if (!o)
-        return NULL;
-    o->env = env;
+    const struct tc_oracle_env *env = o->env;
     o->n = env->protocol_env.cluster->n;
     o->floors = calloc((size_t)o->n * o->n, sizeof *o->floors);
-    if (!o->floors) {
-        free(o);
-        return NULL;
-    }
-    return o;
+    return o->floors != NULL;
 }
 
-static void destroy(struct tc_oracle *o)
+static void release(struct tc_oracle *o)
 {
     free(o->floors);
-    free(o);
 }
 
 static void reset_node(struct tc_oracle *o, uint16_t node)
@@ -162,8 +154,9 @@ const struct tc_oracle_class tc_oracle_view_monotonicity = {
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_NODE_UP) |
                     TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_LINK_UP) | TC_OBS_BIT(TC_OBS_LINK_DOWN),
     .kinds = JUDGED_KINDS,
-    .create = create,
+    .size = sizeof(struct tc_oracle),
+    .init = init,
     .observe = observe,
     .finish = finish,
-    .destroy = destroy,
+    .release = release,
 };
