@@ -1,6 +1,8 @@
 /* Every scenario of the library, simulated with several seeds: the verdict is the one of the live world. */
 #include "sim_run.h"
 
+#include "../../reference/bugs.h"
+
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -31,16 +33,33 @@ static enum tc_status wanted(const struct tc_scenario *scenario)
     return scenario->cluster.bug[0] ? TC_VIOLATED : sim_run_expected(scenario);
 }
 
+/* It is not enough that something was violated: the oracle that bugs.def names must be among those that say so. */
+static bool caught_as_named(const struct sim_run *run)
+{
+    const char *bug = run->scenario.cluster.bug;
+    const int number = tc_bug_find(bug);
+    if (!bug[0])
+        return true;
+    for (size_t i = 0; number >= 0 && i < tc_judge_count(run->judge); i++) {
+        const struct tc_judgement *j = tc_judge_get(run->judge, i);
+        if (strcmp(j->oracle->name, tc_bugs[number].caught_by) == 0)
+            return j->status == TC_VIOLATED && j->finding_total > 0;
+    }
+    return false;
+}
+
 static void one(const char *name, uint64_t seed)
 {
     static struct sim_run run;
     sim_run_load(&run, name, seed);
     sim_run_slow(&run);
     sim_run_go(&run);
-    if (run.status != 0 || run.summary.status != wanted(&run.scenario))
+    const bool named = caught_as_named(&run);
+    if (run.status != 0 || run.summary.status != wanted(&run.scenario) || !named)
         fprintf(stderr, "%s, seed %llu: %s\n", name, (unsigned long long)seed, run.summary.sentence);
     assert_int_equal(run.status, 0);
     assert_int_equal(run.summary.status, wanted(&run.scenario));
+    assert_true(named);
     assert_int_equal(run.bitten > 0, run.scenario.attack[0] != 0);
     assert_true(run.operations > 0 || run.summary.status != TC_HOLDS);
     sim_run_free(&run);
