@@ -217,7 +217,8 @@ static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint3
     const int row = known ? tc_hotstuff_row(b->table, wire_type) : -1;
     ProtobufCMessage *body = NULL;
     int rc = row < 0 ? TC_EMALFORMED
-                     : tc_fields_unpack(b->table->rows[row].descriptor, tc_pbft_slice(envelope->body), b->arena, &body);
+                     : tc_fields_unpack_borrowed(b->table->rows[row].descriptor, tc_pbft_slice(envelope->body),
+                                                 b->arena, &body);
     if (rc != 0 && (rc != TC_EMALFORMED || !inner))
         return rc;
     const int index = add_statement(b, parent, rc == 0 ? row : -1);

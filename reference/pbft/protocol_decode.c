@@ -167,7 +167,7 @@ static int read_body(struct tc_statements *b, Pbft__Type type, struct tc_slice b
             return 0;
         }
     }
-    return tc_fields_unpack(descriptor, bytes, b->arena, body);
+    return tc_fields_unpack_borrowed(descriptor, bytes, b->arena, body);
 }
 
 /* How deep envelopes may lie in one another: a new view's view changes' certificates' pre-prepares' requests. */

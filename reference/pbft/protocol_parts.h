@@ -21,9 +21,6 @@ int tc_pbft_message_perturb(const struct tc_protocol_env *env, const struct tc_m
 int tc_pbft_message_vote_for(const struct tc_message *vote, const struct tc_message *proposal, struct tc_arena *arena,
                              struct tc_message *out);
 
-/* Reads a pre-prepare, prepare or commit out of borrowed bytes. false: not that simple; unpack it. */
-bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
-
 /* Decodes a frame that we made into `out`, with link and connection as `like` has them. TC_EMALFORMED, TC_ELIMIT. */
 int tc_pbft_message_again(struct tc_slice frame, const struct tc_message *like, struct tc_arena *arena,
                           struct tc_message *out);

@@ -21,9 +21,16 @@ int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope
 {
     if (tc_pbft_frame(frame) != (int64_t)frame.len || frame.len == 0)
         return TC_EMALFORMED;
+    Pbft__Envelope *scanned = tc_arena_alloc(arena, sizeof *scanned);
+    if (!scanned)
+        return TC_ELIMIT;
+    if (tc_pbft_scan_envelope(frame, scanned)) {
+        *envelope = scanned;
+        return 0;
+    }
     ProtobufCMessage *base;
     struct tc_slice packed = {frame.data + TC_PBFT_LENGTH_SIZE, frame.len - TC_PBFT_LENGTH_SIZE};
-    int rc = tc_fields_unpack(&pbft__envelope__descriptor, packed, arena, &base);
+    int rc = tc_fields_unpack_borrowed(&pbft__envelope__descriptor, packed, arena, &base);
     if (rc == 0)
         *envelope = (Pbft__Envelope *)base;
     return rc;
@@ -54,7 +61,17 @@ int tc_pbft_get_body(const Pbft__Envelope *envelope, const ProtobufCMessageDescr
                      struct tc_arena *arena, void **body)
 {
     ProtobufCMessage *base;
-    int rc = tc_fields_unpack(descriptor, tc_pbft_slice(envelope->body), arena, &base);
+    if (descriptor == &pbft__pre_prepare__descriptor || descriptor == &pbft__prepare__descriptor ||
+        descriptor == &pbft__commit__descriptor) {
+        Pbft__Prepare *vote = tc_arena_alloc(arena, sizeof *vote);
+        if (!vote)
+            return TC_ELIMIT;
+        if (tc_pbft_scan_vote(tc_pbft_slice(envelope->body), descriptor, vote)) {
+            *body = vote;
+            return 0;
+        }
+    }
+    int rc = tc_fields_unpack_borrowed(descriptor, tc_pbft_slice(envelope->body), arena, &base);
     if (rc == 0)
         *body = base;
     return rc;

@@ -49,12 +49,16 @@ static inline ProtobufCBinaryData tc_pbft_binary(struct tc_slice bytes)
  * frame and one longer than TC_FRAME_MAX. */
 int64_t tc_pbft_frame(struct tc_slice in);
 
-/* The envelope in one whole frame, delimiter included. Its bytes are copied into `arena`. TC_EMALFORMED (length that
- * does not match, not an Envelope), TC_ELIMIT (the arena is full: treat the frame as malformed). */
+/* The envelope in one whole frame, delimiter included, in `arena`; what is bytes in it is borrowed from the frame, and
+ * not to be written to. TC_EMALFORMED (length that does not match, not an Envelope), TC_ELIMIT (the arena is full:
+ * treat the frame as malformed). */
 int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope **envelope);
 
-/* The same out of borrowed bytes, and cheap. false: not that simple (a batch, unknown fields, malformed); unpack it. */
+/* The same without an arena, and cheap. false: not that simple (a batch, unknown fields, malformed); unpack it. */
 bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
+
+/* Reads the body of a pre-prepare, prepare or commit likewise. */
+bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
 
 /* Length and envelope as one frame in `arena`. TC_ELIMIT if it is longer than TC_FRAME_MAX or does not fit. */
 int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame);
@@ -62,7 +66,8 @@ int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct 
 /* Packs `body` (any message of the schema) into envelope->body. TC_ELIMIT. */
 int tc_pbft_set_body(Pbft__Envelope *envelope, const ProtobufCMessage *body, struct tc_arena *arena);
 
-/* The body of the envelope as the message `descriptor` names. TC_EMALFORMED, TC_ELIMIT. */
+/* The body of the envelope as the message `descriptor` names, in `arena`; what is bytes in it is borrowed from the
+ * envelope's body. TC_EMALFORMED, TC_ELIMIT. */
 int tc_pbft_get_body(const Pbft__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
                      struct tc_arena *arena, void **body);
 
