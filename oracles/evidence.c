@@ -2,7 +2,8 @@
  * same (CometBFT's DuplicateVoteEvidence; the check of Tendermint's maverick tests).
  *
  * An accusation is two votes of one signer and slot under different values, embedded in a statement that names a block;
- * it is on the chain once a correct replica executes that block. Both signatures are verified when it is seen, so an
+ * it is on the chain once a correct replica executes that block. It is seen in the blocks that pass, and where replicas
+ * are asked (RPC) they tell it. Both signatures are verified when it is seen, so an
  * accusation that a block bears and no key signed is a breach by whoever decided it. That a traitor goes unaccused is
  * none: evidence is only due if one correct replica saw both votes in time, which nobody outside can tell. What was
  * accused is said in the reason, so that a test can hold it against what was done. */
@@ -92,12 +93,12 @@ static void put_on_chain(struct tc_oracle *o, struct accusation *a, uint64_t hei
 
 /* ---- what is seen ---- */
 
-static void accuse(struct tc_oracle *o, const struct tc_observation *observation, const struct tc_statement *block,
+static void accuse(struct tc_oracle *o, const struct tc_observation *observation, const struct tc_value *block,
                    const struct tc_statement *first, const struct tc_statement *second)
 {
     for (uint32_t i = 0; i < o->count; i++) {
         const struct accusation *a = &o->accusations[i];
-        if (a->slot == first->slot && a->signer == first->signer && same_block(&a->block, &block->value))
+        if (a->slot == first->slot && a->signer == first->signer && same_block(&a->block, block))
             return;
     }
     if (!o->accusations)
@@ -107,7 +108,7 @@ static void accuse(struct tc_oracle *o, const struct tc_observation *observation
         return;
     }
     struct accusation *a = &o->accusations[o->count++];
-    *a = (struct accusation){.block = block->value,
+    *a = (struct accusation){.block = *block,
                              .slot = first->slot,
                              .view = first->view,
                              .sequence = first->sequence,
@@ -137,8 +138,18 @@ static void observe_message(struct tc_oracle *o, const struct tc_observation *ob
             continue;
         const struct tc_statement *block = &m->statements[s->parent];
         if (block->kind == TC_KIND_SYNC && block->value.state == TC_VALUE_BYTES)
-            accuse(o, observation, block, s, s + 1);
+            accuse(o, observation, &block->value, s, s + 1);
     }
+}
+
+/* A replica tells of evidence in a block that it decided: the way to blocks too large to be seen whole on a link. */
+static void observe_accused(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    const struct tc_message *m = observation->accused.message;
+    if (!m || m->statement_count < 3 || !tc_oracle_judges(o->env, observation->node) ||
+        !are_two(&m->statements[1], &m->statements[2]) || observation->accused.block.state != TC_VALUE_BYTES)
+        return;
+    accuse(o, observation, &observation->accused.block, &m->statements[1], &m->statements[2]);
 }
 
 static void observe_execution(struct tc_oracle *o, const struct tc_observation *observation)
@@ -160,6 +171,8 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
 {
     if (observation->kind == TC_OBS_MESSAGE)
         observe_message(o, observation);
+    else if (observation->kind == TC_OBS_ACCUSED)
+        observe_accused(o, observation);
     else
         observe_execution(o, observation);
 }
@@ -217,7 +230,7 @@ const struct tc_oracle_class tc_oracle_evidence = {
     .name = "evidence",
     .summary = "blocks that are decided accuse only who signed twice, and once",
     .property = TC_SAFETY,
-    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED),
+    .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_ACCUSED),
     .kinds = TC_KIND_BIT(TC_KIND_SYNC),
     .size = sizeof(struct tc_oracle),
     .observe = observe,

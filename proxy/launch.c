@@ -3,7 +3,7 @@
 #include "launch.h"
 
 #include "../reference/bugs.h"
-#include "launch_cometbft.h"
+#include "driver.h"
 #include "launch_files.h"
 #include "listen.h"
 #include "nodeset.h"
@@ -27,7 +27,9 @@ struct tc_launch {
     int listen_fds[TC_REPLICAS_MAX];
     char addresses[TC_REPLICAS_MAX][TC_ENDPOINT_TEXT_MAX];
     struct tc_node_config config; /* what all configuration files share */
-    struct tc_testnet *testnet;   /* a network of stock CometBFT nodes instead of ours; NULL otherwise */
+    /* Programs that are not ours; NULL otherwise. */
+    const struct tc_launcher_class *launcher;
+    struct tc_launched *launched;
 };
 
 /* ---- preparing ---- */
@@ -142,6 +144,8 @@ int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, c
     *out = NULL;
     if (!launch)
         return tc_error_set(err, TC_EMEMORY, "no memory to launch a cluster");
+    const struct tc_protocol *protocol = tc_protocol_find(scenario->cluster.protocol);
+    launch->launcher = protocol ? tc_driver_of(protocol)->launcher : NULL;
     launch->scenario = *scenario;
     launch->seed = seed;
     for (size_t i = 0; i < TC_REPLICAS_MAX; i++)
@@ -157,8 +161,8 @@ int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, c
     if (rc == 0)
         rc = make_data_dir(launch, err);
     if (rc == 0)
-        rc = strcmp(launch->config.protocol, "cometbft") == 0
-                 ? tc_testnet_prepare(scenario, launch->data_dir, launch->logs_dir, seed, &launch->testnet, err)
+        rc = launch->launcher
+                 ? launch->launcher->prepare(scenario, launch->data_dir, launch->logs_dir, seed, &launch->launched, err)
                  : make_replicas(launch, err);
     if (rc < 0) {
         tc_launch_free(launch);
@@ -170,22 +174,27 @@ int tc_launch_prepare(const struct tc_scenario *scenario, const char *program, c
 
 const char *tc_launch_address(const struct tc_launch *launch, uint16_t node)
 {
-    if (launch->testnet)
-        return tc_testnet_address(launch->testnet, node);
+    if (launch->launcher)
+        return launch->launcher->address(launch->launched, node);
     return node < launch->replicas ? launch->addresses[node] : NULL;
 }
 
 const uint8_t *tc_launch_node_key(const struct tc_launch *launch, uint16_t node)
 {
-    return launch->testnet ? tc_testnet_node_key(launch->testnet, node) : NULL;
+    return launch->launcher ? launch->launcher->node_key(launch->launched, node) : NULL;
+}
+
+const char *tc_launch_rpc(const struct tc_launch *launch, uint16_t node)
+{
+    return launch->launcher && launch->launcher->rpc ? launch->launcher->rpc(launch->launched, node) : NULL;
 }
 
 int tc_launch_keys(const struct tc_launch *launch, struct tc_keyring *keys, struct tc_error *err)
 {
     uint8_t seed[TC_SECRET_SEED_SIZE];
     int rc = 0;
-    if (launch->testnet)
-        return tc_testnet_keys(launch->testnet, keys, err);
+    if (launch->launcher)
+        return launch->launcher->keys(launch->launched, keys, err);
     for (uint32_t i = 0; rc == 0 && i < node_count(launch); i++) {
         tc_keyring_derive_seed(launch->seed, node_id(launch, i), seed);
         rc = tc_keyring_add_secret(keys, node_id(launch, i), seed);
@@ -314,8 +323,8 @@ static int spawn_clients(const struct tc_launch *launch, struct tc_keeper *keepe
 int tc_launch_start(struct tc_launch *launch, struct tc_keeper *keeper,
                     const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, struct tc_error *err)
 {
-    if (launch->testnet)
-        return tc_testnet_start(launch->testnet, keeper, dialled, self, err);
+    if (launch->launcher)
+        return launch->launcher->start(launch->launched, keeper, dialled, self, err);
     struct arguments *a = calloc(1, sizeof *a);
     int rc = a ? 0 : tc_error_set(err, TC_EMEMORY, "no memory to launch a cluster");
     for (uint32_t i = 0; rc == 0 && i < node_count(launch); i++)
@@ -335,7 +344,8 @@ void tc_launch_free(struct tc_launch *launch)
     for (uint32_t i = 0; i < TC_REPLICAS_MAX; i++)
         if (launch->listen_fds[i] >= 0)
             close(launch->listen_fds[i]);
-    tc_testnet_free(launch->testnet);
+    if (launch->launcher)
+        launch->launcher->free(launch->launched);
     if (launch->data_dir_made)
         (void)tc_remove_tree(launch->data_dir, NULL);
     free(launch);

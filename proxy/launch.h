@@ -21,6 +21,9 @@ const char *tc_launch_address(const struct tc_launch *launch, uint16_t node);
  * none. */
 const uint8_t *tc_launch_node_key(const struct tc_launch *launch, uint16_t node);
 
+/* Where replica `node` answers questions (driver.h); NULL where none can be asked. */
+const char *tc_launch_rpc(const struct tc_launch *launch, uint16_t node);
+
 /* Adds every node's public key, and the secret keys (the scenario may turn any node into a traitor), to the keyring. */
 int tc_launch_keys(const struct tc_launch *launch, struct tc_keyring *keys, struct tc_error *err);
 

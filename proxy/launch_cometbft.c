@@ -23,7 +23,7 @@
 #define PEERS_SIZE        (VALIDATORS_MAX * 128)
 #define START_PROGRAM_ARG "start"
 
-struct tc_testnet {
+struct tc_launched {
     uint32_t count;
     char program[PATH_SIZE], data_dir[PATH_SIZE], logs_dir[PATH_SIZE];
     char chain_id[TC_NAME_MAX], application[TC_NAME_MAX];
@@ -76,10 +76,20 @@ static int find_program(const char *version, char out[static PATH_SIZE], struct 
 
 /* ---- preparing ---- */
 
+static void testnet_free(struct tc_launched *net)
+{
+    if (!net)
+        return;
+    for (uint32_t i = 0; i < net->kept_count; i++)
+        close(net->kept[i]);
+    explicit_bzero(net, sizeof *net);
+    free(net);
+}
+
 /* A port for a node to listen on. CometBFT binds by itself, a moment later; until the network is gone the port is kept
  * for it by a socket that is bound and does not listen: the kernel gives the port to nobody else's connection, and lets
  * a listener with SO_REUSEADDR (Go sets it) have it because this socket has that option too. */
-static int keep_port(struct tc_testnet *net, char text[static TC_ENDPOINT_TEXT_MAX], struct tc_error *err)
+static int keep_port(struct tc_launched *net, char text[static TC_ENDPOINT_TEXT_MAX], struct tc_error *err)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof address;
@@ -98,7 +108,7 @@ static int keep_port(struct tc_testnet *net, char text[static TC_ENDPOINT_TEXT_M
     return 0;
 }
 
-static int make_nodes(struct tc_testnet *net, uint64_t seed, struct tc_error *err)
+static int make_nodes(struct tc_launched *net, uint64_t seed, struct tc_error *err)
 {
     uint8_t validator[TC_SECRET_SEED_SIZE], node[TC_SECRET_SEED_SIZE];
     int rc = 0;
@@ -118,8 +128,8 @@ static int make_nodes(struct tc_testnet *net, uint64_t seed, struct tc_error *er
     return rc;
 }
 
-int tc_testnet_prepare(const struct tc_scenario *scenario, const char *data_dir, const char *logs_dir, uint64_t seed,
-                       struct tc_testnet **out, struct tc_error *err)
+static int testnet_prepare(const struct tc_scenario *scenario, const char *data_dir, const char *logs_dir,
+                           uint64_t seed, struct tc_launched **out, struct tc_error *err)
 {
     const struct tc_cluster_spec *spec = &scenario->cluster;
     const char *version = spec->version[0] ? spec->version : DEFAULT_VERSION;
@@ -127,7 +137,7 @@ int tc_testnet_prepare(const struct tc_scenario *scenario, const char *data_dir,
     if (spec->cluster.n > VALIDATORS_MAX)
         return tc_error_set(err, TC_EUSAGE, "expected at most %d validators, found %u", VALIDATORS_MAX,
                             (unsigned)spec->cluster.n);
-    struct tc_testnet *net = calloc(1, sizeof *net);
+    struct tc_launched *net = calloc(1, sizeof *net);
     if (!net)
         return tc_error_set(err, TC_EMEMORY, "no memory for a network");
     net->count = spec->cluster.n;
@@ -140,19 +150,24 @@ int tc_testnet_prepare(const struct tc_scenario *scenario, const char *data_dir,
     if (rc == 0)
         rc = make_nodes(net, seed, err);
     if (rc) {
-        tc_testnet_free(net);
+        testnet_free(net);
         return rc;
     }
     *out = net;
     return 0;
 }
 
-const char *tc_testnet_address(const struct tc_testnet *net, uint16_t node)
+static const char *testnet_address(const struct tc_launched *net, uint16_t node)
 {
     return node < net->count ? net->p2p[node] : NULL;
 }
 
-int tc_testnet_keys(const struct tc_testnet *net, struct tc_keyring *keys, struct tc_error *err)
+static const char *testnet_rpc(const struct tc_launched *net, uint16_t node)
+{
+    return node < net->count ? net->rpc[node] : NULL;
+}
+
+static int testnet_keys(const struct tc_launched *net, struct tc_keyring *keys, struct tc_error *err)
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < net->count; i++)
@@ -160,7 +175,7 @@ int tc_testnet_keys(const struct tc_testnet *net, struct tc_keyring *keys, struc
     return rc < 0 ? tc_error_set(err, rc, "cannot add the validators' keys") : 0;
 }
 
-const uint8_t *tc_testnet_node_key(const struct tc_testnet *net, uint16_t node)
+static const uint8_t *testnet_node_key(const struct tc_launched *net, uint16_t node)
 {
     return node < net->count ? net->nodes[node].node_key : NULL;
 }
@@ -187,7 +202,7 @@ static int write_file(const char *path, mode_t mode, const char *text, size_t le
     return close(fd) == 0 ? 0 : tc_error_set(err, TC_EIO, "%s: cannot write: %s", path, strerror(errno));
 }
 
-static int write_text(const struct tc_testnet *net, uint32_t i, const char *name, mode_t mode, const char *text,
+static int write_text(const struct tc_launched *net, uint32_t i, const char *name, mode_t mode, const char *text,
                       int len, struct tc_error *err)
 {
     char path[PATH_SIZE + 64];
@@ -198,7 +213,7 @@ static int write_text(const struct tc_testnet *net, uint32_t i, const char *name
 }
 
 /* Only the lower number dials, so each pair has one connection. */
-static int peers_of(const struct tc_testnet *net, uint32_t i,
+static int peers_of(const struct tc_launched *net, uint32_t i,
                     const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, char *peers,
                     struct tc_error *err)
 {
@@ -217,7 +232,7 @@ static int peers_of(const struct tc_testnet *net, uint32_t i,
     return 0;
 }
 
-static int write_keys(const struct tc_testnet *net, uint32_t i, char *text, struct tc_error *err)
+static int write_keys(const struct tc_launched *net, uint32_t i, char *text, struct tc_error *err)
 {
     static const char fresh[] = "{\"height\": \"0\", \"round\": 0, \"step\": 0}\n";
     const struct tc_cometbft_node *node = &net->nodes[i];
@@ -229,7 +244,7 @@ static int write_keys(const struct tc_testnet *net, uint32_t i, char *text, stru
     return rc ? rc : write_text(net, i, "data/priv_validator_state.json", 0600, fresh, (int)sizeof fresh - 1, err);
 }
 
-static int write_home(const struct tc_testnet *net, uint32_t i, const char *peers, char *text, struct tc_error *err)
+static int write_home(const struct tc_launched *net, uint32_t i, const char *peers, char *text, struct tc_error *err)
 {
     char path[PATH_SIZE + 64];
     const struct tc_cometbft_net description = {net->chain_id, net->nodes, net->count, 0};
@@ -249,7 +264,7 @@ static int write_home(const struct tc_testnet *net, uint32_t i, const char *peer
               : write_text(net, i, "config/config.toml", 0644, text, tc_cometbft_config(&place, text, FILE_SIZE), err);
 }
 
-static int spawn(const struct tc_testnet *net, struct tc_keeper *keeper, uint32_t i, struct tc_error *err)
+static int spawn(const struct tc_launched *net, struct tc_keeper *keeper, uint32_t i, struct tc_error *err)
 {
     char home[PATH_SIZE + 64], errors[PATH_SIZE + 64];
     snprintf(home, sizeof home, "%s/node%u", net->data_dir, (unsigned)i);
@@ -260,8 +275,9 @@ static int spawn(const struct tc_testnet *net, struct tc_keeper *keeper, uint32_
     return tc_keeper_spawn(keeper, &spec, err);
 }
 
-int tc_testnet_start(struct tc_testnet *net, struct tc_keeper *keeper,
-                     const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, struct tc_error *err)
+static int testnet_start(struct tc_launched *net, struct tc_keeper *keeper,
+                         const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self,
+                         struct tc_error *err)
 {
     char *text = malloc(FILE_SIZE), *peers = malloc(PEERS_SIZE);
     int rc = text && peers ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for a network's files");
@@ -277,12 +293,12 @@ int tc_testnet_start(struct tc_testnet *net, struct tc_keeper *keeper,
     return rc;
 }
 
-void tc_testnet_free(struct tc_testnet *net)
-{
-    if (!net)
-        return;
-    for (uint32_t i = 0; i < net->kept_count; i++)
-        close(net->kept[i]);
-    explicit_bzero(net, sizeof *net);
-    free(net);
-}
+const struct tc_launcher_class tc_testnet_launcher = {
+    .prepare = testnet_prepare,
+    .address = testnet_address,
+    .rpc = testnet_rpc,
+    .node_key = testnet_node_key,
+    .keys = testnet_keys,
+    .start = testnet_start,
+    .free = testnet_free,
+};

@@ -132,6 +132,8 @@ static int open_parts(struct tc_live *live, struct tc_error *err)
     if (status == 0)
         status = tc_live_sources_open(live, err);
     if (status == 0)
+        status = tc_live_told_open(live, err);
+    if (status == 0)
         status = tc_live_nodes_open(live, err);
     /* Threads come after tc_loop_signals: they inherit the mask. */
     if (status == 0)
@@ -228,6 +230,7 @@ void tc_live_free(struct tc_live *live)
     tc_live_watch_free(live);
     tc_live_verify_free(live);
     if (live->loop) {
+        tc_live_told_free(live);
         tc_live_pairs_free(live);
         tc_live_sources_free(live);
         tc_loop_remove(live->loop, &live->keeper_watch);

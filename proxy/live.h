@@ -14,6 +14,17 @@ struct tc_live_listener {
     uint16_t to;
 };
 
+/* Another source of observations beside what nodes print: whoever asks them. It tells by tc_live_tell_fact, from
+ * callbacks of the loop only. */
+struct tc_loop;
+struct tc_live_feed {
+    void *self;
+    int (*open)(void *self, struct tc_loop *loop, struct tc_error *err); /* NULL: there is no such source */
+    void (*last)(void *self);                                            /* the run ends: get what is still to be had */
+    bool (*busy)(const void *self); /* is something still to come? It is waited for, within a bound */
+    void (*close)(void *self);      /* also after open failed */
+};
+
 struct tc_live_config {
     struct tc_engine *engine;
     struct tc_sink sink;
@@ -26,6 +37,7 @@ struct tc_live_config {
     /* Reads one line of a node's output (tc_line_parse); what it returns lives in `arena`. NULL: lines are only kept.
      */
     int (*parse_line)(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err);
+    struct tc_live_feed feed;
     const char *log_dir;        /* every node's output is also kept here, as node-<name>.log; NULL: not kept */
     const char *capture_path;   /* trace.pcap; NULL none */
     uint64_t capture_max_bytes; /* 0 = 1 GiB; past it an observation, and no more is written */
@@ -62,6 +74,10 @@ int tc_live_run(struct tc_live *live, struct tc_error *err);
 /* Ends the run from within a callback of the sink: nothing more is judged, tc_live_run returns err->code with its
  * sentence. The first call counts. */
 void tc_live_abort(struct tc_live *live, const struct tc_error *err);
+
+/* A fact that the feed has of a node: time and incarnation are filled in. An execution that the node printed already is
+ * not told again; where the two differ, that is told. */
+void tc_live_tell_fact(struct tc_live *live, const struct tc_observation *observation);
 
 /* Nanoseconds since tc_live_open. */
 uint64_t tc_live_now_ns(const struct tc_live *live);

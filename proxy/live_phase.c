@@ -11,6 +11,8 @@
 /* Is there anything that could tell us of an execution? */
 static bool has_executions(const struct tc_live *live)
 {
+    if (live->config.feed.open)
+        return true;
     if (!live->config.parse_line)
         return false;
     if (live->config.keeper)
@@ -149,6 +151,18 @@ static bool turn_until(struct tc_live *live, uint64_t until_ns)
            tc_loop_turn(live->loop, until_ns - tc_live_time_ns(live)) == 0;
 }
 
+/* What was decided last is known to the nodes only: they are asked once more. */
+static void drain_feed(struct tc_live *live)
+{
+    const struct tc_live_feed *feed = &live->config.feed;
+    const uint64_t until_ns = tc_live_time_ns(live) + TC_LIVE_FEED_NS;
+    if (!feed->open || live->status)
+        return;
+    feed->last(feed->self);
+    while (feed->busy(feed->self) && turn_until(live, until_ns))
+        ;
+}
+
 void tc_live_drain(struct tc_live *live)
 {
     tc_loop_refresh_ns(live->loop);
@@ -161,6 +175,7 @@ void tc_live_drain(struct tc_live *live)
         tc_loop_remove(live->loop, &live->ports[i].watch);
     live->accept_paused = false;
     tc_live_sources_poll(live);
+    drain_feed(live);
     uint64_t until_ns = tc_live_time_ns(live) + TC_LIVE_VERIFY_NS;
     while (tc_live_verify_busy(live) && turn_until(live, until_ns))
         ;

@@ -6,6 +6,7 @@
  * live_conn.c   one connection: reading, writing, its queue
  * live_phase.c  the phases of a run, and its end
  * live_source.c what nodes print: pipes, log files, FIFOs
+ * live_told.c   executions that are told twice, by what a node prints and by who asks it
  * live_node.c   processes: the keeper's events and the engine's wishes
  * live_verify.c, live_watch.c   helper threads */
 #ifndef TC_LIVE_PRIVATE_H
@@ -23,6 +24,7 @@
 #define TC_LIVE_DIAL_MAX_NS    UINT64_C(3000000000)  /* a dial that nobody answers is given up */
 #define TC_LIVE_VERIFY_NS      UINT64_C(1000000000)  /* what the end of a run grants the verifier */
 #define TC_LIVE_BUDGET_DEFAULT ((size_t)4 << 20)     /* bytes that one lane may have waiting */
+#define TC_LIVE_FEED_NS        UINT64_C(700000000)   /* what the end of a run grants who asks the nodes */
 #define TC_LIVE_DRAIN_NS       UINT64_C(200000000)   /* what the end of a run grants the queues */
 #define TC_LIVE_START_NS       UINT64_C(10000000000) /* wait for the first decision */
 #define TC_LIVE_ACCEPT_BATCH   64                    /* of one listener in one turn */
@@ -98,6 +100,7 @@ struct tc_live_source {
     size_t line_len, line_size;
 };
 
+struct tc_live_told;   /* live_told.c */
 struct tc_live_verify; /* live_verify.c */
 struct tc_live_watch;  /* live_watch.c */
 
@@ -136,6 +139,7 @@ struct tc_live {
     int inotify_fd;
     int log_fds[TC_NODES_MAX]; /* kept logs; -1 not open, -2 given up */
     struct tc_arena line_arena;
+    struct tc_live_told *told; /* NULL: nobody is asked */
 
     struct tc_capture *capture;
     struct tc_live_verify *verify;
@@ -211,6 +215,15 @@ void tc_live_source_add(struct tc_live *live, uint16_t node, uint32_t incarnatio
 void tc_live_source_finish(struct tc_live *live, uint16_t node); /* reads what its dead process left */
 void tc_live_sources_poll(struct tc_live *live); /* looks for logs that appeared, grew or were replaced */
 void tc_live_sources_free(struct tc_live *live);
+
+/* ---- live_told.c ---- */
+
+enum tc_live_teller { TC_LIVE_PRINTED = 1, TC_LIVE_ASKED = 2 };
+
+int tc_live_told_open(struct tc_live *live, struct tc_error *err); /* opens the feed too, if there is one */
+/* False: what this execution says was told by the other teller. May change its origin. */
+bool tc_live_told_new(struct tc_live *live, struct tc_observation *observation, enum tc_live_teller teller);
+void tc_live_told_free(struct tc_live *live); /* and closes the feed */
 
 /* ---- live_node.c ---- */
 

@@ -64,6 +64,8 @@ static void handle_line(struct tc_live_source *source, struct tc_slice line)
     observation.time_ns = tc_live_time_ns(live);
     if (!observation.text)
         observation.text = "";
+    if (!tc_live_told_new(live, &observation, TC_LIVE_PRINTED))
+        return;
     tc_live_step(live,
                  &(struct tc_event){.kind = TC_EV_OBSERVED, .node = observation.node, .observation = &observation});
 }

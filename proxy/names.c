@@ -12,8 +12,9 @@ static const char *const verbs[TC_VERB_COUNT] = {
     "partition", "sever", "heal",  "pause",     "resume",  "kill",    "restart", "wipe", "handshake",
 };
 static const char *const observations[TC_OBS_COUNT] = {
-    "message", "executed",  "view",    "stable",   "requested", "replied", "complaint", "node_up", "node_exit",
-    "link_up", "link_down", "spliced", "overflow", "phase",     "faults",  "note",      "halted",  "broken",
+    "message", "executed",  "view",    "stable",    "requested", "replied",  "complaint",
+    "node_up", "node_exit", "link_up", "link_down", "spliced",   "overflow", "phase",
+    "faults",  "note",      "halted",  "broken",    "accused",   "member",
 };
 static const char *const run_phases[TC_RUN_PHASE_COUNT] = {"before", "during", "after", "ended"};
 static const char *const origins[] = {"executed", "replayed", "transferred", "tentative"};

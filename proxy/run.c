@@ -4,8 +4,6 @@
 
 #include "../proxy/nodeset.h"
 #include "../reference/bugs.h"
-#include "../reference/cometbft/lines.h"
-#include "../reference/lines.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,6 +21,7 @@ static int open_protocol(struct tc_run *run, struct tc_error *err)
     run->protocol = tc_protocol_find(spec->protocol);
     if (!run->protocol)
         return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", spec->protocol);
+    run->driver = tc_driver_of(run->protocol);
     run->cluster = spec->cluster;
     run->cluster.client_count = run->scenario->load.clients;
     tc_cluster_defaults(&run->cluster);
@@ -108,7 +107,7 @@ static int open_judges(struct tc_run *run, struct tc_error *err)
         .protocol = run->protocol,
         .env = run->env,
         .recovery_bound_ns = scenario->recovery_bound_ns,
-        .has_executions = has_logs(&scenario->cluster),
+        .has_executions = has_logs(&scenario->cluster) || tc_run_follows(run),
         .has_client_history = scenario->cluster.start,
         .has_messages = true,
         .links_complete = true,
@@ -178,7 +177,8 @@ static int open_live(struct tc_run *run, struct tc_error *err)
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run)},
         .reload = reload,
         .reload_self = run,
-        .parse_line = strcmp(run->protocol->name, "cometbft") == 0 ? tc_cometbft_line_parse : tc_line_parse,
+        .parse_line = run->driver->parse_line,
+        .feed = tc_run_feed(run),
         .log_dir = log_dir,
         .protocol = request->verify_all ? run->protocol : NULL,
         .protocol_env = &run->env,

@@ -98,6 +98,40 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
         check_key(run, m);
 }
 
+static uint16_t holder_of(const struct tc_run *run, const uint8_t *public_key)
+{
+    for (uint16_t node = 0; node < run->cluster.n; node++) {
+        const uint8_t *key = tc_keyring_public(run->keys, node);
+        if (key && memcmp(key, public_key, TC_PUBLIC_KEY_SIZE) == 0)
+            return node;
+    }
+    return TC_NODE_NONE;
+}
+
+void tc_run_check_identity(struct tc_run *run, uint16_t node, const char *network, const uint8_t *public_key)
+{
+    const struct tc_cluster_node *given = &run->scenario->cluster.nodes[node];
+    const uint8_t *key = tc_keyring_public(run->keys, node);
+    struct tc_error err = {0};
+    if (run->scenario->cluster.start || run->mistake)
+        return;
+    if (strcmp(network, run->cluster.id) != 0)
+        tc_error_set(&err, TC_EUSAGE, "%s: rpc of replica %u (%s) answers for the chain \"%s\", expected \"%s\"",
+                     run->scenario->cluster.path, node, given->rpc, network, run->cluster.id);
+    else if (public_key && key && memcmp(key, public_key, TC_PUBLIC_KEY_SIZE) != 0) {
+        const uint16_t holder = holder_of(run, public_key);
+        char whose[48] = "nobody's in this file";
+        if (holder != TC_NODE_NONE)
+            snprintf(whose, sizeof whose, "the one given for replica %u", holder);
+        tc_error_set(&err, TC_EUSAGE,
+                     "%s: replica %u: the node at rpc %s signs with another key than the one given here: it is %s. Are "
+                     "home, key or rpc swapped?",
+                     run->scenario->cluster.path, node, given->rpc, whose);
+    }
+    if (err.code)
+        mistake(run, &err);
+}
+
 void tc_run_show_logs(const struct tc_run *run)
 {
     for (uint32_t i = 0; i < run->cluster.n; i++) {

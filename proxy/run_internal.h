@@ -7,6 +7,7 @@
 #include "../reference/sim.h"
 #include "../reports/recorder.h"
 #include "capture_read.h"
+#include "driver.h"
 #include "launch.h"
 #include "live.h"
 #include "run.h"
@@ -19,6 +20,7 @@ struct tc_run {
     const struct tc_scenario *scenario;
     struct tc_cluster cluster; /* defaults applied */
     const struct tc_protocol *protocol;
+    const struct tc_driver *driver;
     struct tc_protocol_env env;
     struct tc_keyring *keys;
     struct tc_error key_missing; /* of the first key file that is listed but not there: only attacks that sign mind */
@@ -42,8 +44,9 @@ struct tc_run {
     struct tc_recorder *recorder;
     struct tc_keeper *keeper;
     struct tc_launch *launch;
-    struct tc_live *live; /* or */
-    struct tc_sim *sim;   /* or */
+    struct tc_follow *follow; /* asks the nodes; NULL: none can be asked */
+    struct tc_live *live;     /* or */
+    struct tc_sim *sim;       /* or */
     struct tc_checking *checking;
     struct tc_live_listener *listeners;
     size_t listener_count;
@@ -78,8 +81,9 @@ void tc_run_beside(const char *file, const char *path, char out[static TC_PATH_M
 /* Keys from the launcher, from home directories, or our own. TC_EKEY, TC_EUSAGE: which file, and what was expected. */
 int tc_run_peers_open(struct tc_run *run, struct tc_error *err);
 int tc_run_peers_configure(void *run, struct tc_transport_config *config,
-                           struct tc_error *err);                                  /* tc_engine_transport */
-void tc_run_peers_id(const struct tc_run *run, uint16_t node, char id[static 41]); /* as which its peers will know us */
+                           struct tc_error *err); /* tc_engine_transport */
+void tc_run_peers_id(const struct tc_run *run, uint16_t node,
+                     char id[static TC_IDENTITY_ID_SIZE]); /* as which its peers will know us */
 void tc_run_peers_close(struct tc_run *run);
 
 /* ---- run_links.c: what is wrong with a link, said once ---- */
@@ -107,6 +111,9 @@ void tc_run_show_head(const struct tc_run *run);
 /* Looks for mistakes of the cluster file in what is said; on finding one it ends the run with TC_EUSAGE. */
 void tc_run_check(struct tc_run *run, const struct tc_observation *observation);
 
+/* The same for what a node says of itself when it is asked: its network, and (NULL: not said) the key it signs with. */
+void tc_run_check_identity(struct tc_run *run, uint16_t node, const char *network, const uint8_t *public_key);
+
 /* Says which logs are missing, and that the run waits for the first decision. */
 void tc_run_show_logs(const struct tc_run *run);
 
@@ -127,6 +134,11 @@ void tc_run_decisions_end(struct tc_run *run, const struct tc_verdict_summary *s
 
 /* A sink that feeds oracles, metrics, recorder and the terminal. */
 struct tc_sink tc_run_sink(struct tc_run *run);
+
+/* ---- run_follow.c: what nodes answer when they are asked ---- */
+
+bool tc_run_follows(const struct tc_run *run); /* is there a node that can be asked? */
+struct tc_live_feed tc_run_feed(struct tc_run *run);
 
 /* ---- run_sim.c: the same for the simulation world ---- */
 

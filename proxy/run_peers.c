@@ -3,9 +3,6 @@
 #define _GNU_SOURCE
 #include "run_internal.h"
 
-#include "../reference/cometbft/home.h"
-#include "../reference/cometbft/secret.h"
-
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,7 +15,8 @@
 #define KEY_FILE_MAX 4096
 
 /* TC_EKEY: the file is not there, readable by others, or holds no key. Never says what it holds. */
-static int read_key(const char *path, uint8_t key[static 64], struct tc_error *err)
+static int read_key(const struct tc_identity_class *class, const char *path, uint8_t key[static 64],
+                    struct tc_error *err)
 {
     uint8_t text[KEY_FILE_MAX];
     struct stat st;
@@ -32,12 +30,9 @@ static int read_key(const char *path, uint8_t key[static 64], struct tc_error *e
     }
     const ssize_t len = read(fd, text, sizeof text);
     close(fd);
-    const int rc = len > 0 ? tc_cometbft_key_parse((struct tc_slice){text, (size_t)len}, key) : TC_EKEY;
+    const int rc = len > 0 ? class->parse((struct tc_slice){text, (size_t)len}, key) : TC_EKEY;
     explicit_bzero(text, sizeof text);
-    return rc == 0 ? 0
-                   : tc_error_set(err, TC_EUSAGE,
-                                  "%s: expected a JSON file with an Ed25519 \"priv_key\", as 'cometbft init' writes it",
-                                  path);
+    return rc == 0 ? 0 : tc_error_set(err, TC_EUSAGE, "%s: expected %s", path, class->expected);
 }
 
 /* Both keys of a node from its home directory. The validator's may be absent: then it cannot be a traitor. */
@@ -45,9 +40,10 @@ static int read_home(struct tc_run *run, uint16_t node, const char *home, struct
 {
     char path[TC_PATH_MAX + 64];
     uint8_t key[64];
-    snprintf(path, sizeof path, "%s/config/node_key.json", home);
-    int rc = read_key(path, run->peer_keys[node], err);
-    snprintf(path, sizeof path, "%s/config/priv_validator_key.json", home);
+    const struct tc_identity_class *class = run->driver->identities;
+    snprintf(path, sizeof path, "%s/%s", home, class->link_file);
+    int rc = read_key(class, path, run->peer_keys[node], err);
+    snprintf(path, sizeof path, "%s/%s", home, class->signing_file);
     const bool absent = access(path, F_OK) != 0 && errno == ENOENT;
     if (rc == 0 && absent && !tc_keyring_public(run->keys, node))
         rc = tc_error_set(
@@ -56,7 +52,7 @@ static int read_home(struct tc_run *run, uint16_t node, const char *home, struct
             "of its validator beside its home, and it can be no traitor that signs",
             path);
     if (rc == 0 && !absent) {
-        rc = read_key(path, key, err);
+        rc = read_key(class, path, key, err);
         if (rc == 0)
             rc = tc_keyring_add_secret(run->keys, node, key); /* the seed is its first half */
         explicit_bzero(key, sizeof key);
@@ -68,6 +64,7 @@ static int read_home(struct tc_run *run, uint16_t node, const char *home, struct
 static int check_twice(const struct tc_run *run, uint16_t node, struct tc_error *err)
 {
     const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    const struct tc_identity_class *class = run->driver->identities;
     for (uint16_t other = 0; other < node; other++) {
         if (!spec->nodes[other].home[0])
             continue;
@@ -76,8 +73,8 @@ static int check_twice(const struct tc_run *run, uint16_t node, struct tc_error 
         if (link || (mine && its && memcmp(mine, its, TC_PUBLIC_KEY_SIZE) == 0))
             return tc_error_set(
                 err, TC_EUSAGE,
-                "%s: home of replica %u (%s): expected keys of its own, found %s of replica %u's home (%s)", spec->path,
-                node, spec->nodes[node].home, link ? "the node_key.json" : "the priv_validator_key.json", other,
+                "%s: home of replica %u (%s): expected keys of its own, found the %s of replica %u's home (%s)",
+                spec->path, node, spec->nodes[node].home, link ? class->link_file : class->signing_file, other,
                 spec->nodes[other].home);
     }
     return 0;
@@ -87,15 +84,13 @@ static int check_twice(const struct tc_run *run, uint16_t node, struct tc_error 
  * is the proxy: nothing that a validator signs depends on it. */
 static void make_own(const struct tc_run *run, uint16_t node, uint8_t key[static 64])
 {
-    uint8_t seed[TC_SECRET_SEED_SIZE], validator[TC_SECRET_SEED_SIZE] = {0};
-    struct tc_cometbft_node made;
+    uint8_t seed[TC_SECRET_SEED_SIZE];
     struct tc_slice parts[] = {{(const uint8_t *)"turncoat peer", 13},
                                {(const uint8_t *)run->cluster.id, strlen(run->cluster.id)},
                                {(const uint8_t *)&(uint8_t){(uint8_t)node}, 1}};
     tc_digest_parts(parts, 3, seed);
-    tc_cometbft_node_make(&made, validator, seed);
-    memcpy(key, made.node_key, 64);
-    explicit_bzero(&made, sizeof made);
+    run->driver->identities->make(seed, key);
+    explicit_bzero(seed, sizeof seed);
 }
 
 int tc_run_peers_open(struct tc_run *run, struct tc_error *err)
@@ -145,9 +140,9 @@ int tc_run_peers_configure(void *self, struct tc_transport_config *config, struc
     return 0;
 }
 
-void tc_run_peers_id(const struct tc_run *run, uint16_t node, char id[static 41])
+void tc_run_peers_id(const struct tc_run *run, uint16_t node, char id[static TC_IDENTITY_ID_SIZE])
 {
-    tc_secret_node_id(run->peer_keys[node] + 32, id);
+    run->driver->identities->id(run->peer_keys[node] + 32, id);
 }
 
 void tc_run_peers_close(struct tc_run *run)

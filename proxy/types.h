@@ -206,6 +206,8 @@ enum tc_observation_kind {
     TC_OBS_NOTE,     /* a script's note */
     TC_OBS_HALTED,   /* a node says that it cannot go on, though its process still runs; `text` is its word */
     TC_OBS_BROKEN,   /* an encrypted connection ended because a peer broke its rules; `text` says how */
+    TC_OBS_ACCUSED,  /* a replica says that a block it decided bears evidence against somebody */
+    TC_OBS_MEMBER,   /* a replica tells a member of the set that votes, which has changed: one observation for each */
     TC_OBS_COUNT
 };
 
@@ -252,6 +254,18 @@ struct tc_observation {
             uint64_t sequence;
             struct tc_value state;
         } stable;
+        struct {
+            uint64_t sequence;                /* of the block */
+            struct tc_value block;            /* its hash */
+            const struct tc_message *message; /* the evidence: two votes, embedded. NULL: read from a record */
+        } accused;
+        struct {
+            uint64_t sequence; /* from which on */
+            uint64_t power;    /* of its vote */
+            uint32_t index, count;
+            uint16_t node;          /* the replica that holds this key; TC_NODE_NONE: none that we know */
+            uint8_t public_key[32]; /* zero if it is of another scheme */
+        } member;
         struct {
             uint64_t timestamp; /* the client's request number */
             struct tc_value digest;

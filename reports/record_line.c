@@ -94,6 +94,33 @@ static void add_faults(struct tc_buf *t, const struct tc_faults *f)
     add_bool(t, "active", f->active);
 }
 
+/* Of the two votes of the evidence the first tells all that they share. */
+static void add_accused(struct tc_buf *t, const struct tc_observation *o)
+{
+    const struct tc_message *m = o->accused.message;
+    add_number(t, "seq", o->accused.sequence);
+    add_value(t, "digest", &o->accused.block);
+    if (!m || m->statement_count < 2)
+        return;
+    const struct tc_statement *vote = &m->statements[1];
+    if (vote->signer != TC_NODE_NONE)
+        add_number(t, "accused", vote->signer);
+    add_string(t, "phase", tc_phase_name(vote->phase));
+    add_number(t, "of_view", vote->view);
+    add_number(t, "of_seq", vote->sequence);
+}
+
+static void add_member(struct tc_buf *t, const struct tc_observation *o)
+{
+    add_number(t, "seq", o->member.sequence);
+    add_number(t, "index", o->member.index);
+    add_number(t, "count", o->member.count);
+    add_number(t, "power", o->member.power);
+    if (o->member.node != TC_NODE_NONE)
+        add_number(t, "member", o->member.node);
+    add_bytes(t, "key", (struct tc_slice){o->member.public_key, sizeof o->member.public_key});
+}
+
 static void add_details(struct tc_buf *t, const struct tc_observation *o)
 {
     switch (o->kind) {
@@ -116,6 +143,12 @@ static void add_details(struct tc_buf *t, const struct tc_observation *o)
     case TC_OBS_NODE_EXIT:
         tc_buf_format(t, ",\"status\":%d", o->exit.status);
         add_bool(t, "asked", o->exit.asked);
+        break;
+    case TC_OBS_ACCUSED:
+        add_accused(t, o);
+        break;
+    case TC_OBS_MEMBER:
+        add_member(t, o);
         break;
     case TC_OBS_PHASE:
         add_string(t, "phase", tc_run_phase_name(o->phase.phase));

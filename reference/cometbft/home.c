@@ -182,3 +182,20 @@ int tc_cometbft_key_parse(struct tc_slice text, uint8_t key[static 64])
         return TC_EKEY;
     return 0;
 }
+
+/* ---- identities ---- */
+
+static void make_key(const uint8_t seed[static 32], uint8_t key[static 64])
+{
+    uint8_t public_key[32];
+    crypto_sign_seed_keypair(public_key, key, seed);
+}
+
+const struct tc_identity_class tc_cometbft_identities = {
+    .link_file = "config/node_key.json",
+    .signing_file = "config/priv_validator_key.json",
+    .expected = "a JSON file with an Ed25519 \"priv_key\", as 'cometbft init' writes it",
+    .parse = tc_cometbft_key_parse,
+    .make = make_key,
+    .id = tc_secret_node_id,
+};

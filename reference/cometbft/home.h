@@ -3,6 +3,7 @@
 #define TC_COMETBFT_HOME_H
 
 #include "../crypto.h"
+#include "../identity.h"
 
 /* A validator with its two keys, each as libsodium has it: seed, then public key. */
 struct tc_cometbft_node {
@@ -43,5 +44,8 @@ int tc_cometbft_config(const struct tc_cometbft_place *place, char *out, size_t 
 
 /* Reads the 64-byte secret key (base64) of a node_key.json or priv_validator_key.json. TC_EKEY: what was expected. */
 int tc_cometbft_key_parse(struct tc_slice text, uint8_t key[static 64]);
+
+/* config/node_key.json and config/priv_validator_key.json. */
+extern const struct tc_identity_class tc_cometbft_identities;
 
 #endif

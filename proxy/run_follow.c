@@ -1,0 +1,96 @@
+/* The nodes are asked what they decided: executions, state digests, members and evidence beside what they print, or in
+ * the place of it where their output cannot be read. */
+#include "follow.h"
+#include "run_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define PERIOD_NS        UINT64_C(100000000) /* between two questions where nothing else tells of decisions */
+#define PERIOD_BESIDE_NS UINT64_C(400000000) /* where every node prints them as well */
+
+static const char *address(void *self, uint16_t node)
+{
+    const struct tc_run *run = self;
+    return run->launch ? tc_launch_rpc(run->launch, node) : run->scenario->cluster.nodes[node].rpc;
+}
+
+bool tc_run_follows(const struct tc_run *run)
+{
+    if (!run->driver->rpc || run->request->simulated || run->request->check)
+        return false;
+    for (uint16_t node = 0; node < run->cluster.n; node++) {
+        const char *where = address((void *)(uintptr_t)run, node);
+        if (where && *where)
+            return true;
+    }
+    return false;
+}
+
+static bool all_print(const struct tc_run *run)
+{
+    for (uint16_t node = 0; node < run->cluster.n; node++)
+        if (!run->launch && !run->scenario->cluster.nodes[node].log[0])
+            return false;
+    return true;
+}
+
+static void tell(void *self, const struct tc_observation *observation)
+{
+    struct tc_run *run = self;
+    tc_live_tell_fact(run->live, observation);
+}
+
+static void trouble(void *self, uint16_t node, const char *text)
+{
+    const struct tc_run *run = self;
+    if (!run->request->silent)
+        fprintf(stderr, "turncoat: rpc of replica %u: %s\n", node, text);
+}
+
+static void identified(void *self, uint16_t node, const struct tc_rpc_identity *identity)
+{
+    tc_run_check_identity(self, node, identity->network, identity->has_key ? identity->public_key : NULL);
+}
+
+static int open_feed(void *self, struct tc_loop *loop, struct tc_error *err)
+{
+    struct tc_run *run = self;
+    const struct tc_follow_config config = {
+        .class = run->driver->rpc,
+        .env = &run->env,
+        .address = address,
+        .address_self = run,
+        .from_start = run->scenario->cluster.start,
+        .period_ns = all_print(run) ? PERIOD_BESIDE_NS : PERIOD_NS,
+    };
+    const struct tc_follow_sink sink = {run, tell, identified, trouble};
+    const int rc = tc_follow_open(&config, loop, &sink, &run->follow, err);
+    return rc < 0 && run->scenario->cluster.path[0] ? tc_error_wrap(err, "%s", run->scenario->cluster.path) : rc;
+}
+
+static void last(void *self)
+{
+    const struct tc_run *run = self;
+    tc_follow_last_round(run->follow);
+}
+
+static bool busy(const void *self)
+{
+    const struct tc_run *run = self;
+    return tc_follow_busy(run->follow);
+}
+
+static void close_feed(void *self)
+{
+    struct tc_run *run = self;
+    tc_follow_free(run->follow);
+    run->follow = NULL;
+}
+
+struct tc_live_feed tc_run_feed(struct tc_run *run)
+{
+    if (!tc_run_follows(run))
+        return (struct tc_live_feed){0};
+    return (struct tc_live_feed){run, open_feed, last, busy, close_feed};
+}

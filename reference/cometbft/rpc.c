@@ -1,0 +1,322 @@
+/* What to ask a CometBFT node next, and what its answers mean.
+ *
+ * A round: /status once (whom are we talking to, how high is it), then /blockchain for the headers behind the last one
+ * told (at most twenty an answer, the store's last known one among them, so that it is never empty), and for each new
+ * height what its header calls for: /validators if the set's hash changed, /block if there is evidence, /block_results
+ * for the application's hash. What is not there yet is asked for in the next round. */
+#define _GNU_SOURCE
+#include "rpc_parts.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADERS_MAX   20 /* of one /blockchain answer: CometBFT's own bound */
+#define TODO_MAX      64 /* heights that wait for their details */
+#define TRIES_MAX     40 /* rounds in which a detail is asked for */
+#define EVIDENCE_MAX  64 /* of one block */
+#define ARENA_MAX     ((size_t)4 << 20)
+#define NO_EVIDENCE   "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855" /* SHA256("") */
+#define FIRST_ROUND   0
+#define MEMBERS_QUERY "/validators?height=%" PRIu64 "&per_page=100"
+
+enum question { ASK_NOTHING = 0, ASK_STATUS, ASK_HEADERS, ASK_MEMBERS, ASK_BLOCK, ASK_RESULTS };
+
+/* A height that was told, and what is still to be asked of it. */
+struct todo {
+    uint64_t height;
+    struct tc_value block;
+    bool members, evidence, results;
+    uint32_t tries;
+};
+
+struct tc_rpc {
+    const struct tc_protocol_env *env;
+    uint16_t node;
+    bool from_start, begun, told_any;
+    uint64_t height; /* the last that was told */
+    struct tc_rpc_identity identity;
+    enum question asked;
+    bool headers_asked, more_headers; /* in this round */
+    uint32_t at;                      /* of todo, in this round */
+    struct todo todo[TODO_MAX];
+    uint32_t todo_count;
+    struct tc_value members_hash;
+    struct tc_arena arena;
+};
+
+static struct tc_rpc *create(const struct tc_protocol_env *env, uint16_t node, bool from_start)
+{
+    struct tc_rpc *rpc = calloc(1, sizeof *rpc);
+    if (!rpc)
+        return NULL;
+    rpc->env = env;
+    rpc->node = node;
+    rpc->from_start = from_start;
+    tc_arena_init(&rpc->arena, ARENA_MAX);
+    return rpc;
+}
+
+static void destroy(struct tc_rpc *rpc)
+{
+    if (rpc)
+        tc_arena_free(&rpc->arena);
+    free(rpc);
+}
+
+static const struct tc_rpc_identity *identity(const struct tc_rpc *rpc)
+{
+    return &rpc->identity;
+}
+
+/* ---- asking ---- */
+
+static bool end_round(struct tc_rpc *rpc)
+{
+    rpc->asked = ASK_NOTHING;
+    rpc->headers_asked = rpc->more_headers = false;
+    rpc->at = FIRST_ROUND;
+    return false;
+}
+
+static void forget(struct tc_rpc *rpc, uint32_t at)
+{
+    rpc->todo_count--;
+    memmove(&rpc->todo[at], &rpc->todo[at + 1], (rpc->todo_count - at) * sizeof *rpc->todo);
+}
+
+/* The next detail of the heights told; what nobody answers for long is given up. */
+static bool ask_detail(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
+{
+    while (rpc->at < rpc->todo_count) {
+        struct todo *todo = &rpc->todo[rpc->at];
+        if (!(todo->members || todo->evidence || todo->results) || todo->tries > TRIES_MAX) {
+            forget(rpc, rpc->at);
+            continue;
+        }
+        rpc->asked = todo->members ? ASK_MEMBERS : todo->evidence ? ASK_BLOCK : ASK_RESULTS;
+        if (rpc->asked == ASK_MEMBERS)
+            snprintf(path, TC_RPC_PATH_MAX, MEMBERS_QUERY, todo->height);
+        else
+            snprintf(path, TC_RPC_PATH_MAX,
+                     rpc->asked == ASK_BLOCK ? "/block?height=%" PRIu64 : "/block_results?height=%" PRIu64,
+                     todo->height);
+        return true;
+    }
+    return end_round(rpc);
+}
+
+static bool ask(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
+{
+    if (!rpc->begun) {
+        if (rpc->asked == ASK_STATUS) /* it did not say how high it is */
+            return end_round(rpc);
+        rpc->asked = ASK_STATUS;
+        snprintf(path, TC_RPC_PATH_MAX, "/status");
+        return true;
+    }
+    if (!rpc->headers_asked || rpc->more_headers) {
+        rpc->headers_asked = true;
+        rpc->more_headers = false;
+        rpc->asked = ASK_HEADERS;
+        const uint64_t first = rpc->height > 0 ? rpc->height : 1;
+        snprintf(path, TC_RPC_PATH_MAX, "/blockchain?minHeight=%" PRIu64 "&maxHeight=%" PRIu64, first,
+                 first + HEADERS_MAX - 1);
+        return true;
+    }
+    return ask_detail(rpc, path);
+}
+
+static void unanswered(struct tc_rpc *rpc)
+{
+    end_round(rpc);
+}
+
+/* ---- answers ---- */
+
+static struct tc_observation observation(const struct tc_rpc *rpc, enum tc_observation_kind kind)
+{
+    return (struct tc_observation){.kind = kind, .node = rpc->node, .peer = TC_NODE_NONE, .text = ""};
+}
+
+static int read_status(struct tc_rpc *rpc, const json_t *result)
+{
+    const json_t *validator = json_object_get(result, "validator_info");
+    const json_t *sync = json_object_get(result, "sync_info");
+    if (!json_is_object(sync))
+        return TC_EMALFORMED;
+    snprintf(rpc->identity.network, sizeof rpc->identity.network, "%s",
+             tc_rpc_text(json_object_get(result, "node_info"), "network"));
+    rpc->identity.has_key = tc_rpc_public_key(json_object_get(validator, "pub_key"), rpc->identity.public_key);
+    rpc->height = rpc->from_start ? 0 : tc_rpc_number(sync, "latest_block_height");
+    rpc->begun = true;
+    return 0;
+}
+
+static void put_todo(struct tc_rpc *rpc, const json_t *header, uint64_t height, const struct tc_value *block)
+{
+    const struct tc_value members = tc_rpc_hash(tc_rpc_text(header, "validators_hash"));
+    if (rpc->todo_count == TODO_MAX)
+        forget(rpc, 0);
+    struct todo *todo = &rpc->todo[rpc->todo_count++];
+    *todo = (struct todo){.height = height, .block = *block, .results = true};
+    todo->members = memcmp(&members, &rpc->members_hash, sizeof members) != 0;
+    todo->evidence = strcmp(tc_rpc_text(header, "evidence_hash"), NO_EVIDENCE) != 0;
+    rpc->members_hash = members;
+}
+
+/* A header of a height not told before. Where heights are missing (the node was given a snapshot), what follows is no
+ * execution in order. */
+static void tell_header(struct tc_rpc *rpc, const json_t *meta, tc_rpc_tell_fn *tell, void *self)
+{
+    const json_t *header = json_object_get(meta, "header");
+    const uint64_t height = tc_rpc_number(header, "height");
+    struct tc_observation o = observation(rpc, TC_OBS_EXECUTED);
+    o.executed.sequence = height;
+    o.executed.value = tc_rpc_hash(tc_rpc_text(json_object_get(meta, "block_id"), "hash"));
+    if (height <= rpc->height || o.executed.value.state != TC_VALUE_BYTES)
+        return;
+    const bool in_order = height == rpc->height + 1 || !rpc->told_any;
+    o.executed.origin = in_order ? TC_EXEC_EXECUTED : TC_EXEC_TRANSFERRED;
+    rpc->told_any = true;
+    rpc->height = height;
+    put_todo(rpc, header, height, &o.executed.value);
+    tell(self, &o);
+}
+
+/* They come with the highest first. */
+static int read_headers(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
+{
+    const json_t *metas = json_object_get(result, "block_metas");
+    const uint64_t before = rpc->height;
+    if (!json_is_array(metas) || json_array_size(metas) > HEADERS_MAX)
+        return TC_EMALFORMED;
+    for (size_t i = json_array_size(metas); i > 0; i--)
+        tell_header(rpc, json_array_get(metas, i - 1), tell, self);
+    rpc->more_headers = rpc->height > before && rpc->height < tc_rpc_number(result, "last_height");
+    return 0;
+}
+
+static uint16_t node_of(const struct tc_protocol_env *env, const uint8_t key[static TC_PUBLIC_KEY_SIZE])
+{
+    for (uint16_t node = 0; node < env->cluster->n; node++) {
+        const uint8_t *own = tc_keyring_public(env->keys, node);
+        if (own && memcmp(own, key, TC_PUBLIC_KEY_SIZE) == 0)
+            return node;
+    }
+    return TC_NODE_NONE;
+}
+
+static int read_members(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
+{
+    const json_t *list = json_object_get(result, "validators");
+    struct todo *todo = &rpc->todo[rpc->at];
+    if (!json_is_array(list))
+        return TC_EMALFORMED;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *validator = json_array_get(list, i);
+        struct tc_observation o = observation(rpc, TC_OBS_MEMBER);
+        o.member.sequence = todo->height;
+        o.member.index = (uint32_t)i;
+        o.member.count = (uint32_t)json_array_size(list);
+        o.member.power = tc_rpc_number(validator, "voting_power");
+        o.member.node = tc_rpc_public_key(json_object_get(validator, "pub_key"), o.member.public_key)
+                            ? node_of(rpc->env, o.member.public_key)
+                            : TC_NODE_NONE;
+        tell(self, &o);
+    }
+    todo->members = false;
+    return 0;
+}
+
+static int read_block(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
+{
+    const json_t *block = json_object_get(result, "block");
+    const json_t *list = json_object_get(json_object_get(block, "evidence"), "evidence");
+    struct todo *todo = &rpc->todo[rpc->at];
+    if (!json_is_object(block) || (list && !json_is_array(list) && !json_is_null(list)))
+        return TC_EMALFORMED;
+    for (size_t i = 0; i < json_array_size(list) && i < EVIDENCE_MAX; i++) {
+        struct tc_message message;
+        tc_arena_reset(&rpc->arena);
+        if (tc_rpc_evidence(rpc->env, json_array_get(list, i), &rpc->arena, &message) != 0)
+            continue; /* of a kind that accuses by other means than two votes */
+        struct tc_observation o = observation(rpc, TC_OBS_ACCUSED);
+        o.accused.sequence = todo->height;
+        o.accused.block = todo->block;
+        o.accused.message = &message;
+        tell(self, &o);
+    }
+    todo->evidence = false;
+    return 0;
+}
+
+static int read_results(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
+{
+    struct todo *todo = &rpc->todo[rpc->at];
+    struct tc_observation o = observation(rpc, TC_OBS_STABLE);
+    if (tc_rpc_number(result, "height") != todo->height)
+        return TC_EMALFORMED;
+    o.stable.sequence = todo->height;
+    o.stable.state = tc_rpc_base64_hash(tc_rpc_text(result, "app_hash"));
+    todo->results = false;
+    if (o.stable.state.state == TC_VALUE_BYTES)
+        tell(self, &o);
+    return 0;
+}
+
+static int read_result(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
+{
+    switch (rpc->asked) {
+    case ASK_STATUS:
+        return read_status(rpc, result);
+    case ASK_HEADERS:
+        return read_headers(rpc, result, tell, self);
+    case ASK_MEMBERS:
+        return read_members(rpc, result, tell, self);
+    case ASK_BLOCK:
+        return read_block(rpc, result, tell, self);
+    case ASK_RESULTS:
+        return read_results(rpc, result, tell, self);
+    default:
+        return TC_EMALFORMED;
+    }
+}
+
+/* "Not yet", in many words: the same is asked again in the next round, and whatever comes after it too. */
+static void not_yet(struct tc_rpc *rpc)
+{
+    if (rpc->asked > ASK_HEADERS && rpc->at < rpc->todo_count)
+        rpc->todo[rpc->at++].tries++;
+}
+
+static int answer(struct tc_rpc *rpc, struct tc_slice body, tc_rpc_tell_fn *tell, void *self, struct tc_error *err)
+{
+    json_error_t where;
+    json_t *object = json_loadb((const char *)body.data, body.len, 0, &where);
+    const json_t *result = json_object_get(object, "result"), *error = json_object_get(object, "error");
+    const bool is_json = object != NULL;
+    int rc = 0;
+    if (json_is_object(result))
+        rc = read_result(rpc, result, tell, self);
+    else if (json_is_object(error))
+        not_yet(rpc);
+    else
+        rc = TC_EMALFORMED;
+    json_decref(object);
+    if (rc == 0)
+        return 0;
+    not_yet(rpc);
+    end_round(rpc);
+    return tc_error_set(err, rc, "expected a JSON-RPC answer of CometBFT, found %s", is_json ? "another" : where.text);
+}
+
+const struct tc_rpc_class tc_cometbft_rpc = {
+    .create = create,
+    .ask = ask,
+    .answer = answer,
+    .unanswered = unanswered,
+    .identity = identity,
+    .destroy = destroy,
+};

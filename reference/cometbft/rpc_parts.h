@@ -1,0 +1,28 @@
+/* What the files rpc*.c of CometBFT share: reading values out of JSON. Missing and wrong values read as empty: whoever
+ * needs one checks it. */
+#ifndef TC_COMETBFT_RPC_PARTS_H
+#define TC_COMETBFT_RPC_PARTS_H
+
+#include "rpc.h"
+
+#include "protocol_parts.h"
+
+#include <jansson.h>
+
+const char *tc_rpc_text(const json_t *object, const char *key); /* "" */
+/* Numbers are texts where they have 64 bits. 0 if it is none or negative. */
+uint64_t tc_rpc_number(const json_t *object, const char *key);
+/* Hexadecimal digits of at most 32 bytes; fewer are padded with zeros, as an application's hash may be. ABSENT if empty
+ * or no such digits. */
+struct tc_value tc_rpc_hash(const char *text);
+/* Base64. ABSENT likewise. */
+struct tc_value tc_rpc_base64_hash(const char *text);
+/* An Ed25519 public key: { type, value }. */
+bool tc_rpc_public_key(const json_t *object, uint8_t key[static TC_PUBLIC_KEY_SIZE]);
+
+/* One piece of evidence of a block as the message that carries it: its two votes are embedded statements. Lives in
+ * `arena`. TC_EUNSUPPORTED: of another kind than two votes; TC_EMALFORMED; TC_ELIMIT. */
+int tc_rpc_evidence(const struct tc_protocol_env *env, const json_t *piece, struct tc_arena *arena,
+                    struct tc_message *out);
+
+#endif
