@@ -19,13 +19,18 @@ static uint32_t rank(struct tc_rounds *rounds, const struct tc_statement *s)
 {
     uint64_t key =
         tc_random_mix(tc_random_mix(s->type, s->has_view ? s->view + 1 : 0), s->has_sequence ? s->sequence : 0);
+    if (rounds->seen > 0 && rounds->keys[rounds->seen - 1] == key) /* a broadcast */
+        return rounds->seen;
     for (uint32_t i = rounds->count; i > 0; i--) /* it is mostly one of the last */
-        if (rounds->keys[i - 1] == key)
+        if (rounds->keys[i - 1] == key) {
+            rounds->seen = i;
             return i;
+        }
     if (rounds->count == TC_ROUNDS_MAX)
         return TC_ROUNDS_MAX + 1;
     rounds->keys[rounds->count] = key;
-    return ++rounds->count;
+    rounds->seen = ++rounds->count;
+    return rounds->seen;
 }
 
 static uint32_t by_view(struct tc_rounds *rounds, const struct tc_statement *s)

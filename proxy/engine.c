@@ -23,7 +23,8 @@ struct tc_engine *tc_engine_new(const struct tc_engine_config *config)
     e->observations.item_size = sizeof(struct tc_observation);
     e->decisions.item_size = sizeof(struct tc_decision);
     tc_arena_init(&e->arena, TC_STEP_ARENA_MAX);
-    tc_arena_init(&e->kept.arena, TC_STEP_ARENA_MAX);
+    for (size_t i = 0; i <= TC_KEPT_LONG; i++)
+        tc_arena_init(&e->kept[i].arena, TC_STEP_ARENA_MAX);
     e->plan = calloc(1, sizeof *e->plan);
     e->schedule = tc_schedule_new(2 * TC_PAIRS_MAX + 1, e->config.schedule_items_max, e->config.schedule_bytes_max);
     if (!e->plan || !e->schedule || (e->handler && !tc_engine_set_rule(e, e->handler->name))) {
@@ -70,7 +71,8 @@ void tc_engine_free(struct tc_engine *e)
     tc_pool_free(&e->observations);
     tc_pool_free(&e->decisions);
     tc_arena_free(&e->arena);
-    tc_arena_free(&e->kept.arena);
+    for (size_t i = 0; i <= TC_KEPT_LONG; i++)
+        tc_arena_free(&e->kept[i].arena);
     free(e->popped);
     free(e->retired);
     free(e->held);
@@ -169,7 +171,6 @@ int tc_engine_step(struct tc_engine *e, const struct tc_event *event, struct tc_
         e->now_ns = event->now_ns;
     tc_engine_output_begin(e);
     e->event_bytes = event->bytes;
-    e->kept.in_use = false;
     bool gone = loses_connection(event);
     if (!e->ended && !gone)
         tc_engine_deliver_due(e);

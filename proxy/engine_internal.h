@@ -106,12 +106,19 @@ struct tc_occurrence {
     uint32_t stamp;
 };
 
-/* The last message decoded, where broadcasts are expected. */
+/* A message decoded lately, where broadcasts are expected. */
 struct tc_kept {
     struct tc_arena arena;
     struct tc_message message;
-    bool filled, in_use; /* in_use: by the step in hand */
+    bool filled;
+    uint64_t step; /* that used it last */
 };
+
+/* The last short one, and a few long ones: those are said again later (a view change, until its view begins) and are
+ * dear to decode. */
+#define TC_KEPT_LONG      8
+#define TC_KEPT_SHORT_MAX ((size_t)512)
+#define TC_KEPT_LONG_MAX  ((size_t)32 << 10) /* bytes of a frame; one that is longer is treated as short */
 
 #define TC_OCCURRENCE_WAYS      4
 #define TC_OCCURRENCE_SETS      16384 /* at most; a short run stays with fewer */
@@ -182,7 +189,8 @@ struct tc_engine {
     uint32_t rule_count;
     const char *rule;
     uint64_t next_decision;
-    struct tc_kept kept;
+    struct tc_kept kept[1 + TC_KEPT_LONG];
+    uint32_t kept_next;
     struct tc_occurrence *occurrences;
     uint32_t occurrence_sets, occurrence_stamp;
     bool occurrence_evicted;

@@ -23,15 +23,32 @@ static void decode_into(struct tc_engine *e, const struct tc_lane *lane, struct 
     tc_message_set_key(m);
 }
 
+static bool is_kept(const struct tc_kept *kept, const struct tc_lane *lane, struct tc_slice frame)
+{
+    const struct tc_message *m = &kept->message;
+    return kept->filled && m->from == lane->from && m->frame.len == frame.len &&
+           memcmp(m->frame.data, frame.data, frame.len) == 0;
+}
+
+/* Where the message is, or the place that it may have. What this step decoded already is still spoken of and must not
+ * make way; a step decodes more long messages than there are places for only if they come in one piece. */
+static struct tc_kept *kept_place(struct tc_engine *e, const struct tc_lane *lane, struct tc_slice frame)
+{
+    if (frame.len <= TC_KEPT_SHORT_MAX || frame.len > TC_KEPT_LONG_MAX)
+        return &e->kept[0];
+    for (size_t i = 1; i <= TC_KEPT_LONG; i++)
+        if (is_kept(&e->kept[i], lane, frame))
+            return &e->kept[i];
+    return &e->kept[1 + e->kept_next++ % TC_KEPT_LONG];
+}
+
 /* The copies of a broadcast come one after another, each in a step of its own: the first is kept, with a copy of its
- * bytes, and the others are the same. What this step decoded already is still spoken of and must not make way. */
+ * bytes, and the others are the same. */
 static bool decode_kept(struct tc_engine *e, const struct tc_lane *lane, struct tc_slice frame, struct tc_message *m)
 {
-    struct tc_kept *kept = &e->kept;
-    const struct tc_message *last = &kept->message;
-    const bool same = kept->filled && last->from == lane->from && last->frame.len == frame.len &&
-                      memcmp(last->frame.data, frame.data, frame.len) == 0;
-    if (!same && kept->in_use)
+    struct tc_kept *kept = kept_place(e, lane, frame);
+    const bool same = is_kept(kept, lane, frame);
+    if (!same && kept->step == e->step)
         return false;
     if (!same) {
         tc_arena_reset(&kept->arena);
@@ -41,7 +58,7 @@ static bool decode_kept(struct tc_engine *e, const struct tc_lane *lane, struct 
             return false;
         decode_into(e, lane, &kept->arena, copy, &kept->message);
     }
-    kept->in_use = true;
+    kept->step = e->step;
     *m = kept->message;
     m->frame = frame;
     return true;

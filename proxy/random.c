@@ -21,13 +21,6 @@ uint64_t tc_random_mix_bytes(uint64_t h, struct tc_slice bytes)
     return at < bytes.len ? tc_random_mix(h, rest) : h;
 }
 
-static uint64_t fold(uint64_t a, uint64_t b)
-{
-    const unsigned __int128 product =
-        (unsigned __int128)(a ^ UINT64_C(0x9e3779b97f4a7c15)) * (b ^ UINT64_C(0xd6e8feb86659fd93));
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 /* Up to 16 bytes as two words; which of them overlap depends on how many they are, which was folded before. */
 static uint64_t fold_few(uint64_t h, const uint8_t *at, size_t len)
 {
@@ -39,7 +32,7 @@ static uint64_t fold_few(uint64_t h, const uint8_t *at, size_t len)
         for (size_t i = 0; i < len; i++)
             first |= (uint64_t)at[i] << (8 * i);
     }
-    return fold(h ^ first, last);
+    return tc_random_fold(h ^ first, last);
 }
 
 /* Two chains side by side: each waits for its own multiplications only. */
@@ -47,17 +40,17 @@ uint64_t tc_random_fold_bytes(uint64_t h, struct tc_slice bytes)
 {
     const uint8_t *at = bytes.data, *const end = bytes.len > 0 ? at + bytes.len : at;
     uint64_t other = UINT64_C(0xa0761d6478bd642f);
-    h = fold(h, bytes.len);
+    h = tc_random_fold(h, bytes.len);
     if (bytes.len <= 16)
         return fold_few(h, at, bytes.len);
     for (; end - at > 32; at += 32) {
-        h = fold(h ^ load_le64(at), load_le64(at + 8));
-        other = fold(other ^ load_le64(at + 16), load_le64(at + 24));
+        h = tc_random_fold(h ^ load_le64(at), load_le64(at + 8));
+        other = tc_random_fold(other ^ load_le64(at + 16), load_le64(at + 24));
     }
     if (end - at > 16)
-        h = fold(h ^ load_le64(at), load_le64(at + 8));
-    h = fold(h ^ load_le64(end - 16), load_le64(end - 8));
-    return fold(h, other);
+        h = tc_random_fold(h ^ load_le64(at), load_le64(at + 8));
+    h = tc_random_fold(h ^ load_le64(end - 16), load_le64(end - 8));
+    return tc_random_fold(h, other);
 }
 
 uint64_t tc_random_mix_text(uint64_t h, const char *text)

@@ -141,9 +141,9 @@ void tc_trial_free(struct tc_trial *trial)
 
 /* ---- the sink ---- */
 
-static void mix(struct tc_trial *trial, uint64_t word)
+static void mix(struct tc_trial *trial, uint64_t first, uint64_t second)
 {
-    trial->hash = tc_random_mix(trial->hash, word);
+    trial->hash = tc_random_fold(trial->hash ^ first, second);
 }
 
 static void mix_bytes(struct tc_trial *trial, struct tc_slice bytes)
@@ -154,24 +154,22 @@ static void mix_bytes(struct tc_trial *trial, struct tc_slice bytes)
 /* Everything by which two runs can differ shows in some message, execution or reply: those go in whole. */
 static void mix_observation(struct tc_trial *trial, const struct tc_observation *o)
 {
-    mix(trial, o->time_ns);
-    mix(trial, (uint64_t)o->kind << 48 | (uint64_t)o->node << 32 | (uint64_t)o->peer << 16 | (o->incarnation & 0xffff));
+    mix(trial, o->time_ns,
+        (uint64_t)o->kind << 48 | (uint64_t)o->node << 32 | (uint64_t)o->peer << 16 | (o->incarnation & 0xffff));
     switch (o->kind) {
     case TC_OBS_MESSAGE:
-        mix(trial, (uint64_t)o->message.said << 1 | o->message.heard);
+        mix(trial, (uint64_t)o->message.said << 1 | o->message.heard, o->message.message->key);
         if (o->message.said || o->message.message->touched) /* else it is what was said before */
             mix_bytes(trial, o->message.message->frame);
-        else
-            mix(trial, o->message.message->key);
         break;
     case TC_OBS_EXECUTED:
-        mix(trial, o->executed.sequence << 2 | (uint64_t)o->executed.origin);
+        mix(trial, o->executed.sequence, (uint64_t)o->executed.origin);
         if (o->executed.state.state == TC_VALUE_BYTES)
             mix_bytes(trial, (struct tc_slice){o->executed.state.bytes, TC_VALUE_SIZE});
         break;
     case TC_OBS_REQUESTED:
     case TC_OBS_REPLIED:
-        mix(trial, o->client.timestamp << 1 | o->client.ok);
+        mix(trial, o->client.timestamp, o->client.ok);
         mix_bytes(trial, o->client.result);
         break;
     default:
@@ -195,11 +193,8 @@ static void decide(void *self, const struct tc_decision *d)
 {
     struct tc_trial *trial = self;
     const struct tc_sink *sink = &trial->request->sink;
-    mix(trial, d->id);
-    mix(trial, d->time_ns);
-    mix(trial, (uint64_t)d->verb << 48 | (uint64_t)d->from << 32 | (uint64_t)d->to << 16 | d->node);
-    mix(trial, d->key);
-    mix(trial, d->bitten);
+    mix(trial, d->id << 1 | d->bitten, d->time_ns);
+    mix(trial, (uint64_t)d->verb << 48 | (uint64_t)d->from << 32 | (uint64_t)d->to << 16 | d->node, d->key);
     mix_bytes(trial, d->bytes);
     if (sink->decide)
         sink->decide(sink->self, d);
@@ -348,7 +343,7 @@ static void read_result(struct tc_trial *trial, const struct tc_sim *sim, struct
     tc_judge_bitten(trial->judge, out->bitten);
     tc_judge_summary(trial->judge, 0, &out->summary);
     out->judge = trial->judge;
-    mix(trial, out->now_ns);
+    mix(trial, out->now_ns, 0);
     out->hash = trial->hash;
 }
 

@@ -340,7 +340,10 @@ uint32_t tc_pbft_count_asking(const struct pbft *r, uint64_t view);
 void tc_pbft_view_change_frame(struct pbft *r, struct tc_slice *frame); /* our own, to be said again */
 void tc_pbft_view_change_clear(struct view_change *change);
 
-/* Checks a view change (signature, C, P) and, if valid, fills `out` (malloc'ed parts). */
+/* Checks a view change (signature, C, P) and, if valid, fills `out` (malloc'ed parts). The first has its body already.
+ */
+bool tc_pbft_view_change_check(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__ViewChange *body,
+                               bool trusted, struct view_change *out);
 bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bool trusted, struct view_change *out);
 
 /* The primary of the view asked for makes the new view when it has a quorum. */

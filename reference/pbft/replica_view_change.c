@@ -145,7 +145,7 @@ void tc_pbft_on_view_change(struct pbft *r, const Pbft__Envelope *envelope)
     }
     if (view <= known->view)
         return;
-    if (!tc_pbft_view_change_read(r, envelope, false, &change)) {
+    if (!tc_pbft_view_change_check(r, envelope, base, false, &change)) {
         tc_replica_complain(&r->base, r->base.from, "invalid view change for view %llu", (unsigned long long)view);
         return;
     }

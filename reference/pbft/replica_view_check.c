@@ -99,16 +99,14 @@ static bool read_claims(struct pbft *r, const Pbft__ViewChange *body, bool trust
     return true;
 }
 
-bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bool trusted, struct view_change *out)
+bool tc_pbft_view_change_check(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__ViewChange *body,
+                               bool trusted, struct view_change *out)
 {
-    void *base;
     struct proof proof = {NULL, 0};
     memset(out, 0, sizeof *out);
     if (envelope->type != PBFT__TYPE__VIEW_CHANGE || envelope->sender >= r->base.n ||
-        envelope->signature.len != TC_SIGNATURE_SIZE ||
-        tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0)
+        envelope->signature.len != TC_SIGNATURE_SIZE)
         return false;
-    const Pbft__ViewChange *body = base;
     if (body->view == 0 || body->n_prepared > r->base.window ||
         !(trusted || tc_replica_authentic(&r->base, envelope)) || !(trusted || stable_proved(r, body, &proof)) ||
         !read_claims(r, body, trusted, out)) {
@@ -128,4 +126,13 @@ bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bo
     if (proof.count > 0) /* which may be news to us */
         tc_pbft_take_certificate(r, body->stable_sequence, body->stable_digest.data, proof.texts, proof.count);
     return true;
+}
+
+bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bool trusted, struct view_change *out)
+{
+    void *base;
+    memset(out, 0, sizeof *out);
+    return envelope->type == PBFT__TYPE__VIEW_CHANGE &&
+           tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) == 0 &&
+           tc_pbft_view_change_check(r, envelope, base, trusted, out);
 }
