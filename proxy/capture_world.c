@@ -20,6 +20,7 @@ struct stream {
     bool swapped; /* the side seen first is the listener */
     bool middle;
     const struct tc_capture_place *place;
+    uint16_t from; /* who dialled; TC_NODE_NONE: the first frame says */
 };
 
 struct tc_capture_world {
@@ -110,11 +111,11 @@ static int open_pair(struct tc_capture_world *world, uint32_t slot)
     struct stream *s = &world->streams[slot];
     enum tc_leg leg = s->place->is_proxy ? TC_LEG_NEAR : world->counts.proxied ? TC_LEG_FAR : TC_LEG_DIRECT;
     struct tc_event accepted = {
-        .kind = TC_EV_ACCEPTED, .conn = TC_CONN_NEAR(slot), .from = s->place->from, .to = s->place->to, .leg = leg};
+        .kind = TC_EV_ACCEPTED, .conn = TC_CONN_NEAR(slot), .from = s->from, .to = s->place->to, .leg = leg};
     s->state = OPEN;
     world->counts.streams++;
     world->counts.middle_streams += s->middle;
-    note_pair(world, s->place->from, s->place->to); /* dialled, though perhaps in vain */
+    note_pair(world, s->from, s->place->to); /* dialled, though perhaps in vain */
     int result = step(world, &accepted);
     if (result == 0)
         result = step(world, &(struct tc_event){.kind = TC_EV_DIALLED, .conn = TC_CONN_FAR(slot), .to = s->place->to});
@@ -142,6 +143,18 @@ static int open_when_decided(struct tc_capture_world *world, uint32_t slot)
     return open_pair(world, slot);
 }
 
+/* The far leg of an encrypted link comes from the address that stands for the link (live_pair.c), whatever its port. */
+static uint16_t dialler_of(const struct tc_capture_world *world, const struct tc_capture_place *to,
+                           const struct tc_capture_end *client)
+{
+    for (size_t i = 0; to->from == TC_NODE_NONE && !to->is_proxy && i < world->config.place_count; i++) {
+        const struct tc_capture_place *link = &world->config.places[i];
+        if (link->is_proxy && link->to == to->to && memcmp(link->ip, client->ip, sizeof link->ip) == 0)
+            return link->from;
+    }
+    return to->from;
+}
+
 static int begin(struct tc_capture_world *world, const struct tc_capture_segment *segment)
 {
     struct stream *s = &world->streams[segment->slot];
@@ -156,6 +169,7 @@ static int begin(struct tc_capture_world *world, const struct tc_capture_segment
         world->counts.foreign_streams++;
         return 0;
     }
+    s->from = dialler_of(world, s->place, s->swapped ? &segment->server : &segment->client);
     return open_when_decided(world, segment->slot);
 }
 

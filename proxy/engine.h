@@ -79,6 +79,8 @@ enum tc_action_kind {
     TC_ACT_DECISION,    /* decision, complete (bitten and measured delay known) */
     TC_ACT_VERIFY,      /* token, bytes: the frame whose signatures are to be verified (a worker gets a copy), and its
                            observation; answered by TC_EV_VERIFIED */
+    TC_ACT_PLAIN,       /* conn, bytes, received: what an encrypted connection carries, in plaintext: whole frames, as they
+                           came or as they go out. For the record; only where the configuration asks for it */
     TC_ACT_FINISH       /* the run must end now; error says why (script error) */
 };
 
@@ -87,7 +89,7 @@ struct tc_action {
     uint32_t conn;
     uint16_t to, node;
     enum tc_verb verb;
-    bool reset;
+    bool reset, received;
     uint64_t token;
     struct tc_slice bytes;
     const struct tc_observation *observation;
@@ -119,6 +121,7 @@ struct tc_engine_config {
     uint64_t seed;
     bool observe;              /* decode and observe every message; false and no handler: bytes pass unframed */
     bool broadcasts;           /* the world hands over the copies of a broadcast one after another: decode the first */
+    bool show_plain;           /* TC_ACT_PLAIN for encrypted connections */
     bool verify_all;           /* ask for every signature to be verified (workers) */
     size_t lane_budget_bytes;  /* per lane, scheduled and queued together; 0 = 4 MiB */
     size_t schedule_items_max; /* 0 = 1 Mi */

@@ -19,6 +19,17 @@ static void write_sealed(struct tc_engine *e, uint32_t conn, struct tc_pair *pai
     }
 }
 
+/* For whoever keeps a record of the connection. */
+static void show(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, bool received)
+{
+    if (!e->config.show_plain || bytes.len == 0)
+        return;
+    struct tc_action *plain = tc_engine_act(e, TC_ACT_PLAIN);
+    plain->conn = conn;
+    plain->bytes = bytes;
+    plain->received = received;
+}
+
 /* The connection is closed as its peer would, and the run goes on. */
 static void broken(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, const struct tc_error *err)
 {
@@ -72,6 +83,7 @@ struct tc_slice tc_engine_transport_receive(struct tc_engine *e, uint32_t conn, 
     struct tc_slice frames = tc_bytes_slice(&pair->io.frames[conn & 1]);
     tc_engine_retire(e, pair->io.frames[conn & 1].data);
     pair->io.frames[conn & 1] = (struct tc_bytes){0};
+    show(e, conn, frames, true);
     if (status) {
         e->out_of_memory |= status == TC_EMEMORY;
         broken(e, conn, pair, &err);
@@ -112,6 +124,7 @@ void tc_engine_transport_send(struct tc_engine *e, uint32_t conn, struct tc_pair
         const struct tc_slice frame = {bytes.data, (size_t)len};
         if (e->config.transport.class->send(pair->transport, conn & 1, frame) == TC_EMEMORY)
             e->out_of_memory = true;
+        show(e, conn, frame, false);
         bytes = (struct tc_slice){bytes.data + len, bytes.len - (size_t)len};
     }
     tc_engine_transport_dirty(e, conn, pair);

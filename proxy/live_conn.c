@@ -128,7 +128,7 @@ static ssize_t put_out(struct tc_live_conn *conn, const uint8_t *data, size_t si
     ssize_t sent = plain_send(conn->fd, data, size);
     if (sent < 0)
         sent = errno == EAGAIN || errno == EINTR || errno == ENOBUFS ? 0 : -1;
-    if (sent > 0 && live->capture)
+    if (sent > 0 && live->capture && !live->config.capture_plain)
         tc_capture_bytes(live->capture, tc_live_time_ns(live), conn->number, (conn->number & 1) != 0,
                          (struct tc_slice){data, (size_t)sent});
     return sent;
@@ -209,7 +209,7 @@ static void read_some(struct tc_live_conn *conn)
     const ssize_t got = plain_recv(conn->fd, live->read_buffer, live->read_size);
     if (got > 0) {
         struct tc_event event = {.kind = TC_EV_BYTES, .conn = conn->number, .bytes = {live->read_buffer, (size_t)got}};
-        if (live->capture)
+        if (live->capture && !live->config.capture_plain)
             tc_capture_bytes(live->capture, tc_live_time_ns(live), conn->number, (conn->number & 1) == 0, event.bytes);
         if (!live->seen_start)
             tc_live_phase_saw(live, NULL);

@@ -136,14 +136,25 @@ static uint32_t capture_ip(const struct tc_endpoint *endpoint)
     return ip ? ip : 0x0a060000u | tc_endpoint_port(endpoint); /* 10.6.port */
 }
 
+/* Nothing inside an encrypted link's frames names the dialler: in a trace in plaintext the far leg comes from the
+ * address that stands for the link, to which the near leg went. */
+static uint32_t far_client_ip(const struct tc_live_conn *conn, const struct tc_endpoint *local)
+{
+    struct tc_endpoint link;
+    const struct tc_live_conn *near = conn - 1;
+    return conn->live->config.capture_plain && tc_socket_local(near->fd, &link) == 0 ? capture_ip(&link)
+                                                                                     : capture_ip(local);
+}
+
 static void capture_begin(const struct tc_live_conn *conn)
 {
     struct tc_endpoint local, peer;
     if (!conn->live->capture || tc_socket_local(conn->fd, &local) || tc_socket_peer(conn->fd, &peer))
         return;
     const struct tc_endpoint *client = is_near(conn) ? &peer : &local, *server = is_near(conn) ? &local : &peer;
-    tc_capture_connect(conn->live->capture, tc_live_time_ns(conn->live), conn->number, capture_ip(client),
-                       tc_endpoint_port(client), capture_ip(server), tc_endpoint_port(server));
+    tc_capture_connect(conn->live->capture, tc_live_time_ns(conn->live), conn->number,
+                       is_near(conn) ? capture_ip(client) : far_client_ip(conn, client), tc_endpoint_port(client),
+                       capture_ip(server), tc_endpoint_port(server));
 }
 
 void tc_live_dial_failed(struct tc_live_conn *conn, const char *why)

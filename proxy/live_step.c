@@ -62,6 +62,11 @@ static void perform(struct tc_live *live, const struct tc_action *action)
     case TC_ACT_VERIFY:
         tc_live_verify_ask(live, action->token, action->bytes);
         break;
+    case TC_ACT_PLAIN:
+        if (live->capture)
+            tc_capture_bytes(live->capture, tc_live_time_ns(live), action->conn,
+                             action->received == ((action->conn & 1) == 0), action->bytes);
+        break;
     case TC_ACT_FINISH:
         live->finished = true;
         tc_loop_stop(live->loop);

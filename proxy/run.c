@@ -73,7 +73,9 @@ static int open_engine(struct tc_run *run, struct tc_error *err)
     struct tc_engine_config config = {
         .protocol = run->protocol,
         .env = run->env,
-        .transport = {run->protocol->transport, run, tc_run_peers_configure},
+        /* A trace of encrypted links is in plaintext: judging it needs no keys. */
+        .transport = {run->request->check ? NULL : run->protocol->transport, run, tc_run_peers_configure},
+        .show_plain = run->request->capture && !run->request->simulated,
         .handler = run->handler,
         .ledger = &run->ledger,
         .seed = run->request->seed,
@@ -173,6 +175,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .node_self = run,
         .keeper = run->keeper,
         .capture_path = request->capture ? capture_path : NULL,
+        .capture_plain = run->protocol->transport != NULL,
         .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run)},
         .reload = reload,

@@ -429,6 +429,11 @@ void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
     if (stats->undecodable || stats->spliced)
         note(c, "of %" PRIu64 " messages %" PRIu64 " could not be decoded, and %" PRIu64 " streams not be framed",
              stats->messages, stats->undecodable, stats->spliced);
+    if (stats->spliced && run->protocol->transport)
+        note(c,
+             "the links of %s are encrypted, and nobody can read them without the keys of each connection: judge the "
+             "trace.pcap that turncoat writes, which holds the frames in plaintext",
+             run->protocol->name);
     if (read->ended_early)
         note(c, "the capture ends in the middle: %s", read->damage);
     if (read->cut || read->gaps || read->over || read->damaged)
