@@ -14,6 +14,7 @@ struct tc_trial {
     struct tc_cluster cluster;
     struct tc_protocol_env env;
     struct tc_keyring *keys;
+    struct tc_sim_memory *memory;
     struct tc_sim_config world;
     char attack_path[TC_PATH_MAX];
     const char *args[TC_SCRIPT_ARGS_MAX];
@@ -64,6 +65,7 @@ static void settle_world(struct tc_trial *trial)
     if (setup->decisions_max)
         trial->world.decisions_max = setup->decisions_max;
     trial->world.bugs = setup->bugs | (bug >= 0 ? TC_BUG_BIT(bug) : 0);
+    trial->world.memory = trial->memory;
     trial->world.protocol = trial->protocol;
     trial->world.env = trial->env;
     trial->world.load.clients = trial->cluster.client_count;
@@ -93,6 +95,9 @@ static int prepare(struct tc_trial *trial, struct tc_error *err)
     trial->keys = tc_keyring_new(trial->setup.ed25519 ? TC_SCHEME_ED25519 : TC_SCHEME_KEYED_HASH);
     if (!trial->keys)
         return tc_error_set(err, TC_EMEMORY, "no memory for keys");
+    trial->memory = tc_sim_memory_new();
+    if (!trial->memory)
+        return tc_error_set(err, TC_EMEMORY, "no memory for simulations");
     trial->env = (struct tc_protocol_env){.cluster = &trial->cluster, .keys = trial->keys};
     if (trial->setup.strategy && trial->setup.strategy->settle)
         trial->env.leader = tc_protocol_dictated_leader;
@@ -135,6 +140,7 @@ void tc_trial_free(struct tc_trial *trial)
         return;
     run_close(trial);
     tc_judge_free(trial->judge);
+    tc_sim_memory_free(trial->memory);
     tc_keyring_free(trial->keys);
     free(trial);
 }

@@ -10,7 +10,6 @@
 #define START_NS       UINT64_C(10000000000)
 #define TICK_NS        UINT64_C(250000000)
 #define ASK_EVENTS     1024 /* between two questions whether to end */
-#define ARENA_MAX      (2 * (size_t)TC_FRAME_MAX)
 #define SIGMA_MAX      3000
 #define DRIFT_MAX      100000
 #define CLIENTS_MAX    (TC_NODES_MAX - TC_CLIENT_FIRST)
@@ -189,7 +188,7 @@ static void handle(struct tc_sim *sim, struct tc_sim_event *event)
 static void turn(struct tc_sim *sim)
 {
     const uint64_t engine_ns = tc_engine_deadline_ns(sim->config.engine);
-    if (engine_ns <= sim->heap[0].time_ns) {
+    if (engine_ns <= sim->memory->heap[0].time_ns) {
         sim->now_ns = engine_ns > sim->now_ns ? engine_ns : sim->now_ns;
         tc_sim_step(sim, &(struct tc_event){.kind = TC_EV_TIMER});
         return;
@@ -292,14 +291,13 @@ static int open_parts(struct tc_sim *sim, struct tc_error *err)
     if (!sim->replica_class || !sim->wire)
         return tc_error_set(err, TC_EUNSUPPORTED, "protocol %s has no reference replica to simulate",
                             sim->protocol->name);
-    tc_arena_init(&sim->arena, ARENA_MAX);
-    tc_arena_init(&sim->verify_arena, ARENA_MAX);
+    sim->memory = config->memory ? config->memory : tc_sim_memory_new();
     sim->nodes = calloc(TC_NODES_MAX, sizeof *sim->nodes);
     sim->newest = calloc((size_t)sim->cluster->n * config->load.clients + 1, sizeof *sim->newest);
     sim->links = calloc(nodes * sim->cluster->n, sizeof *sim->links);
     sim->link_count = calloc(nodes * nodes, sizeof *sim->link_count);
     sim->link_free_ns = calloc(nodes * nodes, sizeof *sim->link_free_ns);
-    if (!sim->nodes || !sim->newest || !sim->links || !sim->link_count || !sim->link_free_ns ||
+    if (!sim->memory || !sim->nodes || !sim->newest || !sim->links || !sim->link_count || !sim->link_free_ns ||
         tc_sim_clients_open(sim))
         return tc_error_set(err, TC_EMEMORY, "no memory for a simulation of %zu nodes", nodes);
     return 0;
@@ -332,14 +330,12 @@ void tc_sim_free(struct tc_sim *sim)
     tc_sim_clients_free(sim);
     tc_sim_pairs_free(sim);
     for (size_t i = 0; i < sim->heap_count; i++)
-        tc_sim_event_drop(sim, &sim->heap[i]);
-    tc_sim_blobs_free(sim);
-    free(sim->heap);
+        tc_sim_event_drop(sim, &sim->memory->heap[i]);
+    if (!sim->config.memory)
+        tc_sim_memory_free(sim->memory);
     free(sim->newest);
     free(sim->links);
     free(sim->link_count);
     free(sim->link_free_ns);
-    tc_arena_free(&sim->arena);
-    tc_arena_free(&sim->verify_arena);
     free(sim);
 }

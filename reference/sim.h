@@ -24,7 +24,14 @@ struct tc_sim_load {
     uint64_t operations_max; /* of all clients together; 0: no end */
 };
 
+/* What simulations that follow one another leave to the next: buffers of bytes and events, empty between two of them.
+ * NULL if out of memory. Free after the last of them; safe on NULL. */
+struct tc_sim_memory;
+struct tc_sim_memory *tc_sim_memory_new(void);
+void tc_sim_memory_free(struct tc_sim_memory *memory);
+
 struct tc_sim_config {
+    struct tc_sim_memory *memory; /* borrowed, by one simulation at a time; NULL: the simulation has its own */
     struct tc_engine *engine;
     struct tc_sink sink;
     const struct tc_protocol *protocol;

@@ -161,8 +161,8 @@ void tc_sim_client_hears(struct tc_sim *sim, uint16_t node, uint16_t replica, st
     struct tc_wire_reply reply;
     if (!client->busy) /* late answers to what is done */
         return;
-    tc_arena_reset(&sim->arena);
-    const int status = sim->wire->reply(&sim->config.env, node, client->timestamp, frame, &sim->arena, &reply);
+    tc_arena_reset(&sim->memory->arena);
+    const int status = sim->wire->reply(&sim->config.env, node, client->timestamp, frame, &sim->memory->arena, &reply);
     if (status == TC_ENOT_FOUND)
         return;
     if (status < 0) {

@@ -107,14 +107,15 @@ static const void *copy(uint8_t **at, const void *from, size_t size)
     return into;
 }
 
-static struct tc_sim_turn *turn_new(const struct tc_outputs *outputs)
+static struct tc_sim_turn *turn_new(struct tc_sim *sim, const struct tc_outputs *outputs)
 {
-    uint8_t *at = malloc(turn_size(outputs));
-    struct tc_sim_turn *turn = (void *)at;
-    if (!turn)
+    struct tc_sim_blob *blob = tc_sim_blob_take(sim, turn_size(outputs));
+    if (!blob)
         return NULL;
+    uint8_t *at = blob->data;
+    struct tc_sim_turn *turn = (void *)at;
     at += rounded(sizeof *turn);
-    *turn = (struct tc_sim_turn){.count = outputs->count, .outputs = (void *)at};
+    *turn = (struct tc_sim_turn){.blob = blob, .count = outputs->count, .outputs = (void *)at};
     copy(&at, outputs->items, outputs->count * sizeof *outputs->items);
     for (size_t i = 0; i < outputs->count; i++) {
         struct tc_output *output = &turn->outputs[i];
@@ -134,12 +135,12 @@ static struct tc_sim_turn *turn_new(const struct tc_outputs *outputs)
     return turn;
 }
 
-void tc_sim_turns_drop(struct tc_sim_node *node)
+void tc_sim_turns_drop(struct tc_sim *sim, struct tc_sim_node *node)
 {
     while (node->turns) {
         struct tc_sim_turn *turn = node->turns;
         node->turns = turn->next;
-        free(turn);
+        tc_sim_blob_drop(sim, turn->blob);
     }
     node->turns_end = &node->turns;
 }
@@ -175,7 +176,7 @@ void tc_sim_outputs(struct tc_sim *sim, uint16_t number, const struct tc_outputs
         leave(sim, number, outputs->items, outputs->count);
         return;
     }
-    struct tc_sim_turn *turn = turn_new(outputs);
+    struct tc_sim_turn *turn = turn_new(sim, outputs);
     if (!turn) {
         tc_sim_fail(sim, TC_EMEMORY, "no memory for a replica's outputs");
         return;
@@ -196,7 +197,7 @@ void tc_sim_synced(struct tc_sim *sim, const struct tc_sim_event *event)
     if (!node->turns)
         node->turns_end = &node->turns;
     leave(sim, event->node, turn->outputs, turn->count);
-    free(turn);
+    tc_sim_blob_drop(sim, turn->blob);
 }
 
 /* A prefix of the records that were on their way reaches the disk; none of their outputs leaves. */
@@ -221,5 +222,5 @@ void tc_sim_disk_crash(struct tc_sim *sim, uint16_t number)
                 keep(sim, node, &turn->outputs[i]);
                 kept--;
             }
-    tc_sim_turns_drop(node);
+    tc_sim_turns_drop(sim, node);
 }

@@ -9,8 +9,8 @@
 static bool verifies(struct tc_sim *sim, struct tc_slice frame)
 {
     struct tc_message message = {0};
-    tc_arena_reset(&sim->verify_arena);
-    if (!sim->protocol->verify || sim->protocol->decode(frame, &sim->verify_arena, &message))
+    tc_arena_reset(&sim->memory->verify_arena);
+    if (!sim->protocol->verify || sim->protocol->decode(frame, &sim->memory->verify_arena, &message))
         return true;
     for (uint32_t i = 0; i < message.statement_count; i++)
         if (sim->protocol->verify(&sim->config.env, &message.statements[i]) == TC_ESIGNATURE)

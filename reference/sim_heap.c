@@ -6,6 +6,7 @@
 /* ---- bytes ---- */
 
 #define SPARE_FIRST ((size_t)256)
+#define ARENA_MAX   (2 * (size_t)TC_FRAME_MAX)
 
 /* The size that holds so many bytes; TC_SIM_SPARE: none. */
 static uint32_t spare_of(size_t len)
@@ -24,19 +25,26 @@ static struct tc_sim_blob *next_spare(const struct tc_sim_blob *blob)
     return next;
 }
 
-struct tc_sim_blob *tc_sim_blob_new(struct tc_sim *sim, struct tc_slice bytes)
+struct tc_sim_blob *tc_sim_blob_take(struct tc_sim *sim, size_t len)
 {
-    const uint32_t spare = spare_of(bytes.len);
-    struct tc_sim_blob *blob = spare < TC_SIM_SPARE ? sim->spare[spare] : NULL;
+    struct tc_sim_blob **spares = sim->memory->spare;
+    const uint32_t spare = spare_of(len);
+    struct tc_sim_blob *blob = spare < TC_SIM_SPARE ? spares[spare] : NULL;
     if (blob)
-        sim->spare[spare] = next_spare(blob);
+        spares[spare] = next_spare(blob);
     else
-        blob = malloc(spare < TC_SIM_SPARE ? SPARE_FIRST << spare : sizeof *blob + bytes.len);
+        blob = malloc(spare < TC_SIM_SPARE ? SPARE_FIRST << spare : sizeof *blob + len);
     if (!blob)
         return NULL;
     blob->references = 1;
-    blob->len = (uint32_t)bytes.len;
-    if (bytes.len > 0)
+    blob->len = (uint32_t)len;
+    return blob;
+}
+
+struct tc_sim_blob *tc_sim_blob_new(struct tc_sim *sim, struct tc_slice bytes)
+{
+    struct tc_sim_blob *blob = tc_sim_blob_take(sim, bytes.len);
+    if (blob && bytes.len > 0)
         memcpy(blob->data, bytes.data, bytes.len);
     return blob;
 }
@@ -50,18 +58,37 @@ void tc_sim_blob_drop(struct tc_sim *sim, struct tc_sim_blob *blob)
         free(blob);
         return;
     }
-    memcpy(blob->data, &sim->spare[spare], sizeof sim->spare[spare]);
-    sim->spare[spare] = blob;
+    struct tc_sim_blob **spares = sim->memory->spare;
+    memcpy(blob->data, &spares[spare], sizeof spares[spare]);
+    spares[spare] = blob;
 }
 
-void tc_sim_blobs_free(struct tc_sim *sim)
+/* ---- memory that outlives a simulation ---- */
+
+struct tc_sim_memory *tc_sim_memory_new(void)
 {
+    struct tc_sim_memory *memory = calloc(1, sizeof *memory);
+    if (!memory)
+        return NULL;
+    tc_arena_init(&memory->arena, ARENA_MAX);
+    tc_arena_init(&memory->verify_arena, ARENA_MAX);
+    return memory;
+}
+
+void tc_sim_memory_free(struct tc_sim_memory *memory)
+{
+    if (!memory)
+        return;
     for (size_t i = 0; i < TC_SIM_SPARE; i++)
-        while (sim->spare[i]) {
-            struct tc_sim_blob *blob = sim->spare[i];
-            sim->spare[i] = next_spare(blob);
+        while (memory->spare[i]) {
+            struct tc_sim_blob *blob = memory->spare[i];
+            memory->spare[i] = next_spare(blob);
             free(blob);
         }
+    tc_arena_free(&memory->arena);
+    tc_arena_free(&memory->verify_arena);
+    free(memory->heap);
+    free(memory);
 }
 
 bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice bytes)
@@ -97,44 +124,47 @@ void tc_sim_event_drop(struct tc_sim *sim, struct tc_sim_event *event)
 
 void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event)
 {
-    if (sim->heap_count == sim->heap_size) {
-        size_t size = sim->heap_size ? 2 * sim->heap_size : 256;
-        struct tc_sim_event *heap = realloc(sim->heap, size * sizeof *heap);
-        if (!heap) {
+    struct tc_sim_memory *memory = sim->memory;
+    if (sim->heap_count == memory->heap_size) {
+        size_t size = memory->heap_size ? 2 * memory->heap_size : 256;
+        struct tc_sim_event *grown = realloc(memory->heap, size * sizeof *grown);
+        if (!grown) {
             tc_sim_event_drop(sim, &event);
             tc_sim_fail(sim, TC_EMEMORY, "no memory for %zu simulated events", size);
             return;
         }
-        sim->heap = heap;
-        sim->heap_size = size;
+        memory->heap = grown;
+        memory->heap_size = size;
     }
+    struct tc_sim_event *heap = memory->heap;
     event.order = sim->next_order++;
     if (event.time_ns < sim->now_ns)
         event.time_ns = sim->now_ns;
     size_t at = sim->heap_count++;
-    while (at > 0 && before(&event, &sim->heap[(at - 1) / 2])) {
-        sim->heap[at] = sim->heap[(at - 1) / 2];
+    while (at > 0 && before(&event, &heap[(at - 1) / 2])) {
+        heap[at] = heap[(at - 1) / 2];
         at = (at - 1) / 2;
     }
-    sim->heap[at] = event;
+    heap[at] = event;
 }
 
 struct tc_sim_event tc_sim_pop(struct tc_sim *sim)
 {
-    const struct tc_sim_event first = sim->heap[0], last = sim->heap[--sim->heap_count];
+    struct tc_sim_event *heap = sim->memory->heap;
+    const struct tc_sim_event first = heap[0], last = heap[--sim->heap_count];
     size_t at = 0;
     for (;;) {
         size_t child = 2 * at + 1;
         if (child >= sim->heap_count)
             break;
-        if (child + 1 < sim->heap_count && before(&sim->heap[child + 1], &sim->heap[child]))
+        if (child + 1 < sim->heap_count && before(&heap[child + 1], &heap[child]))
             child++;
-        if (!before(&sim->heap[child], &last))
+        if (!before(&heap[child], &last))
             break;
-        sim->heap[at] = sim->heap[child];
+        heap[at] = heap[child];
         at = child;
     }
     if (sim->heap_count > 0)
-        sim->heap[at] = last;
+        heap[at] = last;
     return first;
 }

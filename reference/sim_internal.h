@@ -93,6 +93,7 @@ struct tc_sim_link {
 /* One step's outputs on their way through the disk, in one piece of memory. */
 struct tc_sim_turn {
     struct tc_sim_turn *next;
+    struct tc_sim_blob *blob; /* that it lies in */
     size_t count;
     struct tc_output *outputs;
 };
@@ -124,15 +125,23 @@ struct tc_sim_client {
     struct tc_operation_memory memory;
 };
 
+struct tc_sim_memory {
+    struct tc_sim_blob *spare[TC_SIM_SPARE]; /* blobs that were dropped, by size */
+    struct tc_sim_event *heap;
+    size_t heap_size;
+    struct tc_arena arena; /* hellos, replies */
+    struct tc_arena verify_arena;
+};
+
 struct tc_sim {
     struct tc_sim_config config;
+    struct tc_sim_memory *memory; /* the configuration's, or its own */
     const struct tc_cluster *cluster;
     const struct tc_protocol *protocol;
     const struct tc_replica_class *replica_class;
     const struct tc_node_wire *wire;
     uint64_t now_ns, next_order;
-    struct tc_sim_event *heap;
-    size_t heap_count, heap_size;
+    size_t heap_count; /* of memory->heap */
     int status;
     struct tc_error error;
     bool finished, interrupted;
@@ -154,9 +163,6 @@ struct tc_sim {
     uint64_t started;     /* operations, all clients */
     uint64_t interval_ns; /* open loop */
     struct tc_operation_maker maker;
-    struct tc_sim_blob *spare[TC_SIM_SPARE]; /* blobs that were dropped, by size */
-    struct tc_arena arena;                   /* hellos, replies */
-    struct tc_arena verify_arena;
     struct tc_sim_stats stats;
 };
 
@@ -194,8 +200,8 @@ void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event);
 /* The earliest event; call only if there is one. */
 struct tc_sim_event tc_sim_pop(struct tc_sim *sim);
 struct tc_sim_blob *tc_sim_blob_new(struct tc_sim *sim, struct tc_slice bytes); /* NULL: out of memory */
+struct tc_sim_blob *tc_sim_blob_take(struct tc_sim *sim, size_t len);           /* the same, to be filled */
 void tc_sim_blob_drop(struct tc_sim *sim, struct tc_sim_blob *blob);            /* safe on NULL */
-void tc_sim_blobs_free(struct tc_sim *sim);                                     /* those that are kept for new ones */
 /* Frees what an event that is not handled holds. */
 void tc_sim_event_drop(struct tc_sim *sim, struct tc_sim_event *event);
 /* Adds to a growing buffer. False: out of memory. */
@@ -295,7 +301,7 @@ void tc_sim_synced(struct tc_sim *sim, const struct tc_sim_event *event);
 void tc_sim_disk_crash(struct tc_sim *sim, uint16_t node); /* what was on its way is lost or kept */
 void tc_sim_disk_wipe(struct tc_sim *sim, struct tc_sim_node *node);
 /* What waits for the disk is gone. */
-void tc_sim_turns_drop(struct tc_sim_node *node);
+void tc_sim_turns_drop(struct tc_sim *sim, struct tc_sim_node *node);
 
 /* ---- sim_client.c ---- */
 

@@ -169,8 +169,8 @@ void tc_sim_connected(struct tc_sim *sim, const struct tc_sim_event *event)
     struct tc_sim_link *link = tc_sim_link(sim, node, to);
     link->connected = true;
     link->up_at_ns = sim->now_ns;
-    tc_arena_reset(&sim->arena);
-    if (sim->wire->hello(sim->cluster, node, &sim->arena, &hello) < 0) {
+    tc_arena_reset(&sim->memory->arena);
+    if (sim->wire->hello(sim->cluster, node, &sim->memory->arena, &hello) < 0) {
         tc_sim_fail(sim, TC_EMEMORY, "no memory for a hello");
         return;
     }

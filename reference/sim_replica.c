@@ -181,7 +181,7 @@ void tc_sim_nodes_free(struct tc_sim *sim)
         struct tc_sim_node *node = &sim->nodes[i];
         if (node->replica)
             sim->replica_class->destroy(node->replica);
-        tc_sim_turns_drop(node);
+        tc_sim_turns_drop(sim, node);
         tc_sim_disk_wipe(sim, node);
         for (size_t k = 0; k < node->deferred_count; k++)
             tc_sim_event_drop(sim, &node->deferred[k]);

@@ -116,8 +116,8 @@ static void greet(struct tc_sim *sim, uint32_t conn, struct tc_slice frame)
     struct tc_sim_side *side = &sim->pairs[conn >> 1].side[conn & 1];
     struct tc_message m = {0};
     uint16_t who;
-    tc_arena_reset(&sim->arena);
-    if (sim->protocol->decode(frame, &sim->arena, &m) < 0 || sim->protocol->hello(&m, &who) < 0) {
+    tc_arena_reset(&sim->memory->arena);
+    if (sim->protocol->decode(frame, &sim->memory->arena, &m) < 0 || sim->protocol->hello(&m, &who) < 0) {
         refuse(sim, conn, "its first frame is no hello");
     } else if (!tc_keyring_public(sim->config.env.keys, who) || who == side->node) {
         refuse(sim, conn, "its hello names no node of the cluster");
