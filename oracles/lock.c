@@ -341,6 +341,15 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         result->foreign = o->rule == TC_LOCK_NONE;
         return;
     }
+    if (o->judged == 0 && o->locks > 0 && o->unjudged == 0) {
+        char why[96];
+        struct tc_text t = tc_text_begin(why, sizeof why);
+        tc_text_add(&t, "no %s put the ", what);
+        tc_text_number(&t, o->locks);
+        tc_text_add(&t, " lock%s to the test", o->locks == 1 ? "" : "s");
+        tc_oracle_not_judged(result, why);
+        return;
+    }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
     tc_text_number(&t, o->judged);
     tc_text_add(&t, " %s%s judged by ", what, o->judged == 1 ? "" : "s");

@@ -350,10 +350,22 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
     memcpy(info->phase_ns, scenario->phase_ns, sizeof info->phase_ns);
 }
 
+/* What holds of a part of the wire need not hold of the rest: the sentence says so. */
+static void say_partial(const char *partial, struct tc_verdict_summary *summary)
+{
+    static const char holds[] = "holds: ";
+    char rest[sizeof summary->sentence];
+    if (strncmp(summary->sentence, holds, strlen(holds)) != 0)
+        return;
+    snprintf(rest, sizeof rest, "%s", summary->sentence + strlen(holds));
+    snprintf(summary->sentence, sizeof summary->sentence, "holds as far as the capture can be read (%s): %s", partial,
+             rest);
+}
+
 /* Ends oracles and metrics, writes and prints the report. */
 static void report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
 {
-    static char report_path[600], unused[160];
+    static char report_path[600], unused[200], partial[240];
     static struct tc_report_input input;
     static struct tc_verdict_summary summary;
     static struct tc_run_info info;
@@ -373,6 +385,10 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     tc_judge_bitten(run->judge, tc_engine_faults(run->engine)->bitten);
     tc_judge_summary(run->judge, missed, &summary);
     describe(run, ended, why, now_ns, &info);
+    if (run->checking)
+        info.partial = tc_run_check_partial(run, partial);
+    if (info.partial)
+        say_partial(info.partial, &summary);
     info.exit_code = result->exit_code = exit_code(ended, &summary);
     const struct tc_run_request *request = run->request;
     for (size_t i = 0; i < sizeof request->notes / sizeof *request->notes && request->notes[i]; i++)

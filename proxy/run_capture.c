@@ -41,6 +41,7 @@ struct tc_checking {
     uint64_t left_out;        /* lines after the capture's end */
     struct tc_capture_place *places;
     size_t place_count;
+    char hidden[160]; /* what of the wire was never captured; "" nothing */
     char notes[6][256];
     size_t note_count;
 };
@@ -340,13 +341,13 @@ static bool begins_late(const struct tc_checking *c)
 static void find_hidden(struct tc_checking *c)
 {
     uint16_t a, b;
-    char why[160];
+    char *why = c->hidden;
     if (tc_capture_world_counts(c->world)->streams == 0)
-        snprintf(why, sizeof why, "no stream of the cluster is in the capture");
+        snprintf(why, sizeof c->hidden, "no stream of the cluster is in the capture");
     else if (begins_late(c))
-        snprintf(why, sizeof why, "the capture begins after the run did");
+        snprintf(why, sizeof c->hidden, "the capture begins after the run did");
     else if (tc_capture_world_unseen(c->world, c->run->cluster.n, &a, &b))
-        snprintf(why, sizeof why, "no connection between replicas %u and %u is in the capture", a, b);
+        snprintf(why, sizeof c->hidden, "no connection between replicas %u and %u is in the capture", a, b);
     else
         return;
     tc_judge_links_hidden(c->run->judge, why);
@@ -413,6 +414,36 @@ static void note(struct tc_checking *c, const char *format, ...)
     va_start(values, format);
     vsnprintf(c->notes[c->note_count++], sizeof c->notes[0], format, values);
     va_end(values);
+}
+
+const char *tc_run_check_partial(const struct tc_run *run, char text[static 240])
+{
+    const struct tc_checking *c = run->checking;
+    const struct tc_capture_counts *read = &c->counts;
+    const uint64_t late = tc_capture_world_counts(c->world)->middle_streams;
+    const struct {
+        uint64_t count;
+        const char *what;
+    } lacks[] = {{read->gaps, "gap"},
+                 {read->cut, "packet cut short"},
+                 {read->damaged, "packet damaged"},
+                 {read->over, "packet of streams too many"},
+                 {c->dropped, "packet dropped by the kernel"},
+                 {late, "stream begun before it"}};
+    size_t used = 0;
+    text[0] = 0;
+    if (read->ended_early)
+        used = (size_t)snprintf(text, 240, "it ends in the middle");
+    for (size_t i = 0; i < sizeof lacks / sizeof *lacks && used < 200; i++) {
+        const size_t noun = strcspn(lacks[i].what, " ");
+        if (lacks[i].count > 0)
+            used +=
+                (size_t)snprintf(text + used, 240 - used, "%s%" PRIu64 " %.*s%s%s", used ? ", " : "", lacks[i].count,
+                                 (int)noun, lacks[i].what, lacks[i].count == 1 ? "" : "s", lacks[i].what + noun);
+    }
+    if (*c->hidden && used < 200)
+        snprintf(text + used, 240 - used, "%s%s", used ? ", " : "", c->hidden);
+    return *text ? text : NULL;
 }
 
 void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)

@@ -103,7 +103,7 @@ void tc_run_links_close(struct tc_run *run);
 int tc_run_keys(struct tc_run *run, struct tc_error *err);
 
 /* What the scenario says that only the simulation can do, and this run does not: a sentence in `text`, or NULL. */
-const char *tc_run_unused_models(const struct tc_run *run, char text[static 160]);
+const char *tc_run_unused_models(const struct tc_run *run, char text[static 200]);
 
 /* The head lines (cluster, attack, seed). */
 void tc_run_show_head(const struct tc_run *run);
@@ -157,6 +157,8 @@ int tc_run_check_world(struct tc_run *run, struct tc_error *err);
 void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config);
 void tc_run_check_show(const struct tc_run *run);
 /* What could not be read, for the report. The texts live until the next run. */
+/* What the capture lacks, in words; NULL if it is whole. */
+const char *tc_run_check_partial(const struct tc_run *run, char text[static 240]);
 void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info);
 uint64_t tc_run_check_now_ns(const struct tc_run *run);
 void tc_run_check_close(struct tc_run *run);

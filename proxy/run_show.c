@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-const char *tc_run_unused_models(const struct tc_run *run, char text[static 160])
+const char *tc_run_unused_models(const struct tc_run *run, char text[static 200])
 {
     const struct tc_world_spec *world = &run->scenario->world;
     const char *const names[] = {world->has_network ? "network" : NULL, world->has_disk ? "disk" : NULL,
@@ -16,11 +16,11 @@ const char *tc_run_unused_models(const struct tc_run *run, char text[static 160]
     text[0] = 0;
     for (size_t i = 0; i < 3 && !run->request->simulated; i++)
         if (names[i])
-            used +=
-                (size_t)snprintf(text + used, 160 - used, "%s%s", used ? ", " : "what the scenario says of ", names[i]);
+            used += (size_t)snprintf(text + used, 200 - used, "%s%s",
+                                     used ? ", " : "this live run had the machine's own ", names[i]);
     if (used == 0)
         return NULL;
-    snprintf(text + used, 160 - used, " is for --world sim: this run has the real ones");
+    snprintf(text + used, 200 - used, ", not the scenario's: add --world sim for that");
     return text;
 }
 
@@ -41,7 +41,7 @@ void tc_run_repeat(const struct tc_run_request *request, char *line, size_t size
 
 void tc_run_show_head(const struct tc_run *run)
 {
-    char unused[160];
+    char unused[200];
     const struct tc_run_request *request = run->request;
     const struct tc_scenario *scenario = run->scenario;
     if (request->quiet || request->silent)

@@ -26,7 +26,8 @@ struct tc_run_info {
     size_t arg_count;
     const char *notes[8]; /* e.g. why a breach was expected */
     size_t note_count;
-    const char *error; /* the run ended by this error; "" none */
+    const char *error;   /* the run ended by this error; "" none */
+    const char *partial; /* of a capture: what of it is missing, in words; NULL or "" if it is whole */
     int exit_code;
     uint64_t duration_ns;
     uint64_t phase_ns[TC_RUN_PHASE_COUNT];

@@ -384,6 +384,8 @@ json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *inp
     tc_json_set(result, "cluster", cluster(info->cluster, protocol));
     tc_json_set(result, "environment", environment(r));
     tc_json_set(result, "notes", texts(info->notes, info->note_count < 8 ? info->note_count : 8));
+    if (info->partial && *info->partial)
+        tc_json_set(result, "partial", tc_json_text(info->partial));
     tc_json_set(result, "error", tc_json_text(info->error));
     tc_json_set(result, "write_error", tc_json_text(r && r->first_error.code ? r->first_error.text : ""));
     return result;

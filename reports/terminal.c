@@ -214,6 +214,11 @@ static void last_line(struct terminal *t, const char *report_path)
         word = "ERROR";
     }
     paint(t, color, word, 0);
+    if (exit_code == 0 && *tc_json_string(r, "partial")) {
+        tc_buf_add(t->out, " of what was readable: ");
+        say(t, tc_json_string(r, "partial"));
+        tc_buf_add(t->out, " ");
+    }
     tc_buf_add(t->out, "  ");
     tc_buf_duration(t->out, duration == TC_NEVER_NS ? 0 : duration);
     if (exit_code != 0)
