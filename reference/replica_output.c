@@ -41,7 +41,8 @@ static struct tc_output *add_output(struct tc_replica_base *base, enum tc_output
         base->output_capacity = capacity;
     }
     struct tc_output *output = &base->outputs[base->output_count++];
-    memset(output, 0, sizeof *output);
+    memset(output, 0,
+           offsetof(struct tc_output, observation)); /* which is large, and written whole where there is one */
     output->kind = kind;
     output->to = TC_NODE_NONE;
     return output;

@@ -116,10 +116,12 @@ static struct tc_sim_turn *turn_new(struct tc_sim *sim, const struct tc_outputs 
     struct tc_sim_turn *turn = (void *)at;
     at += rounded(sizeof *turn);
     *turn = (struct tc_sim_turn){.blob = blob, .count = outputs->count, .outputs = (void *)at};
-    copy(&at, outputs->items, outputs->count * sizeof *outputs->items);
+    at += rounded(outputs->count * sizeof *outputs->items);
     for (size_t i = 0; i < outputs->count; i++) {
         struct tc_output *output = &turn->outputs[i];
-        struct tc_observation *o = &output->observation;
+        struct tc_observation *o = &output->observation; /* most outputs have none, and it is most of their size */
+        const bool observes = outputs->items[i].kind == TC_OUT_OBSERVE;
+        memcpy(output, &outputs->items[i], observes ? sizeof *output : offsetof(struct tc_output, observation));
         if (output->kind == TC_OUT_OBSERVE) {
             const size_t operations = operations_size(o);
             if (o->text)

@@ -8,8 +8,8 @@
 /* The lowest bit of an entry is the verdict; 0 is an empty entry. */
 static uint64_t name(uint32_t type, uint32_t signer, struct tc_slice body, struct tc_slice signature)
 {
-    const uint64_t h =
-        tc_random_fold_bytes(tc_random_fold_bytes((uint64_t)type << 32 | signer, body), signature) & ~UINT64_C(1);
+    const uint64_t text = tc_random_fold_bytes((uint64_t)type << 32 | signer, body);
+    const uint64_t h = tc_random_fold(text, tc_random_fold_bytes(1, signature)) & ~UINT64_C(1);
     return h ? h : 2;
 }
 

@@ -94,6 +94,10 @@ static char *put_decimal(char *at, uint32_t number)
 {
     char digits[10];
     size_t count = 0;
+    if (number < 10) {
+        *at = (char)('0' + number);
+        return at + 1;
+    }
     do {
         digits[count++] = (char)('0' + number % 10);
         number /= 10;
