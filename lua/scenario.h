@@ -69,6 +69,7 @@ struct tc_cluster_spec {
     char bug[TC_NAME_MAX];            /* seeded bug, "" none */
     char version[32];                 /* of a program that is not ours, e.g. "v0.38.25"; "" its default */
     char application[TC_NAME_MAX];    /* what CometBFT replicates: "kvstore", "noop"; "" its default */
+    uint32_t vote_extensions;         /* CometBFT: from this height on; 0 none */
     char data_dir[TC_PATH_MAX];       /* for replica state; "" = tmpfs if there is one */
 };
 

@@ -279,6 +279,7 @@ void tc_cluster_read(struct tc_reader *r, int table, struct tc_cluster_spec *spe
     tc_read_string(r, table, "", "data_dir", spec->data_dir, sizeof spec->data_dir);
     tc_read_string(r, table, "", "version", spec->version, sizeof spec->version);
     tc_read_string(r, table, "", "application", spec->application, sizeof spec->application);
+    read_u32(r, table, "vote_extensions", 1, 1000000, &spec->vote_extensions);
     read_tunables(r, table, &spec->cluster);
     read_bug(r, table, spec);
     lua_getfield(r->L, table, "replicas");

@@ -58,6 +58,10 @@ void tc_judge_bitten(struct tc_judge *judge, uint64_t bitten);
  * found is withdrawn. Call before tc_judge_finish; `why` is copied. */
 void tc_judge_links_hidden(struct tc_judge *judge, const char *why);
 
+/* The run was not what it was meant to be, for a reason that is nobody's breach: without a breach its verdict is
+ * inconclusive. The first call's `why` is copied. */
+void tc_judge_unsure(struct tc_judge *judge, const char *why);
+
 /* Ends all oracles; call once. Then the results may be read until free. */
 void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
 

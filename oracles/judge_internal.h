@@ -43,6 +43,7 @@ struct tc_judge {
     uint64_t overflows;
     uint64_t violations; /* over all oracles, kept current: it is asked for after every observation */
     char overflow[128];  /* the first one, in words */
+    char unsure[256];    /* tc_judge_unsure; "" it was never called */
     char hidden[192];    /* why links were hidden all along; "" if they were not */
 };
 

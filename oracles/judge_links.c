@@ -73,6 +73,14 @@ void tc_judge_links_hidden(struct tc_judge *judge, const char *why)
     tc_judge_withdraw_since(judge, 0);
 }
 
+void tc_judge_unsure(struct tc_judge *judge, const char *why)
+{
+    if (!judge || judge->unsure[0])
+        return;
+    struct tc_text t = tc_text_begin(judge->unsure, sizeof judge->unsure);
+    tc_text_add(&t, "%s", why);
+}
+
 /* Oracles whose findings mean a breach only by who made them, where nobody says who is faulty. */
 bool tc_judge_is_blameless(const struct tc_judge *judge, const struct seat *seat)
 {

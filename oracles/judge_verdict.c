@@ -334,6 +334,8 @@ static bool say_inconclusive(struct tc_text *t, const struct tc_judge *judge, co
         tc_text_add(t, "inconclusive: a bound was reached (%s)", judge->overflow);
     else if (judge->out_of_memory)
         tc_text_add(t, "inconclusive: evidence was lost for want of memory");
+    else if (judge->unsure[0])
+        tc_text_add(t, "inconclusive: %s", judge->unsure);
     else if (judge->config.had_attack && judge->faults.bitten == 0)
         tc_text_add(t, "inconclusive: no fault of the attack ever bit");
     else if (tally->inconclusive)

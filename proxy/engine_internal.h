@@ -44,9 +44,10 @@ struct tc_lane {
     bool closed;       /* its destination's sending side is shut */
     uint8_t *in;       /* bytes that wait: for the dial, or for the rest of their frame */
     size_t in_len, in_size;
-    size_t queued;            /* in the world's queue, as last reported */
-    size_t held;              /* bytes of messages on hold */
-    struct tc_bytes gathered; /* frames of a message that is not whole yet */
+    size_t queued;                 /* in the world's queue, as last reported */
+    size_t held;                   /* bytes of messages on hold */
+    struct tc_bytes gathered;      /* frames of a message that is not whole yet */
+    struct tc_gathering gathering; /* what the protocol knows of them */
     uint64_t messages;
     uint64_t write_step; /* step and index of the last write to its destination, for coalescing */
     size_t write_action;

@@ -183,6 +183,7 @@ static void lane_forget(struct tc_engine *e, uint32_t conn, struct tc_lane *lane
     tc_engine_hold_drop(e, conn);
     tc_engine_retire(e, lane->gathered.data);
     lane->gathered = (struct tc_bytes){0};
+    lane->gathering = (struct tc_gathering){0};
     tc_engine_retire(e, lane->in);
     lane->in = NULL;
     lane->in_len = 0;

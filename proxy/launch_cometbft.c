@@ -28,6 +28,7 @@ struct tc_launched {
     char program[PATH_SIZE], data_dir[PATH_SIZE], logs_dir[PATH_SIZE];
     char chain_id[TC_NAME_MAX], application[TC_NAME_MAX];
     uint64_t propose_ns;
+    uint32_t vote_extensions;
     struct tc_cometbft_node nodes[VALIDATORS_MAX];
     char p2p[VALIDATORS_MAX][TC_ENDPOINT_TEXT_MAX], rpc[VALIDATORS_MAX][TC_ENDPOINT_TEXT_MAX];
     int kept[2 * VALIDATORS_MAX]; /* sockets that keep the ports */
@@ -142,6 +143,7 @@ static int testnet_prepare(const struct tc_scenario *scenario, const char *data_
         return tc_error_set(err, TC_EMEMORY, "no memory for a network");
     net->count = spec->cluster.n;
     net->propose_ns = spec->cluster.view_timeout_ns;
+    net->vote_extensions = spec->vote_extensions;
     snprintf(net->data_dir, sizeof net->data_dir, "%s", data_dir);
     snprintf(net->logs_dir, sizeof net->logs_dir, "%s", logs_dir);
     snprintf(net->chain_id, sizeof net->chain_id, "%s", spec->cluster.id);
@@ -247,7 +249,7 @@ static int write_keys(const struct tc_launched *net, uint32_t i, char *text, str
 static int write_home(const struct tc_launched *net, uint32_t i, const char *peers, char *text, struct tc_error *err)
 {
     char path[PATH_SIZE + 64];
-    const struct tc_cometbft_net description = {net->chain_id, net->nodes, net->count, 0};
+    const struct tc_cometbft_net description = {net->chain_id, net->nodes, net->count, net->vote_extensions};
     const struct tc_cometbft_place place = {i, net->p2p[i], net->rpc[i], peers, net->application, net->propose_ns};
     snprintf(path, sizeof path, "%s/node%u", net->data_dir, (unsigned)i);
     int rc = tc_remove_tree(path, err);

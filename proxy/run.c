@@ -23,6 +23,9 @@ static int open_protocol(struct tc_run *run, struct tc_error *err)
         return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", spec->protocol);
     run->driver = tc_driver_of(run->protocol);
     run->cluster = spec->cluster;
+    for (uint32_t i = 0; i < spec->cluster.n; i++)
+        if (spec->nodes[i].log[0])
+            tc_run_beside(spec->path, spec->nodes[i].log, run->logs[i]);
     run->cluster.client_count = run->scenario->load.clients;
     tc_cluster_defaults(&run->cluster);
     const bool hashed = run->request->simulated && !run->request->ed25519;
@@ -189,8 +192,8 @@ static int open_live(struct tc_run *run, struct tc_error *err)
     };
     memcpy(config.plan.phase_ns, run->scenario->phase_ns, sizeof config.plan.phase_ns);
     for (uint32_t i = 0; i < run->cluster.n; i++)
-        if (run->scenario->cluster.nodes[i].log[0])
-            config.log_paths[i] = run->scenario->cluster.nodes[i].log;
+        if (run->logs[i][0])
+            config.log_paths[i] = run->logs[i];
     int result = tc_live_open(&config, &run->live, err);
     if (result == 0)
         note_wall(run);

@@ -135,7 +135,7 @@ void tc_run_check_identity(struct tc_run *run, uint16_t node, const char *networ
 void tc_run_show_logs(const struct tc_run *run)
 {
     for (uint32_t i = 0; i < run->cluster.n; i++) {
-        const char *log = run->scenario->cluster.nodes[i].log;
+        const char *log = run->logs[i];
         if (log[0] && access(log, R_OK) != 0)
             printf("warning   the log of node %u, %s, is not there (yet)\n", i, log);
     }

@@ -56,7 +56,8 @@ struct tc_run {
     uint64_t phase_begin_ns;
     uint64_t decisions_at_phase;
     bool live_line_shown;
-    char last_note[512]; /* shown at the end: what an attack found is said in its last words */
+    char last_note[512];                     /* shown at the end: what an attack found is said in its last words */
+    char logs[TC_REPLICAS_MAX][TC_PATH_MAX]; /* of nodes that others started, from where the cluster file stands */
     /* for clusters that others started */
     struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another network */
     struct tc_run_links *links;                /* of encrypted links: what was said of each */

@@ -107,6 +107,17 @@ static void explain(const struct tc_run *run, uint16_t a, uint16_t b, char text[
             a, b, a, b, id);
 }
 
+/* A cluster whose links do not come up by themselves is not the one that was to be judged. Of ours the nodes are told
+ * whom to dial, and one that is refused is an affair of its start. */
+static void unsure(struct tc_run *run, const char *text)
+{
+    char why[TC_RUN_LINK_TEXT_MAX + 8];
+    if (run->scenario->cluster.start)
+        return;
+    snprintf(why, sizeof why, "link %s", text);
+    tc_judge_unsure(run->judge, why);
+}
+
 static bool came_down(struct tc_run *run, uint16_t a, uint16_t b, char text[static TC_RUN_LINK_TEXT_MAX])
 {
     struct link *link = link_of(run->links, a, b);
@@ -117,6 +128,7 @@ static bool came_down(struct tc_run *run, uint16_t a, uint16_t b, char text[stat
         return false;
     link->told = true;
     explain(run, a, b, text);
+    unsure(run, text);
     return true;
 }
 
@@ -127,6 +139,8 @@ static bool broke(struct tc_run *run, const struct tc_observation *o, char text[
         return false;
     link->told = true;
     snprintf(text, TC_RUN_LINK_TEXT_MAX, "%u – %u broke at replica %u's end: %s", o->peer, o->node, o->node, o->text);
+    if (run->phase != TC_RUN_DURING) /* else the attack may have asked for it */
+        unsure(run, text);
     return true;
 }
 

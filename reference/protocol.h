@@ -76,6 +76,12 @@ enum tc_gather {
     TC_GATHER_LOSE      /* what is kept will not become whole: it goes on as it is, then this is looked at anew */
 };
 
+/* What a protocol remembers of the frames that are kept on one lane; zeroed: none are. */
+struct tc_gathering {
+    uint64_t sequence, view;
+    uint32_t kept, wanted; /* frames */
+};
+
 /* The justification oracle's eyes: what a rule breach looks like. `message` is the offending
  * statement, `rule` a short name ("commit-without-prepared"), `text` the sentence. */
 struct tc_breach {
@@ -136,10 +142,10 @@ struct tc_protocol {
      * needs more than the arena or TC_STATEMENTS_MAX. Signatures are not checked. */
     int (*decode)(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m);
 
-    /* Is `m` part of a message that scripts should see as one? `so_far`: the frames kept on its lane, one after
-     * another, empty at first. Asked only for what traitors say while they attack; frames that were gathered are
-     * decoded, encoded and forwarded as one. NULL: every frame is a message. */
-    enum tc_gather (*gather)(struct tc_slice so_far, const struct tc_message *m);
+    /* Is `m` part of a message that scripts should see as one? `so_far` is the protocol's own to change; the caller
+     * zeroes it when what is kept goes on. Asked only for what traitors say while they attack; frames that were
+     * gathered are decoded, encoded and forwarded as one. NULL: every frame is a message. */
+    enum tc_gather (*gather)(struct tc_gathering *so_far, const struct tc_message *m);
 
     /* Names the signers that the bytes alone do not tell (an address, or only a signature), once m->from is set; by the
      * keys of env. NULL: decode named them all. See tc_protocol_decode. */

@@ -44,7 +44,7 @@ int tc_cometbft_vote_for(const struct tc_message *vote, const struct tc_message 
                          struct tc_message *out);
 int tc_cometbft_perturb(const struct tc_protocol_env *env, const struct tc_message *proposal, uint64_t hash,
                         bool omit_requests, struct tc_arena *arena, struct tc_message *out, struct tc_error *err);
-enum tc_gather tc_cometbft_gather(struct tc_slice so_far, const struct tc_message *m);
+enum tc_gather tc_cometbft_gather(struct tc_gathering *so_far, const struct tc_message *m);
 int tc_cometbft_build(const char *type, struct tc_arena *arena, struct tc_message *out);
 
 /* Sets kind, phase, view, sequence, value and slot of a statement from its fields. */

@@ -1,7 +1,6 @@
 /* A second proposal: the block it names must be whole, so a traitor's proposal is gathered with the parts that follow
  * it on the same link before a script sees it. */
 #include "block.h"
-#include "mconnection.h"
 
 #include <string.h>
 
@@ -21,55 +20,36 @@ static uint32_t part_count(const struct tc_message *m)
 
 /* ---- gathering ---- */
 
-/* A decoded proposal at the start of `frames`, without an arena of its own: only what gathering asks for. */
-struct begun {
-    int64_t height;
-    int32_t round;
-    uint32_t total, parts;
-};
-
-static bool read_begun(struct tc_slice frames, struct begun *begun)
+/* A proposal of its own begins; one that it relays, or whose block cannot be gathered, passes. */
+static enum tc_gather begin(struct tc_gathering *so_far, const struct tc_message *m)
 {
-    struct tc_arena arena;
-    struct tc_message m = {0};
-    tc_arena_init(&arena, TC_FRAME_MAX * 2);
-    const bool ok = tc_cometbft_decode(frames, &arena, &m) == 0 &&
-                    m.statements[0].fields.descriptor == (const void *)&cometbft__proposal__descriptor;
-    if (ok) {
-        const Cometbft__Proposal *proposal = m.statements[0].fields.base;
-        const Cometbft__PartSetHeader *header = proposal->block_id ? proposal->block_id->part_set_header : NULL;
-        *begun = (struct begun){proposal->height, proposal->round, header ? header->total : 0, part_count(&m)};
-    }
-    tc_arena_free(&arena);
-    return ok;
+    const struct tc_statement *s = &m->statements[0];
+    const Cometbft__Proposal *proposal = s->fields.base;
+    const Cometbft__PartSetHeader *header = proposal->block_id ? proposal->block_id->part_set_header : NULL;
+    if (s->signer != m->from || !header || header->total == 0 || header->total > TC_BLOCK_PARTS_MAX)
+        return TC_GATHER_PASS;
+    *so_far = (struct tc_gathering){
+        .sequence = s->sequence, .view = s->view, .kept = 1, .wanted = 1 + header->total /* itself and the parts */};
+    return TC_GATHER_KEEP;
 }
 
-enum tc_gather tc_cometbft_gather(struct tc_slice so_far, const struct tc_message *m)
+enum tc_gather tc_cometbft_gather(struct tc_gathering *so_far, const struct tc_message *m)
 {
     const struct tc_statement *s = m->statement_count > 0 ? &m->statements[0] : NULL;
     const bool proposal = s && s->fields.descriptor == (const void *)&cometbft__proposal__descriptor;
-    const bool part = s && is_part(s);
     const bool step = s && s->fields.descriptor == (const void *)&cometbft__new_round_step__descriptor;
-    struct begun begun;
-    if (so_far.len == 0) {
-        const Cometbft__Proposal *p = proposal ? s->fields.base : NULL;
-        const Cometbft__PartSetHeader *header = p && p->block_id ? p->block_id->part_set_header : NULL;
-        const bool fits = header && header->total > 0 && header->total <= TC_BLOCK_PARTS_MAX;
-        return proposal && s->signer == m->from && fits ? TC_GATHER_KEEP : TC_GATHER_PASS;
-    }
-    if (!read_begun(so_far, &begun) || proposal)
+    if (so_far->kept == 0)
+        return proposal ? begin(so_far, m) : TC_GATHER_PASS;
+    if (proposal)
         return TC_GATHER_LOSE;
     if (step) { /* the node has moved on: nothing more of that block will come */
-        const Cometbft__NewRoundStep *at = s->fields.base;
-        const bool later = at->height > begun.height || (at->height == begun.height && at->round > begun.round);
+        const bool later =
+            s->sequence > so_far->sequence || (s->sequence == so_far->sequence && s->view > so_far->view);
         return later ? TC_GATHER_LOSE : TC_GATHER_PASS;
     }
-    if (!part)
+    if (!s || !is_part(s) || s->sequence != so_far->sequence || s->view != so_far->view)
         return TC_GATHER_PASS;
-    const Cometbft__BlockPart *block_part = s->fields.base;
-    if (block_part->height != begun.height || block_part->round != begun.round)
-        return TC_GATHER_PASS;
-    return begun.parts + 1 == begun.total ? TC_GATHER_WHOLE : TC_GATHER_KEEP;
+    return ++so_far->kept == so_far->wanted ? TC_GATHER_WHOLE : TC_GATHER_KEEP;
 }
 
 /* ---- the other block ---- */
