@@ -94,7 +94,8 @@ uint32_t tc_partition_draw(uint64_t hash, uint32_t n, uint8_t *block);
 struct tc_rounds {
     uint64_t keys[TC_ROUNDS_MAX];
     uint32_t count;
-    uint32_t seen;               /* the round met last, of those that have a key; 0: none */
+    uint32_t seen; /* the round met last, of those that have a key; 0: none */
+    uint64_t seen_key;
     uint32_t last[TC_NODES_MAX]; /* of each sender: what has no slot belongs there */
     bool has_first, without_phases;
     uint64_t first_view;

@@ -15,21 +15,26 @@ void tc_rounds_init(struct tc_rounds *rounds, const struct tc_protocol *protocol
     rounds->without_phases = votes == 1 && phases == 0;
 }
 
+/* The round of the key; one that is met for the first time gets the next number, as long as there is one. */
+static uint32_t number_of(struct tc_rounds *rounds, uint64_t key)
+{
+    for (uint32_t i = rounds->count; i > 0; i--) /* it is mostly one of the last */
+        if (rounds->keys[i - 1] == key)
+            return i;
+    if (rounds->count == TC_ROUNDS_MAX)
+        return TC_ROUNDS_MAX + 1;
+    rounds->keys[rounds->count] = key;
+    return ++rounds->count;
+}
+
 static uint32_t rank(struct tc_rounds *rounds, const struct tc_statement *s)
 {
     uint64_t key =
         tc_random_mix(tc_random_mix(s->type, s->has_view ? s->view + 1 : 0), s->has_sequence ? s->sequence : 0);
-    if (rounds->seen > 0 && rounds->keys[rounds->seen - 1] == key) /* a broadcast */
-        return rounds->seen;
-    for (uint32_t i = rounds->count; i > 0; i--) /* it is mostly one of the last */
-        if (rounds->keys[i - 1] == key) {
-            rounds->seen = i;
-            return i;
-        }
-    if (rounds->count == TC_ROUNDS_MAX)
-        return TC_ROUNDS_MAX + 1;
-    rounds->keys[rounds->count] = key;
-    rounds->seen = ++rounds->count;
+    if (rounds->seen == 0 || rounds->seen_key != key) { /* else it is a broadcast's next copy */
+        rounds->seen = number_of(rounds, key);
+        rounds->seen_key = key;
+    }
     return rounds->seen;
 }
 

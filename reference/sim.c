@@ -297,8 +297,9 @@ static int open_parts(struct tc_sim *sim, struct tc_error *err)
     sim->links = calloc(nodes * sim->cluster->n, sizeof *sim->links);
     sim->link_count = calloc(nodes * nodes, sizeof *sim->link_count);
     sim->link_free_ns = calloc(nodes * nodes, sizeof *sim->link_free_ns);
+    sim->link_key = calloc(nodes * nodes, sizeof *sim->link_key);
     if (!sim->memory || !sim->nodes || !sim->newest || !sim->links || !sim->link_count || !sim->link_free_ns ||
-        tc_sim_clients_open(sim))
+        !sim->link_key || tc_sim_clients_open(sim))
         return tc_error_set(err, TC_EMEMORY, "no memory for a simulation of %zu nodes", nodes);
     return 0;
 }
@@ -337,5 +338,6 @@ void tc_sim_free(struct tc_sim *sim)
     free(sim->links);
     free(sim->link_count);
     free(sim->link_free_ns);
+    free(sim->link_key);
     free(sim);
 }

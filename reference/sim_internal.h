@@ -154,6 +154,7 @@ struct tc_sim {
     uint32_t pair_count, pair_size, pair_free; /* 1 + first free one */
     struct tc_sim_link *links;                 /* [dialler index * n + target] */
     uint64_t *link_free_ns, *link_count;       /* bandwidth; writes so far: [from index * nodes + to index] */
+    uint64_t *link_key;                        /* of latencies, likewise; 0: not yet */
     uint64_t accepted;
     /* nodes */
     struct tc_sim_node *nodes; /* TC_NODES_MAX */

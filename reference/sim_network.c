@@ -48,11 +48,27 @@ uint64_t tc_sim_log_normal_ns(uint64_t median_ns, uint32_t sigma_milli, uint64_t
     return (median_ns * part / ONE) << whole;
 }
 
+static uint64_t link_key(const struct tc_sim *sim, uint64_t draw, uint16_t from, uint16_t to)
+{
+    return tc_random_mix(tc_random_mix(sim->config.seed, draw), (uint64_t)from << 16 | to);
+}
+
 static uint64_t key(const struct tc_sim *sim, uint64_t draw, uint16_t from, uint16_t to, uint64_t k)
 {
-    uint64_t h = tc_random_mix(sim->config.seed, draw);
-    h = tc_random_mix(h, (uint64_t)from << 16 | to);
-    return tc_random_mix(h, k);
+    return tc_random_mix(link_key(sim, draw, from, to), k);
+}
+
+/* The same for the draw that everything on the link needs: what is the link's is kept. */
+static uint64_t latency_key(const struct tc_sim *sim, uint16_t from, uint16_t to, uint64_t k)
+{
+    const size_t nodes = sim->cluster->n + sim->client_count;
+    const size_t row = tc_sim_node_index(sim, from), column = tc_sim_node_index(sim, to);
+    if (row >= nodes || column >= nodes) /* no link of the load's */
+        return key(sim, DRAW_LATENCY, from, to, k);
+    uint64_t *kept = &sim->link_key[row * nodes + column];
+    if (*kept == 0)
+        *kept = link_key(sim, DRAW_LATENCY, from, to);
+    return tc_random_mix(*kept, k);
 }
 
 static uint64_t model_ns(const struct tc_sim_latency *latency, uint16_t from, uint16_t to, uint64_t random)
@@ -74,7 +90,7 @@ static uint64_t model_ns(const struct tc_sim_latency *latency, uint16_t from, ui
 uint64_t tc_sim_latency_ns(const struct tc_sim *sim, uint16_t from, uint16_t to, uint64_t k)
 {
     const struct tc_sim_network *network = &sim->config.network;
-    uint64_t latency_ns = model_ns(&network->latency, from, to, key(sim, DRAW_LATENCY, from, to, k));
+    uint64_t latency_ns = model_ns(&network->latency, from, to, latency_key(sim, from, to, k));
     if (sim->now_ns < network->gst_ns)
         latency_ns += tc_random_below(key(sim, DRAW_GST, from, to, k), network->gst_delay_ns + 1);
     return latency_ns;

@@ -1,7 +1,8 @@
-/* The two messages that make up nearly all traffic, envelope and vote, read without the generic unpacker: a third of
- * its cost, and bytes are borrowed instead of copied. Anything unusual (unknown fields, a batch, other wire types, long
- * numbers) is left to protobuf-c; the result is the same either way. */
+/* The two messages that make up nearly all traffic, envelope and vote, read and written without the generic unpacker
+ * and packer: a third of their cost, and what is read borrows its bytes instead of copying them. Anything unusual
+ * (unknown fields, a batch, other wire types, long numbers) is left to those; the result is the same either way. */
 #include "protocol_parts.h"
+#include <string.h>
 
 struct scanner {
     const uint8_t *at, *end;
@@ -96,5 +97,64 @@ bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *d
         if (!good)
             return false;
     }
+    return true;
+}
+
+/* ---- writing ---- */
+
+#define NUMBER_SIZE_MAX 11 /* tag and varint */
+
+/* A number field; nothing if it is 0. */
+static inline uint8_t *put_number(uint8_t *at, uint8_t tag, uint64_t value)
+{
+    if (value == 0)
+        return at;
+    *at++ = tag;
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+/* Bytes, with their length; nothing if there are none. */
+static inline uint8_t *put_bytes(uint8_t *at, uint8_t tag, ProtobufCBinaryData bytes)
+{
+    if (bytes.len == 0)
+        return at;
+    at = put_number(at, tag, bytes.len);
+    memcpy(at, bytes.data, bytes.len);
+    return at + bytes.len;
+}
+
+bool tc_pbft_write_envelope(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes)
+{
+    const size_t body = envelope->body.len, signature = envelope->signature.len, macs = envelope->macs.len;
+    if (envelope->n_requests > 0 || envelope->base.n_unknown_fields > 0 || body > TC_FRAME_MAX ||
+        signature > TC_FRAME_MAX || macs > TC_FRAME_MAX)
+        return false;
+    uint8_t *begin = tc_arena_alloc(arena, TC_PBFT_LENGTH_SIZE + 5 * NUMBER_SIZE_MAX + body + signature + macs);
+    if (!begin)
+        return false;
+    /* A negative number of the enumeration is coded with 64 bits. */
+    uint8_t *at = put_number(begin + TC_PBFT_LENGTH_SIZE, VARINT(1), (uint64_t)(int64_t)envelope->type);
+    at = put_number(at, VARINT(2), envelope->sender);
+    at = put_bytes(at, BYTES(3), envelope->body);
+    at = put_bytes(at, BYTES(4), envelope->signature);
+    at = put_bytes(at, BYTES(5), envelope->macs);
+    *bytes = (struct tc_slice){begin, (size_t)(at - begin)};
+    return true;
+}
+
+bool tc_pbft_write_vote(const Pbft__Prepare *vote, struct tc_arena *arena, struct tc_slice *body)
+{
+    if (vote->base.n_unknown_fields > 0 || vote->digest.len > TC_FRAME_MAX)
+        return false;
+    uint8_t *begin = tc_arena_alloc(arena, 3 * NUMBER_SIZE_MAX + vote->digest.len);
+    if (!begin)
+        return false;
+    uint8_t *at = put_number(begin, VARINT(1), vote->view);
+    at = put_number(at, VARINT(2), vote->sequence);
+    at = put_bytes(at, BYTES(3), vote->digest);
+    *body = (struct tc_slice){begin, (size_t)(at - begin)};
     return true;
 }

@@ -17,6 +17,13 @@ int64_t tc_pbft_frame(struct tc_slice in)
     return (int64_t)length + TC_PBFT_LENGTH_SIZE;
 }
 
+/* Pre-prepare, prepare and commit are laid out alike, see protocol_decode.c. */
+static bool is_vote(const ProtobufCMessageDescriptor *descriptor)
+{
+    return descriptor == &pbft__pre_prepare__descriptor || descriptor == &pbft__prepare__descriptor ||
+           descriptor == &pbft__commit__descriptor;
+}
+
 int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope **envelope)
 {
     if (tc_pbft_frame(frame) != (int64_t)frame.len || frame.len == 0)
@@ -38,8 +45,10 @@ int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope
 
 int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame)
 {
-    const int rc = tc_fields_pack_behind(&envelope->base, TC_PBFT_LENGTH_SIZE, arena, frame);
-    if (rc != 0 || frame->len > TC_FRAME_MAX)
+    if (!tc_pbft_write_envelope(envelope, arena, frame) &&
+        tc_fields_pack_behind(&envelope->base, TC_PBFT_LENGTH_SIZE, arena, frame) != 0)
+        return TC_ELIMIT;
+    if (frame->len > TC_FRAME_MAX)
         return TC_ELIMIT;
     uint8_t *bytes = (uint8_t *)(uintptr_t)frame->data;
     const size_t length = frame->len - TC_PBFT_LENGTH_SIZE;
@@ -51,7 +60,9 @@ int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct 
 int tc_pbft_set_body(Pbft__Envelope *envelope, const ProtobufCMessage *body, struct tc_arena *arena)
 {
     struct tc_slice bytes;
-    int rc = tc_fields_pack(body, arena, &bytes);
+    int rc = 0;
+    if (!is_vote(body->descriptor) || !tc_pbft_write_vote((const Pbft__Prepare *)body, arena, &bytes))
+        rc = tc_fields_pack(body, arena, &bytes);
     if (rc == 0)
         envelope->body = tc_pbft_binary(bytes);
     return rc;
@@ -61,8 +72,7 @@ int tc_pbft_get_body(const Pbft__Envelope *envelope, const ProtobufCMessageDescr
                      struct tc_arena *arena, void **body)
 {
     ProtobufCMessage *base;
-    if (descriptor == &pbft__pre_prepare__descriptor || descriptor == &pbft__prepare__descriptor ||
-        descriptor == &pbft__commit__descriptor) {
+    if (is_vote(descriptor)) {
         Pbft__Prepare *vote = tc_arena_alloc(arena, sizeof *vote);
         if (!vote)
             return TC_ELIMIT;

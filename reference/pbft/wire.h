@@ -60,6 +60,11 @@ bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
 /* Reads the body of a pre-prepare, prepare or commit likewise. */
 bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
 
+/* The same the other way round: the envelope, behind room for its length, and the body, in `arena`. false: not that
+ * simple, or no room; pack it. */
+bool tc_pbft_write_envelope(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes);
+bool tc_pbft_write_vote(const Pbft__Prepare *vote, struct tc_arena *arena, struct tc_slice *body);
+
 /* Length and envelope as one frame in `arena`. TC_ELIMIT if it is longer than TC_FRAME_MAX or does not fit. */
 int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame);
 

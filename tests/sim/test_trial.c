@@ -127,6 +127,37 @@ static void test_reuse_hotstuff(void **state)
     reuse("chained-hotstuff-crash-restart", 40, false);
 }
 
+/* What a hunt does: many seeds in one trial, with a strategy that sends view changes, lies and crashes through it. */
+static void reuse_byzzfuzz(const char *name)
+{
+    static struct tc_scenario scenario;
+    uint64_t bitten = 0;
+    load(name, &scenario);
+    const struct tc_trial_setup setup = {.scenario = &scenario,
+                                         .lua_dir = TC_SOURCE_LUA_DIR,
+                                         .strategy = tc_adversary_find("byzzfuzz"),
+                                         .decisions_max = 10};
+    struct tc_trial *used = begin(&setup);
+    for (uint64_t seed = 1; seed <= 24; seed++) {
+        struct tc_trial *fresh = begin(&setup);
+        const struct outcome of_fresh = run(fresh, seed), of_used = run(used, seed);
+        assert_same(&of_fresh, &of_used);
+        assert_true(of_used.status != TC_VIOLATED);
+        bitten += of_used.bitten;
+        tc_trial_free(fresh);
+    }
+    tc_trial_free(used);
+    assert_true(bitten > 0);
+}
+
+static void test_reuse_byzzfuzz(void **state)
+{
+    (void)state;
+    reuse_byzzfuzz("equivocate-half");
+    reuse_byzzfuzz("hotstuff-equivocate-half");
+    reuse_byzzfuzz("chained-hotstuff-equivocate-half");
+}
+
 static void test_reuse_with_real_signatures(void **state)
 {
     (void)state;
@@ -223,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_reuse_pbft),
         cmocka_unit_test(test_reuse_after_violations),
         cmocka_unit_test(test_reuse_hotstuff),
+        cmocka_unit_test(test_reuse_byzzfuzz),
         cmocka_unit_test(test_reuse_with_real_signatures),
         cmocka_unit_test(test_handler_takes_the_place_of_the_attack),
         cmocka_unit_test(test_errors_leave_a_usable_trial),

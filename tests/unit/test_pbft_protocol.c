@@ -43,6 +43,47 @@ static Pbft__Envelope *rich_new_view(struct tc_make *make)
 
 /* ---- frames ---- */
 
+static void assert_packed_alike(const ProtobufCMessage *message, struct tc_slice bytes)
+{
+    uint8_t packed[1024];
+    assert_in_range(protobuf_c_message_get_packed_size(message), 0, sizeof packed);
+    assert_int_equal(bytes.len, protobuf_c_message_pack(message, packed));
+    assert_memory_equal(bytes.data, packed, bytes.len);
+}
+
+static void assert_written_as_packed(struct tc_make *make, uint64_t first, uint64_t second, struct tc_slice bytes)
+{
+    Pbft__Prepare vote = PBFT__PREPARE__INIT;
+    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    struct tc_slice frame;
+    vote.view = first;
+    vote.sequence = second;
+    vote.digest = tc_pbft_binary(bytes);
+    assert_int_equal(tc_pbft_set_body(&envelope, &vote.base, &make->arena), 0);
+    assert_packed_alike(&vote.base, tc_pbft_slice(envelope.body));
+    envelope.type = (Pbft__Type)(int32_t)first;
+    envelope.sender = (uint32_t)second;
+    envelope.signature = vote.digest;
+    envelope.macs = tc_pbft_binary((struct tc_slice){bytes.data, bytes.len / 2});
+    assert_int_equal(tc_pbft_pack(&envelope, &make->arena, &frame), 0);
+    if (frame.len > TC_PBFT_LENGTH_SIZE) /* one without anything in it is no frame */
+        assert_int_equal(tc_pbft.frame(frame), frame.len);
+    assert_packed_alike(&envelope.base,
+                        (struct tc_slice){frame.data + TC_PBFT_LENGTH_SIZE, frame.len - TC_PBFT_LENGTH_SIZE});
+}
+
+/* Envelopes and votes that are written without the packer are written as by it, whatever their numbers. */
+static void test_written_as_packed(void **state)
+{
+    static const uint64_t numbers[] = {0, 1, 127, 128, 300, UINT32_MAX, UINT64_C(1) << 35, UINT64_MAX};
+    static const size_t lens[] = {0, 1, 64, 127, 128, 300};
+    static const uint8_t bytes[300] = {1, 2, 3};
+    for (size_t i = 0; i < 8; i++)
+        for (size_t k = 0; k < 8; k++)
+            for (size_t l = 0; l < sizeof lens / sizeof *lens; l++)
+                assert_written_as_packed(*state, numbers[i], numbers[k], (struct tc_slice){bytes, lens[l]});
+}
+
 static void test_frame_byte_by_byte(void **state)
 {
     struct tc_make *make = *state;
@@ -316,6 +357,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        T(test_written_as_packed),
         T(test_frame_byte_by_byte),
         T(test_frame_limits),
         T(test_frame_and_decode_at_guard_page),
