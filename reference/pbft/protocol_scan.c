@@ -136,7 +136,7 @@ bool tc_pbft_write_envelope(const Pbft__Envelope *envelope, struct tc_arena *are
     if (!begin)
         return false;
     /* A negative number of the enumeration is coded with 64 bits. */
-    uint8_t *at = put_number(begin + TC_PBFT_LENGTH_SIZE, VARINT(1), (uint64_t)(int64_t)envelope->type);
+    uint8_t *at = put_number(begin + TC_PBFT_LENGTH_SIZE, VARINT(1), (uint64_t)(int64_t)(int32_t)envelope->type);
     at = put_number(at, VARINT(2), envelope->sender);
     at = put_bytes(at, BYTES(3), envelope->body);
     at = put_bytes(at, BYTES(4), envelope->signature);
