@@ -81,7 +81,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     tc_text_add(&t, "fork at sequence ");
     tc_text_number(&t, fork->sequence);
     tc_text_add(&t, "; blamed by signed messages: ");
-    tc_text_nodes(&t, &blamed);
+    tc_text_whos(&t, &blamed);
     if (count >= to_blame(o))
         return;
     result->status = TC_INCONCLUSIVE;

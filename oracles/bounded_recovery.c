@@ -3,7 +3,10 @@
  *
  * The clock starts anew with every decision, with every change of who is faulty or cut off, and when a request comes to
  * an idle cluster. The bound is the protocol's own for the view timer in force at that moment (so that back-off from
- * before the healing counts), three times over against slow machines; a scenario's own bound is taken as it is.
+ * before the healing counts), three times over against slow machines. Where the run itself shows how slow the machine
+ * is, by the longest wait between two decisions before the attack, a quarter more and ten such waits must do, so that a
+ * cluster that was halted is known for one within a run of ordinary length. A scenario's own bound is taken as
+ * it is.
  *
  * While more than f are faulty nothing is due. If the run ends in a standstill then, that is the breach which theory
  * expects. One that passes (a partition that heals) is told only where the scenario expects a breach: theory allows it,
@@ -14,7 +17,9 @@
 #include "oracles.h"
 #include "waiting.h"
 
-#define GUARD 3
+#define GUARD          3
+#define CALM_DECISIONS 20 /* before the attack, to know the machine by */
+#define CALM_WAITS     10
 
 struct tc_oracle {
     const struct tc_oracle_env *env;
@@ -22,7 +27,9 @@ struct tc_oracle {
     uint64_t clock_ns;    /* when the present wait began */
     uint64_t given_up_ns; /* how long the last one had waited when its client gave up: the next begins with that */
     uint64_t bound_ns;    /* for it */
-    uint64_t decided_sequence, decisions, last_decision_ns;
+    uint64_t own_ns;      /* the protocol's, without what is added for the machine */
+    uint64_t calm_ns;     /* the longest wait between two decisions before the attack */
+    uint64_t decided_sequence, decisions, calm_decisions, last_decision_ns;
     uint64_t timeout_ns[TC_REPLICAS_MAX];
     struct tc_nodeset liveness;
     uint64_t healed_ns;
@@ -76,18 +83,30 @@ static uint64_t timeout_now(const struct tc_oracle *o)
     return most;
 }
 
+static uint64_t own_now(const struct tc_oracle *o)
+{
+    if (o->env->recovery_bound_ns)
+        return o->env->recovery_bound_ns / GUARD;
+    return o->env->protocol->recovery_bound_ns(o->env->protocol_env.cluster, timeout_now(o));
+}
+
 static uint64_t bound_now(const struct tc_oracle *o)
 {
     if (o->env->recovery_bound_ns)
         return o->env->recovery_bound_ns;
-    uint64_t own = o->env->protocol->recovery_bound_ns(o->env->protocol_env.cluster, timeout_now(o));
-    return own > (TC_NEVER_NS - 1) / GUARD ? TC_NEVER_NS - 1 : own * GUARD;
+    const uint64_t own = own_now(o);
+    if (own > (TC_NEVER_NS - 1) / GUARD)
+        return TC_NEVER_NS - 1;
+    const bool known = o->attack_ns != TC_NEVER_NS && o->calm_decisions >= CALM_DECISIONS;
+    const uint64_t most = own * GUARD;
+    return known && o->calm_ns < own / CALM_WAITS ? own + own / 4 + CALM_WAITS * o->calm_ns : most;
 }
 
 static void restart_clock(struct tc_oracle *o, uint64_t now_ns)
 {
     o->clock_ns = now_ns;
     o->bound_ns = bound_now(o);
+    o->own_ns = own_now(o);
     o->given_up_ns = 0;
     o->reported = false;
 }
@@ -159,7 +178,7 @@ static void check(struct tc_oracle *o, uint64_t now_ns)
         return;
     uint64_t waited = now_ns - o->clock_ns;
     if (!is_judged(o)) {
-        if (o->env->tell_standstill && !o->reported && waited > o->bound_ns / GUARD) {
+        if (o->env->tell_standstill && !o->reported && waited > o->own_ns) {
             o->reported = o->standstill = true;
             breach(o, now_ns, true);
         }
@@ -189,7 +208,10 @@ static void decided(struct tc_oracle *o, uint64_t sequence, uint64_t now_ns)
     if (sequence <= o->decided_sequence)
         return;
     o->decided_sequence = sequence;
+    if (o->attack_ns == TC_NEVER_NS && o->decisions > 0 && now_ns > o->gap_ns && now_ns - o->gap_ns > o->calm_ns)
+        o->calm_ns = now_ns - o->gap_ns;
     o->decisions++;
+    o->calm_decisions += o->attack_ns == TC_NEVER_NS;
     o->last_decision_ns = now_ns;
     if (o->attack_ns != TC_NEVER_NS && o->first_after_attack_ns == TC_NEVER_NS)
         o->first_after_attack_ns = now_ns;
@@ -267,7 +289,7 @@ static void conclude(struct tc_oracle *o, uint64_t now_ns)
         o->standstill = true;
         breach(o, now_ns, true);
     }
-    o->cut_short = is_judged(o) && !o->reported && waited > timeout_now(o) && waited > o->bound_ns / GUARD;
+    o->cut_short = is_judged(o) && !o->reported && waited > timeout_now(o) && waited > o->own_ns;
 }
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
@@ -300,8 +322,10 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         faults_changed(o, observation);
         break;
     case TC_OBS_PHASE:
-        if (observation->phase.phase == TC_RUN_DURING && o->attack_ns == TC_NEVER_NS)
+        if (observation->phase.phase == TC_RUN_DURING && o->attack_ns == TC_NEVER_NS) {
             o->attack_ns = now_ns;
+            o->bound_ns = bound_now(o); /* the machine is known now */
+        }
         if (observation->phase.phase == TC_RUN_ENDED)
             conclude(o, now_ns);
         break;
@@ -352,7 +376,7 @@ static const char *missing(const struct tc_oracle *o)
 static bool is_mostly_unjudged(const struct tc_oracle *o)
 {
     return o->attack_ns != TC_NEVER_NS && o->unjudged_ns > (o->end_ns - o->attack_ns) / 2 &&
-           (o->judged_decisions == 0 || o->longest_unjudged_ns > bound_now(o) / GUARD);
+           (o->judged_decisions == 0 || o->longest_unjudged_ns > own_now(o));
 }
 
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)

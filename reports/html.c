@@ -82,9 +82,12 @@ static void masthead(struct tc_html *h)
         tc_html_text(h, bug);
         tc_buf_add(h->out, "</span>");
     }
-    tc_buf_add(h->out, "<span>seed ");
-    tc_html_text(h, tc_json_string(h->result, "seed"));
-    tc_buf_add(h->out, "</span><time>");
+    if (strcmp(tc_json_string(h->result, "world"), "capture") != 0) {
+        tc_buf_add(h->out, "<span>seed ");
+        tc_html_text(h, tc_json_string(h->result, "seed"));
+        tc_buf_add(h->out, "</span>");
+    }
+    tc_buf_add(h->out, "<time>");
     tc_html_text(h, tc_json_string(json_object_get(h->result, "environment"), "started"));
     tc_buf_add(h->out, "</time></div>\n");
 }

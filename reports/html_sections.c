@@ -82,7 +82,9 @@ static void attack_sentence(struct tc_html *h)
                           tc_json_node_list(json_object_get(r, "signed_for"), traitors, sizeof traitors));
         tc_buf_add(h->out, ".");
     } else {
-        tc_buf_add(h->out, "No attack: the cluster was only watched.");
+        tc_buf_add(h->out, strcmp(tc_json_string(r, "world"), "capture") == 0
+                               ? "Nothing: a capture was judged, of whatever was done while it was taken."
+                               : "No attack: the cluster was only watched.");
     }
     tc_buf_add(h->out, "</p>\n");
 }
@@ -128,7 +130,8 @@ void tc_html_faults(struct tc_html *h)
     tc_html_section(h, "faults", "What was done", "");
     attack_sentence(h);
     if (json_object_size(json_object_get(faults, "by_verb")) == 0) {
-        tc_buf_add(h->out, "<p>No fault was asked for.</p></section>\n");
+        tc_buf_add(h->out, *tc_json_string(h->result, "attack") ? "<p>No fault was asked for.</p></section>\n"
+                                                                : "</section>\n");
         return;
     }
     tc_buf_add(h->out, "<p class=\"figures\"><span><b>");
@@ -495,7 +498,11 @@ void tc_html_setup(struct tc_html *h)
     pair(h, "release", tc_json_string(e, "release"));
     pair(h, "machine", tc_json_string(e, "machine"));
     pair_count(h, "cores", e, "cores");
-    pair_count(h, "memory bytes", e, "memory_bytes");
+    if (tc_json_integer(e, "memory_bytes") > 0) {
+        char text[32];
+        snprintf(text, sizeof text, "%.1f GiB", (double)tc_json_integer(e, "memory_bytes") / (double)(1 << 30));
+        pair(h, "memory", text);
+    }
     pair(h, "compiled by", tc_json_string(e, "compiler"));
     pair(h, "turncoat", tc_json_string(h->result, "version"));
     pair(h, "started", tc_json_string(e, "started"));

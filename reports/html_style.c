@@ -68,7 +68,7 @@ const char tc_html_style[] =
     "Mono',monospace}"
     ".scroll{overflow-x:auto;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:14px 18px}"
     ".scroll svg{display:block;width:100%;min-width:760px;height:auto}"
-    ".boxes{display:grid;grid-template-columns:repeat(3,1fr);gap:30px}"
+    ".boxes{display:grid;grid-template-columns:1.6fr 1fr 1fr;gap:30px}"
     ".boxes dl{display:grid;grid-template-columns:max-content 1fr;gap:4px 16px;margin:0;font-size:14px}"
     ".boxes dt{color:var(--muted)}.boxes dd{margin:0;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}"
     "summary{cursor:pointer;color:var(--muted);margin-bottom:14px}"
@@ -77,6 +77,7 @@ const char tc_html_style[] =
     "@media(max-width:640px){header,main,footer{padding:0 16px}.verdict{padding:20px 18px 22px}section{margin-top:44px}"
     ".mast{padding:18px 0 16px}.mast time{margin-left:0}.boxes{grid-template-columns:1fr}"
     ".why{grid-template-columns:1fr;gap:2px}.why dd{margin-bottom:12px}"
+    ".plots figure:first-child img{min-width:640px;max-width:none}"
     "thead{display:none}table,tbody{display:block}"
     "tr{display:block;border-top:1px solid var(--rule);padding:10px 0}"
     "td,.num{display:flex;justify-content:space-between;gap:18px;border:0;padding:3px 0;text-align:right;"
@@ -87,7 +88,8 @@ const char tc_html_style[] =
     "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--muted:#444;--rule:#ccc;--soft:#f6f6f6}"
     "body{font-size:10.5pt}header,main,footer{max-width:none;padding:0}section{margin-top:26pt}"
     ".cmd button,.js .cmd button{display:none}figure,tr,.verdict,.boxes>div{break-inside:avoid}h2{break-after:avoid}"
-    ".scroll{overflow:visible}.scroll svg{min-width:0}.plots figure:first-child img{min-width:0}}";
+    ".plots{grid-template-columns:1fr 1fr}.card{overflow:visible}.scroll{overflow:visible}.scroll "
+    "svg{min-width:0}.plots figure:first-child img{min-width:0}}";
 
 const char tc_html_script[] =
     "document.documentElement.className='js';"

@@ -139,7 +139,7 @@ static void group(struct page *p, const struct tc_hunt_group *g)
 
 static void number(struct page *p, const char *label, uint64_t value)
 {
-    tc_buf_format(&p->out, "<td data-l=\"%s\">", label);
+    tc_buf_format(&p->out, "<td class=\"num\" data-l=\"%s\">", label);
     tc_buf_count(&p->out, value);
     tc_buf_add(&p->out, "</td>");
 }
@@ -147,8 +147,10 @@ static void number(struct page *p, const char *label, uint64_t value)
 static void strategies(struct page *p)
 {
     tc_buf_add(&p->out,
-               "<section><h2>Strategies</h2><table><thead><tr><th>strategy</th><th>runs</th><th>runs/s of one "
-               "processor</th><th>faults bitten</th><th>inconclusive</th><th>violated</th><th>first find</th></tr>"
+               "<section><h2>Strategies</h2><table><thead><tr><th>strategy</th>"
+               "<th class=\"num\">runs</th><th class=\"num\">runs/s of one processor</th><th class=\"num\">faults "
+               "bitten</th><th class=\"num\">inconclusive</th><th class=\"num\">violated</th><th class=\"num\">first "
+               "find</th></tr>"
                "</thead><tbody>");
     for (uint32_t i = 0; i < p->r->strategy_count; i++) {
         const struct tc_hunt_sum *s = &p->r->strategies[i].sum;
@@ -164,7 +166,7 @@ static void strategies(struct page *p)
         number(p, "faults bitten", s->bitten);
         number(p, "inconclusive", s->inconclusive);
         number(p, "violated", s->violated);
-        tc_buf_add(&p->out, "<td data-l=\"first find\">");
+        tc_buf_add(&p->out, "<td class=\"num\" data-l=\"first find\">");
         if (first.index != TC_HUNT_NEVER)
             tc_buf_format(&p->out, "run %" PRIu64 ", %.1f s", first.index, first.seconds);
         tc_buf_add(&p->out, "</td></tr>");
@@ -176,8 +178,8 @@ static void oracles(struct page *p)
 {
     if (p->r->oracle_count == 0)
         return;
-    tc_buf_add(&p->out, "<section><h2>Oracles that were violated</h2><table><thead><tr><th>oracle</th><th>runs</th>"
-                        "<th>first run</th></tr></thead><tbody>");
+    tc_buf_add(&p->out, "<section><h2>Oracles that were violated</h2><table><thead><tr><th>oracle</th>"
+                        "<th class=\"num\">runs</th><th class=\"num\">first run</th></tr></thead><tbody>");
     for (uint32_t i = 0; i < p->r->oracle_count; i++) {
         tc_buf_add(&p->out, "<tr><td data-l=\"oracle\">");
         text(p, p->r->oracles[i].name);

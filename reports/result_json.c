@@ -11,6 +11,12 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#ifdef __clang__
+#define COMPILER __VERSION__ /* names itself */
+#else
+#define COMPILER "gcc " __VERSION__
+#endif
+
 #define RECOVERIES_MAX 5u /* marked in the throughput plot */
 
 static json_t *texts(const char *const *list, size_t many)
@@ -318,7 +324,7 @@ static json_t *environment(const struct tc_recorder *r)
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     if (pages > 0 && page > 0)
         tc_json_set(o, "memory_bytes", json_integer((json_int_t)pages * page));
-    tc_json_set(o, "compiler", tc_json_text(__VERSION__));
+    tc_json_set(o, "compiler", tc_json_text(COMPILER));
     if (r)
         tc_json_set(o, "started", tc_json_text(r->started));
     return o;

@@ -46,7 +46,7 @@ static void the_traitor_is_blamed(void **state)
                         "blamed: replica 0 signed two pre-prepares for view 0, sequence 7: 6262…62 and 6363…63");
     assert_string_equal(j->findings[0].because, "the log forked at sequence 7; two signed messages convict replica 0");
     assert_int_equal(j->findings[0].evidence_count, 2);
-    assert_string_equal(j->result.reason, "fork at sequence 7; blamed by signed messages: 0");
+    assert_string_equal(j->result.reason, "fork at sequence 7; blamed by signed messages: replica 0");
     struct tc_verdict_summary summary;
     tc_judge_summary(b.judge, 0, &summary);
     assert_int_equal(summary.status, TC_EXPECTED);
@@ -117,7 +117,7 @@ static void leaving_out_what_it_committed_is_blamed(void **state)
     bench_execute(&b, 2, 1, 7, 'b');
     const struct tc_judgement *j = bench_finish(&b, NAME);
     assert_int_equal(j->status, TC_CAUGHT);
-    assert_string_equal(j->result.reason, "fork at sequence 7; blamed by signed messages: 0");
+    assert_string_equal(j->result.reason, "fork at sequence 7; blamed by signed messages: replica 0");
     bench_close(&b);
 }
 

@@ -426,6 +426,40 @@ static void a_short_run_is_inconclusive(void **state)
     bench_close(&b);
 }
 
+/* Decisions at this pace until the attack; then none, for so long. */
+static enum tc_status halts_after(uint64_t decisions, uint64_t pace_ns, uint64_t halted_ns)
+{
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_phase(&b, TC_RUN_BEFORE);
+    for (uint64_t i = 1; i <= decisions; i++) {
+        bench_request(&b, 128, i, true);
+        wait_ns(&b, pace_ns);
+        bench_execute_as(&b, 0, 0, i, 'a', TC_EXEC_EXECUTED, 128, i, 'r');
+        bench_request(&b, 128, i, false);
+    }
+    bench_request(&b, 128, decisions + 1, true);
+    bench_phase(&b, TC_RUN_DURING);
+    wait_ns(&b, halted_ns);
+    const enum tc_status status = bench_finish(&b, NAME)->status;
+    bench_close(&b);
+    return status;
+}
+
+/* The toy's bound is 400 ms. With 2 ms between decisions a machine is given 500 ms and ten times 2 ms. */
+static void a_halt_is_known_by_the_runs_own_pace(void **state)
+{
+    (void)state;
+    assert_int_equal(halts_after(30, 2000000, 530000000), TC_VIOLATED);
+    assert_int_equal(halts_after(30, 2000000, 510000000), TC_INCONCLUSIVE);
+    assert_int_equal(halts_after(30, 2000000, 390000000), TC_HOLDS);
+    assert_int_equal(halts_after(10, 2000000, 650000000), TC_INCONCLUSIVE); /* too few to know the machine by */
+    assert_int_equal(halts_after(30, 10000000, 590000000), TC_INCONCLUSIVE);
+    assert_int_equal(halts_after(30, 10000000, 610000000), TC_VIOLATED);
+    assert_int_equal(halts_after(30, 50000000, BOUND - 1000000), TC_INCONCLUSIVE); /* never more than three times */
+    assert_int_equal(halts_after(30, 50000000, BOUND + 2000000), TC_VIOLATED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -449,6 +483,7 @@ int main(void)
         cmocka_unit_test(what_was_not_judged_is_said),
         cmocka_unit_test(quorums_decide_where_there_are_no_lines),
         cmocka_unit_test(a_short_run_is_inconclusive),
+        cmocka_unit_test(a_halt_is_known_by_the_runs_own_pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
