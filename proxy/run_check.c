@@ -79,12 +79,48 @@ static void check_key(struct tc_run *run, const struct tc_message *m)
     mistake(run, &err);
 }
 
+/* Where peers relay, keys that are swapped between replicas still verify. */
+static void check_voice(struct tc_run *run, const struct tc_message *m)
+{
+    const uint16_t sayer = tc_run_voice(run, m), owner = m->statements[0].signer;
+    struct tc_error err = {0};
+    if (sayer == TC_NODE_NONE)
+        return;
+    tc_error_set(&err, TC_EUSAGE,
+                 "%s: votes of the key given for replica %u are always said by replica %u first: are the keys (home or "
+                 "public_key) of the two swapped, or do they talk past turncoat?",
+                 run->scenario->cluster.path, owner, sayer);
+    mistake(run, &err);
+}
+
+/* The attack begins, and signs: as each of its traitors? */
+static void check_traitors(struct tc_run *run)
+{
+    struct tc_error err = {0};
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    for (uint16_t node = 0; run->script && tc_script_info(run->script)->needs_keys && node < run->cluster.n; node++) {
+        if (!tc_nodeset_has(&run->ledger.traitors, node) || tc_keyring_has_secret(run->keys, node))
+            continue;
+        const bool home = run->driver->identities && spec->nodes[node].home[0];
+        tc_error_set(&err, TC_EKEY,
+                     "%s: attack '%s' signs as replica %u, whose secret key is not held: expected %s%s%s", spec->path,
+                     tc_script_info(run->script)->name, node, home ? spec->nodes[node].home : "", home ? "/" : "",
+                     home                      ? run->driver->identities->signing_file
+                     : run->driver->identities ? "home = \"DIR\" with its keys"
+                                               : "key = \"FILE\"");
+        mistake(run, &err);
+        return;
+    }
+}
+
 void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
 {
     if (run->scenario->cluster.start || run->mistake)
         return;
     if (observation->kind == TC_OBS_BROKEN && observation->exit.status == TC_EKEY && observation->node < run->cluster.n)
         check_home(run, observation);
+    if (observation->kind == TC_OBS_PHASE && observation->phase.phase == TC_RUN_DURING)
+        check_traitors(run);
     if (observation->kind != TC_OBS_MESSAGE || !observation->message.said)
         return;
     const struct tc_message *m = observation->message.message;
@@ -94,8 +130,11 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
         check_network(run, m);
     else if (m->statements[0].kind == TC_KIND_OTHER)
         check_cluster_id(run, m);
-    else if (run->phase == TC_RUN_ENDED || run->phase == TC_RUN_BEFORE) /* ENDED: no phase has begun */
+    else if (run->phase == TC_RUN_ENDED || run->phase == TC_RUN_BEFORE) { /* ENDED: no phase has begun */
         check_key(run, m);
+        if (run->protocol->transport && !run->mistake)
+            check_voice(run, m);
+    }
 }
 
 static uint16_t holder_of(const struct tc_run *run, const uint8_t *public_key)

@@ -15,6 +15,14 @@
 
 #include <signal.h>
 
+/* What was heard of one replica's votes, to tell by whom they are said first: run_voice.c. */
+struct tc_run_voice {
+    uint64_t sequence, view, begun;
+    uint32_t type, times;
+    uint16_t other;
+    bool own;
+};
+
 struct tc_run {
     const struct tc_run_request *request;
     const struct tc_scenario *scenario;
@@ -60,8 +68,9 @@ struct tc_run {
     char logs[TC_REPLICAS_MAX][TC_PATH_MAX]; /* of nodes that others started, from where the cluster file stands */
     /* for clusters that others started */
     struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another network */
-    struct tc_run_links *links;                /* of encrypted links: what was said of each */
-    bool mistake;                              /* the cluster file is wrong: the run ends, nobody is blamed */
+    struct tc_run_voice voices[TC_REPLICAS_MAX];
+    struct tc_run_links *links; /* of encrypted links: what was said of each */
+    bool mistake;               /* the cluster file is wrong: the run ends, nobody is blamed */
 };
 
 /* Fills listeners: one per ordered pair of replicas and one per replica for clients, or one per destination.
@@ -114,6 +123,10 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation);
 
 /* The same for what a node says of itself when it is asked: its network, and (NULL: not said) the key it signs with. */
 void tc_run_check_identity(struct tc_run *run, uint16_t node, const char *network, const uint8_t *public_key);
+
+/* The replica that says the votes of this message's signer before the signer does, time and again; else
+ * TC_NODE_NONE. For messages that nothing was done to. */
+uint16_t tc_run_voice(struct tc_run *run, const struct tc_message *m);
 
 /* Says which logs are missing, and that the run waits for the first decision. */
 void tc_run_show_logs(const struct tc_run *run);
