@@ -98,7 +98,7 @@ static void cut_for_a_while(struct tc_adversary *a, uint64_t now_ns, uint64_t wh
     a->cut = true;
 }
 
-static void crash(struct tc_adversary *a, uint16_t node, struct tc_plan *plan)
+void tc_strategic_crash(struct tc_adversary *a, uint16_t node, struct tc_plan *plan)
 {
     struct tc_op *op = a->crashes > 0 && node < a->base.n ? tc_adversary_op(plan, TC_RESTART) : NULL;
     if (!op)
@@ -114,7 +114,7 @@ static void crash_after(struct tc_adversary *a, const struct tc_message *m, cons
     const bool telling = s->kind == TC_KIND_VOTE || s->kind == TC_KIND_VIEW_CHANGE;
     if (a->crashes > 0 && telling && m->occurrence == 0 && m->from < a->base.n &&
         tc_random_below(tc_random_mix(tc_adversary_copy(&a->base, m), DRAW_CRASH), 256) < a->crash_share)
-        crash(a, m->from, plan);
+        tc_strategic_crash(a, m->from, plan);
 }
 
 /* ---- in the traitor's name ---- */
@@ -197,7 +197,7 @@ static void strategic_view(struct tc_adversary *a, const struct tc_call *call, s
     const struct tc_observation *o = call->observation;
     const uint64_t which = o->view.view * TC_NODES_MAX + o->node;
     if (tc_strategic_chance(a, DRAW_CRASH, which, a->crash_share))
-        crash(a, o->node, plan);
+        tc_strategic_crash(a, o->node, plan);
     if (!o->view.active && tc_strategic_chance(a, DRAW_CUT_WHEN, ~which, a->cut_share / 2))
         cut_for_a_while(a, call->now_ns, ~which, plan);
 }
@@ -214,6 +214,8 @@ static int strategic_call(void *self, const struct tc_call *call, struct tc_plan
         strategic_timer(a, call, plan);
     else if (call->kind == TC_CALL_VIEW)
         strategic_view(a, call, plan);
+    else if (call->kind == TC_CALL_DECIDE)
+        tc_strategic_decided(a, call->observation->executed.sequence, plan);
     return 0;
 }
 
@@ -237,6 +239,8 @@ static void single_minded(struct tc_adversary *a)
     for (uint32_t i = 0; i < count; i++)
         if (i != one && i != two)
             *shares[i] = 0;
+    if (*shares[one] == 0) /* else nothing at all would happen */
+        *shares[one] = 4u << tc_adversary_draw(&a->base, DRAW_SHARES, 33, 7);
 }
 
 /* Not the traitor: what it hears is its own affair. */
@@ -290,10 +294,11 @@ static struct tc_adversary *strategic_create(const struct tc_adversary_config *c
     }
     a->base.handler.call = strategic_call;
     tc_arena_init(&a->arena, 1u << 20);
-    a->base.handler.calls |= 1u << TC_CALL_TIMER | 1u << TC_CALL_VIEW;
+    a->base.handler.calls |= 1u << TC_CALL_TIMER | 1u << TC_CALL_VIEW | 1u << TC_CALL_DECIDE;
     a->stable_leader = has_row(config->protocol, TC_KIND_NEW_VIEW, false);
     a->phased = has_row(config->protocol, TC_KIND_VOTE, true);
     draw_temper(a);
+    tc_strategic_draw_absence(a);
     return a;
 }
 

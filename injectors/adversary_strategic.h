@@ -1,6 +1,7 @@
 /* What the two files of the strategic adversary share. Nobody else includes this.
  *
  * adversary_strategic.c  its temper, the network, crashes, old words
+ * adversary_absence.c    who is away, for a while or for good
  * adversary_stories.c    what the traitor says as a leader and as a voter */
 #ifndef TC_ADVERSARY_STRATEGIC_H
 #define TC_ADVERSARY_STRATEGIC_H
@@ -31,7 +32,8 @@ enum tc_strategic_draw {
     DRAW_FOLLOW,
     DRAW_FOLLOW_KIND,
     DRAW_FOLLOW_SET,
-    DRAW_FOLLOW_HOW
+    DRAW_FOLLOW_HOW,
+    DRAW_AWAY
 };
 
 #define TIMER_HEAL 1
@@ -63,6 +65,9 @@ struct tc_adversary {
     uint16_t dark;    /* hears nothing in these eras; TC_NODE_NONE: nobody */
     uint64_t dark_first, dark_last, last_era;
     bool cut;
+    uint16_t away;                  /* goes away once; TC_NODE_NONE: nobody, or it is back */
+    uint64_t away_from, away_until; /* the decisions with which it goes and comes back */
+    bool away_for_good, away_forgets, away_left;
     struct tc_arena arena; /* to pack certificates in */
     uint64_t noted;        /* key of the message whose certificates were noted last */
     struct tc_strategic_certificate certificates[CERTIFICATES_MAX];
@@ -73,6 +78,13 @@ struct tc_adversary {
 
 /* With a probability of of_256 / 256. */
 bool tc_strategic_chance(const struct tc_adversary *a, enum tc_strategic_draw what, uint64_t which, uint64_t of_256);
+
+/* The process of a replica ends and begins anew, if the run has a crash left. */
+void tc_strategic_crash(struct tc_adversary *a, uint16_t node, struct tc_plan *plan);
+
+/* Who is away in this run, after all else of its temper is drawn; and, with each decision, whether it goes or comes. */
+void tc_strategic_draw_absence(struct tc_adversary *a);
+void tc_strategic_decided(struct tc_adversary *a, uint64_t sequence, struct tc_plan *plan);
 
 /* Remembers the certificates in it. */
 void tc_strategic_note(struct tc_adversary *a, const struct tc_message *m);

@@ -11,6 +11,12 @@
  * A rotation is a row of such steps whose leaders are all n; one more certificate or decision begins it anew. Two of
  * them are a lasso.
  *
+ * It may also go round like a screw: every rotation adds its certificates, and none is ever enough (three views in a
+ * row are to be certified, and one leader in n is silent). Then what comes again is the distance between the view and
+ * the highest certificate: three times at the return of one leader, all leaders having led between, at steps that stood
+ * still. Here nothing may be heard of the faulty but silence, for a traitor that proposes can rightly hold up a
+ * protocol of this kind; and nobody may be fetching what it lacks.
+ *
  * No false alarm: a cluster whose timers are still too short for its network has messages on their way when a view
  * ends; a slow one hears votes to the last; a traitor's own messages count for nothing, and his silence is one leader's
  * of the rotation. */
@@ -22,7 +28,19 @@
 
 #define CLIENTS_MAX (TC_NODES_MAX - TC_CLIENT_FIRST)
 #define ROTATIONS   2 /* after one, timers out of step may still fall into step; what comes again the same stays */
+#define RETURNS     3
 #define CORE        (TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE))
+
+/* The screw: steps that stood still, at the returns of the leader of the first of them. */
+struct screw {
+    bool began, fair; /* fair: the present step began after what disturbed it last */
+    uint32_t leader;
+    uint64_t view, certified, now_ns;               /* at the last return */
+    uint64_t first_view, first_certified, first_ns; /* at the first that was like those after it */
+    uint64_t pitch, certified_pitch;                /* from one return to the next */
+    uint32_t returns;                               /* that were alike */
+    struct tc_nodeset leaders;                      /* since it began */
+};
 
 struct tc_oracle {
     const struct tc_oracle_env *env;
@@ -35,10 +53,12 @@ struct tc_oracle {
     uint64_t said, heard, said_before; /* among the sound; up to the last step's end */
     uint64_t core_said, core_heard, last_core_ns;
     uint64_t certified, decided;   /* highest view of a certificate, highest sequence number */
+    uint64_t step_certified;       /* when the present step began */
     struct tc_nodeset leaders;     /* of the row's steps */
     uint64_t first_view, first_ns; /* of the row */
     uint64_t steps, longest, rotations;
-    bool fair, reported;
+    bool fair, reported, screw_reported;
+    struct screw screw;
 };
 
 static bool init(struct tc_oracle *o)
@@ -68,6 +88,19 @@ static void start_anew(struct tc_oracle *o)
     o->steps = 0;
     o->fair = false; /* the step under way began before */
     o->reported = false;
+}
+
+/* A decision, another fault, a word of the faulty: whatever came before has nothing to do with what comes. */
+static void unscrew(struct tc_oracle *o)
+{
+    o->screw = (struct screw){.began = false};
+    o->screw_reported = false;
+}
+
+static void begin_anew(struct tc_oracle *o)
+{
+    start_anew(o);
+    unscrew(o);
 }
 
 /* As if nothing were on its way: what is lost stays lost. */
@@ -101,6 +134,32 @@ static void breach(struct tc_oracle *o, uint64_t now_ns)
     o->env->report(o->env->judge, &f);
 }
 
+static void breach_screw(struct tc_oracle *o, uint64_t now_ns)
+{
+    const struct screw *w = &o->screw;
+    struct tc_finding f;
+    tc_finding_begin(&f, &tc_oracle_lasso, now_ns);
+    f.has_view = true;
+    f.view = o->view;
+    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    tc_text_add(&t,
+                "views %" PRIu64 " to %" PRIu64 ": the same comes again every %" PRIu64
+                " views, certificates that are never enough, and nothing was decided while %" PRIu32 " client%s waited",
+                w->first_view, o->view, w->pitch, o->waiting, o->waiting == 1 ? "" : "s");
+    t = tc_text_begin(f.because, sizeof f.because);
+    tc_text_add(&t, "since ");
+    tc_text_duration(&t, w->first_ns);
+    tc_text_add(&t,
+                " all that the sound said to one another was heard and the faulty were silent; the highest certificate "
+                "went from view %" PRIu64 " to %" PRIu64 ", the last decision is sequence ",
+                w->first_certified, o->certified);
+    tc_text_number(&t, o->decided);
+    t = tc_finding_fact(&f, w->first_ns, TC_NODE_NONE);
+    tc_text_add(&t, "the first such round began with view %" PRIu64, w->first_view);
+    o->screw_reported = true;
+    o->env->report(o->env->judge, &f);
+}
+
 static bool beyond(const struct tc_oracle *o)
 {
     uint32_t count = 0;
@@ -110,17 +169,58 @@ static bool beyond(const struct tc_oracle *o)
 }
 
 /* The step that ends now: did it stand still though it lacked nothing? */
-static bool stood_still(const struct tc_oracle *o, uint64_t now_ns)
+static bool stood_still(const struct tc_oracle *o, bool fair, uint64_t now_ns)
 {
     const uint64_t active_ns = o->last_core_ns > o->began_ns ? o->last_core_ns - o->began_ns : 0;
-    return o->fair && o->waiting > 0 && o->heard >= o->said_before && o->core_heard >= o->core_said &&
+    return fair && o->waiting > 0 && o->heard >= o->said_before && o->core_heard >= o->core_said &&
            active_ns <= (now_ns - o->began_ns) / 2 && !beyond(o);
+}
+
+/* A step that stood still has ended: is it where we were before, one turn further? */
+static void turn(struct tc_oracle *o, uint32_t leader, uint64_t now_ns)
+{
+    struct screw *w = &o->screw;
+    const uint64_t pitch = o->view - w->view, certified_pitch = o->certified - w->certified;
+    if (!w->began || (leader != w->leader && pitch > 2 * (uint64_t)o->n)) {
+        *w = (struct screw){.began = true, .fair = true, .leader = leader};
+    } else if (leader != w->leader) {
+        return;
+    } else if (w->returns > 0 && pitch == w->pitch && certified_pitch == w->certified_pitch) {
+        w->returns++;
+    } else {
+        w->returns = 1;
+        w->pitch = pitch;
+        w->certified_pitch = certified_pitch;
+        w->first_view = w->view;
+        w->first_certified = w->certified;
+        w->first_ns = w->now_ns;
+    }
+    w->view = o->view;
+    w->certified = o->certified;
+    w->now_ns = now_ns;
+    if (w->returns >= RETURNS && w->certified_pitch > 0 && tc_nodeset_count(&w->leaders) >= o->n && !o->screw_reported)
+        breach_screw(o, now_ns);
+}
+
+/* The step that ends now, for the screw: it went on, or stood still, or something was amiss with it. `certified`: the
+ * highest certificate when it began. */
+static void screw_step(struct tc_oracle *o, uint64_t now_ns)
+{
+    const uint32_t leader = tc_protocol_leader(o->env->protocol, &o->env->protocol_env, o->view);
+    tc_nodeset_add(&o->screw.leaders, leader);
+    if (stood_still(o, o->screw.fair, now_ns))
+        turn(o, leader, now_ns);
+    else if (o->certified <= o->step_certified || o->waiting == 0)
+        unscrew(o);
+    o->screw.fair = true;
+    o->step_certified = o->certified;
 }
 
 /* A quorum has come to a later view. */
 static void step(struct tc_oracle *o, uint64_t view, uint64_t now_ns)
 {
-    if (stood_still(o, now_ns)) {
+    screw_step(o, now_ns);
+    if (stood_still(o, o->fair, now_ns)) {
         if (o->steps++ == 0) {
             o->first_view = o->view;
             o->first_ns = o->began_ns;
@@ -171,11 +271,15 @@ static void message(struct tc_oracle *o, const struct tc_observation *observatio
         o->certified = m->statements[i].view;
         start_anew(o);
     }
-    if (m->touched || !is_sound(o, m->from) || !is_sound(o, m->to))
+    const bool sound = !m->touched && is_sound(o, m->from);
+    const uint32_t kind = m->statement_count > 0 ? TC_KIND_BIT(m->statements[0].kind) : 0;
+    if (observation->message.heard && (kind & (sound ? TC_KIND_BIT(TC_KIND_SYNC) : CORE)))
+        unscrew(o);
+    if (!sound || !is_sound(o, m->to))
         return;
     o->said += observation->message.said;
     o->heard += observation->message.heard && o->heard < o->said;
-    if (m->statement_count == 0 || !(TC_KIND_BIT(m->statements[0].kind) & CORE))
+    if (!(kind & CORE))
         return;
     o->core_said += observation->message.said;
     o->core_heard += observation->message.heard && o->core_heard < o->core_said;
@@ -195,7 +299,7 @@ static void client_line(struct tc_oracle *o, const struct tc_observation *observ
     } else if (*waits && *waits <= timestamp) {
         *waits = 0;
         if (--o->waiting == 0)
-            start_anew(o);
+            begin_anew(o);
     }
 }
 
@@ -211,7 +315,7 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
     case TC_OBS_EXECUTED:
         if (is_sound(o, observation->node) && observation->executed.sequence > o->decided) {
             o->decided = observation->executed.sequence;
-            start_anew(o);
+            begin_anew(o);
         }
         break;
     case TC_OBS_FAULTS:
@@ -219,7 +323,7 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
             break;
         o->liveness = observation->faults.liveness;
         settle_accounts(o);
-        start_anew(o);
+        begin_anew(o);
         break;
     case TC_OBS_REQUESTED:
     case TC_OBS_REPLIED:
@@ -229,11 +333,11 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         if (observation->node < o->n)
             o->views[observation->node] = 0;
         settle_accounts(o);
-        start_anew(o);
+        begin_anew(o);
         break;
     default: /* a connection ends: what was on it is lost */
         settle_accounts(o);
-        start_anew(o);
+        begin_anew(o);
         break;
     }
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PRUNE_EVERY 16 /* heights, or the checkpoints if they are more frequent */
+
 void tc_hotstuff_observe_stable(struct hotstuff *r)
 {
     uint8_t digest[TC_VALUE_SIZE];
@@ -110,7 +112,8 @@ void tc_hotstuff_execute(struct hotstuff *r)
     struct block **blocks = way(r, count);
     for (uint64_t i = 0; blocks && i < count && !r->base.out_of_memory; i++)
         execute_block(r, blocks[i]);
-    if (blocks && !r->base.replaying && (r->executed.sequence & 15) < count)
+    const uint32_t every = r->base.interval < PRUNE_EVERY ? r->base.interval : PRUNE_EVERY;
+    if (blocks && !r->base.replaying && r->executed.sequence % every < count)
         tc_hotstuff_blocks_prune(r);
 }
 

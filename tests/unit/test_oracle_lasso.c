@@ -88,6 +88,49 @@ static void one_rotation_is_none(void **state)
     bench_close(&b);
 }
 
+/* Certificates, and never enough of them: each rotation ends as the one before. */
+static void the_same_again_with_newer_certificates_is_a_breach(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    for (uint64_t view = 1; view <= 18; view++)
+        stand_still(&b, view, view % 4 == 3 ? CERTIFIED : NOTHING);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_VIOLATED);
+    assert_int_equal(j->finding_total, 1);
+    assert_string_equal(j->findings[0].text, "views 5 to 17: the same comes again every 4 views, certificates that are "
+                                             "never enough, and nothing was decided while 1 client waited");
+    bench_close(&b);
+}
+
+static void what_disturbs_a_round_begins_it_anew(void **state)
+{
+    (void)state;
+    static const enum amiss disturbs[] = {LOST, DECIDED, BUSY, CUT, DOWN};
+    for (size_t i = 0; i < sizeof disturbs / sizeof disturbs[0]; i++) {
+        struct bench b;
+        begin(&b);
+        for (uint64_t view = 1; view <= 40; view++)
+            stand_still(&b, view, view % 8 == 5 ? disturbs[i] : view % 4 == 3 ? CERTIFIED : NOTHING);
+        assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+        bench_close(&b);
+    }
+}
+
+/* What a traitor proposes can hold up a correct cluster so. */
+static void a_traitor_that_proposes_excuses_it(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b);
+    bench_traitor(&b, 2);
+    for (uint64_t view = 1; view <= 40; view++)
+        stand_still(&b, view, view % 4 == 3 ? CERTIFIED : NOTHING);
+    assert_int_equal(bench_finish(&b, NAME)->finding_total, 0);
+    bench_close(&b);
+}
+
 static void whatever_goes_on_begins_the_row_anew(void **state)
 {
     (void)state;
@@ -143,9 +186,15 @@ static void a_traitor_may_lead_one_of_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_rotation_at_a_standstill_is_a_breach), cmocka_unit_test(one_rotation_is_none),
-        cmocka_unit_test(whatever_goes_on_begins_the_row_anew),   cmocka_unit_test(nobody_waits_nothing_is_due),
-        cmocka_unit_test(more_than_f_faulty_are_excused),         cmocka_unit_test(a_traitor_may_lead_one_of_them),
+        cmocka_unit_test(a_rotation_at_a_standstill_is_a_breach),
+        cmocka_unit_test(one_rotation_is_none),
+        cmocka_unit_test(whatever_goes_on_begins_the_row_anew),
+        cmocka_unit_test(nobody_waits_nothing_is_due),
+        cmocka_unit_test(the_same_again_with_newer_certificates_is_a_breach),
+        cmocka_unit_test(what_disturbs_a_round_begins_it_anew),
+        cmocka_unit_test(a_traitor_that_proposes_excuses_it),
+        cmocka_unit_test(more_than_f_faulty_are_excused),
+        cmocka_unit_test(a_traitor_may_lead_one_of_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
