@@ -288,6 +288,11 @@ static inline void say_action(struct fixture *f, const struct tc_action *a)
     case TC_ACT_VERIFY:
         say(f, "verify %llx\n", (unsigned long long)a->token);
         break;
+    case TC_ACT_PLAIN:
+        say(f, "plain %u %s ", a->conn, a->received ? "received" : "sent");
+        say_frames(f, a->bytes);
+        say(f, "\n");
+        break;
     case TC_ACT_FINISH:
         say(f, "finish\n");
         break;

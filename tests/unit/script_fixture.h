@@ -203,4 +203,66 @@ static inline struct tc_message *decoded(struct world *w, struct tc_slice frame)
     return m;
 }
 
+/* An attack whose on_message is `body`; traitor is replica 0. */
+static inline void with_handler(struct world *w, const char *body)
+{
+    char text[8192];
+    snprintf(
+        text, sizeof text,
+        "return attack \"t\" { summary = \"t\", kinds = \"all\", traitors = { 0 }, args = { x = { 1, \"an x\" } },\n"
+        "on_message = function(c, m, a) local s = c.state\n%s\nend }\n",
+        body);
+    int rc = world_text(w, text);
+    if (rc)
+        print_error("%s\n", w->err.text);
+    assert_int_equal(rc, 0);
+    w->ledger.frozen = false;
+    assert_int_equal(world_begin(w), 0);
+}
+
+static inline void handles(struct world *w, const struct tc_message *m)
+{
+    int rc = world_message(w, m);
+    if (rc)
+        print_error("%s\n", w->err.text);
+    assert_int_equal(rc, 0);
+}
+
+static inline void raises(struct world *w, const struct tc_message *m, const char *says)
+{
+    int rc = world_message(w, m);
+    if (rc != TC_ESCRIPT || !strstr(w->err.text, says))
+        print_error("%d %s\n", rc, w->err.text);
+    assert_int_equal(rc, TC_ESCRIPT);
+    assert_non_null(strstr(w->err.text, says));
+}
+
+static inline void fill_requests(struct world *w, struct tc_message *proposal, uint32_t count)
+{
+    Pbft__Envelope *envelope = proposal->envelope.base;
+    Pbft__Envelope **requests = tc_arena_alloc(&w->messages, count * sizeof *requests);
+    for (uint32_t i = 0; i < count; i++) {
+        struct tc_message *request = make(w, "request", (uint16_t)(TC_CLIENT_FIRST + i), 0, 0, NULL, NULL);
+        requests[i] = request->envelope.base;
+    }
+    envelope->requests = requests;
+    envelope->n_requests = count;
+}
+
+/* A pre-prepare with requests, signed by its leader. */
+static inline struct tc_message *make_proposal(struct world *w, uint16_t leader, uint16_t to, uint64_t view,
+                                               uint64_t sequence, uint32_t requests)
+{
+    const struct tc_protocol *protocol = tc_protocol_find("pbft");
+    struct tc_protocol_env env = world_env(w);
+    struct tc_message *plain = make_slot(w, "pre-prepare", leader, to, view, sequence, 0x11);
+    struct tc_message *m = tc_arena_zalloc(&w->messages, sizeof *m);
+    fill_requests(w, plain, requests);
+    assert_int_equal(protocol->sign(&env, plain, leader, &w->messages, m), 0);
+    m->from = leader;
+    m->to = to;
+    tc_message_set_key(m);
+    return m;
+}
+
 #endif
