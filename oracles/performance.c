@@ -153,6 +153,11 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
                                                             : "no replica prints what it executes");
         return;
     }
+    if (before == 0) {
+        tc_oracle_not_judged(result,
+                             "most slices of 0.1 s before the attack have no decision: too few to compare with");
+        return;
+    }
     for (int phase = 0; phase < TC_RUN_ENDED; phase++)
         result->compared += o->phases[phase].end - o->phases[phase].begin;
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

@@ -305,7 +305,7 @@ static int legend(struct draw *d)
                       y, x + 18, y + 4);
         tc_buf_escape_bytes(d->svg, TC_ESCAPE_MARKUP, shared ? "others" : d->digests[i],
                             strnlen(shared ? "others" : d->digests[i], 8));
-        tc_buf_add(d->svg, shared ? "</text>" : "…</text>");
+        tc_buf_add(d->svg, shared || strlen(d->digests[i]) < 8 ? "</text>" : "…</text>");
         x += 110;
     }
     tc_buf_format(d->svg, "<text x=\"%d\" y=\"%d\" class=\"t\">digest of</text>", LEFT - 14, y + 4);

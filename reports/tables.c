@@ -45,6 +45,17 @@ static uint64_t larger(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
+/* Few enough rows for a picture; and where a decision is rare, a second each, for a comb shows no rate. */
+static size_t series_stride(const struct tc_metrics_bucket *all, size_t count, uint64_t bucket_ns)
+{
+    const size_t stride = (count + BINS_MAX - 1) / BINS_MAX;
+    const size_t second = bucket_ns > 0 && bucket_ns < UINT64_C(1000000000) ? UINT64_C(1000000000) / bucket_ns : 1;
+    uint64_t decisions = 0;
+    for (size_t i = 0; i < count; i++)
+        decisions += all[i].decisions;
+    return decisions < count && stride < second && count > 3 * second ? second : stride;
+}
+
 /* `stride` buckets become one row: counts add up, of percentiles the largest is kept (never better than measured). */
 static void series_table(struct tc_recorder *r, const struct tc_metrics *m)
 {
@@ -52,7 +63,7 @@ static void series_table(struct tc_recorder *r, const struct tc_metrics *m)
     size_t count = 0;
     uint64_t bucket_ns = 0;
     const struct tc_metrics_bucket *all = tc_metrics_series(m, &count, &bucket_ns);
-    size_t stride = (count + BINS_MAX - 1) / BINS_MAX;
+    const size_t stride = series_stride(all, count, bucket_ns);
     if (count > 0)
         tc_buf_add(&t, "time_s\tdecisions_per_s\toperations_per_s\tp50_ms\tp95_ms\tp99_ms\tmax_ms\tmessages\tbytes\t"
                        "view_changes\n");
