@@ -128,6 +128,9 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     }
     if (o->unproven)
         tc_text_add(&t, "; %" PRIu64 " conflicts could not be proven, their messages were gone", o->unproven);
+    if (tc_votes_crowded(o->env->votes))
+        tc_text_add(&t, "; %" PRIu64 " values more than fit in their slots were not compared",
+                    tc_votes_crowded(o->env->votes));
     if (o->spent) {
         result->status = TC_INCONCLUSIVE;
         tc_text_add(&t, "; the budget of verifications ran out");

@@ -322,12 +322,6 @@ const struct tc_histogram *tc_metrics_latency(const struct tc_metrics *m, enum t
     return &tc_metrics_decisions(m)->latency[phase];
 }
 
-const struct tc_histogram *tc_metrics_client_latency(const struct tc_metrics *m, enum tc_run_phase phase)
-{
-    assert((unsigned)phase < TC_RUN_PHASE_COUNT);
-    return &m->client_latency[phase];
-}
-
 const struct tc_histogram *tc_metrics_quorum_time(const struct tc_metrics *m, enum tc_phase protocol_phase)
 {
     assert((unsigned)protocol_phase < TC_PHASE_COUNT);

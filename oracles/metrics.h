@@ -66,7 +66,6 @@ uint64_t tc_metrics_phase_begin_ns(const struct tc_metrics *m, enum tc_run_phase
 uint64_t tc_metrics_recovered_ns(const struct tc_metrics *m);
 const struct tc_histogram *tc_metrics_latency(const struct tc_metrics *m,
                                               enum tc_run_phase phase); /* decision latency */
-const struct tc_histogram *tc_metrics_client_latency(const struct tc_metrics *m, enum tc_run_phase phase);
 const struct tc_histogram *
 tc_metrics_quorum_time(const struct tc_metrics *m,
                        enum tc_phase protocol_phase); /* first vote of a slot → quorum-th vote */

@@ -100,9 +100,8 @@ int tc_votes_check(struct tc_votes *votes, const struct tc_statement *s);
 void tc_votes_convict(struct tc_votes *votes, struct tc_slot *slot, uint16_t signer);
 bool tc_votes_convicted(const struct tc_votes *votes, const struct tc_slot *slot, uint16_t signer);
 
-/* Values that found no room in a full slot, and slots forgotten: what was not compared. */
+/* Values that found no room in a full slot: what was not compared. */
 uint64_t tc_votes_crowded(const struct tc_votes *votes);
-uint64_t tc_votes_forgotten(const struct tc_votes *votes);
 
 /* Slots taken in so far. */
 uint64_t tc_votes_slots(const struct tc_votes *votes);

@@ -187,11 +187,6 @@ uint64_t tc_votes_crowded(const struct tc_votes *votes)
     return votes->crowded;
 }
 
-uint64_t tc_votes_forgotten(const struct tc_votes *votes)
-{
-    return tc_table_forgotten(votes->table);
-}
-
 uint64_t tc_votes_slots(const struct tc_votes *votes)
 {
     return votes->slots;

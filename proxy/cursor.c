@@ -81,11 +81,6 @@ uint32_t tc_cursor_u32le(struct tc_cursor *c)
     return (uint32_t)take_little(c, 4);
 }
 
-uint64_t tc_cursor_u64le(struct tc_cursor *c)
-{
-    return take_little(c, 8);
-}
-
 uint64_t tc_cursor_varint(struct tc_cursor *c)
 {
     uint64_t value = 0;
@@ -110,11 +105,6 @@ struct tc_slice tc_cursor_bytes(struct tc_cursor *c, size_t len)
 struct tc_slice tc_cursor_rest(struct tc_cursor *c)
 {
     return tc_cursor_bytes(c, tc_cursor_left(c));
-}
-
-void tc_cursor_fail(struct tc_cursor *c)
-{
-    c->_failed = true;
 }
 
 struct tc_writer tc_writer_into(uint8_t *data, size_t size)

@@ -38,7 +38,6 @@ uint16_t tc_cursor_u16(struct tc_cursor *c);
 uint32_t tc_cursor_u32(struct tc_cursor *c);
 uint64_t tc_cursor_u64(struct tc_cursor *c);
 uint32_t tc_cursor_u32le(struct tc_cursor *c);
-uint64_t tc_cursor_u64le(struct tc_cursor *c);
 
 /* A protobuf varint of at most ten bytes that fits 64 bits; 0 and failed otherwise. */
 uint64_t tc_cursor_varint(struct tc_cursor *c);
@@ -48,9 +47,6 @@ struct tc_slice tc_cursor_bytes(struct tc_cursor *c, size_t len);
 
 /* All bytes left, borrowed; the cursor is at its end then. */
 struct tc_slice tc_cursor_rest(struct tc_cursor *c);
-
-/* Makes the cursor fail: for a value that was read but cannot be. */
-void tc_cursor_fail(struct tc_cursor *c);
 
 /* A writer into data[0 … size-1]. */
 struct tc_writer tc_writer_into(uint8_t *data, size_t size);

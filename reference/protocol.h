@@ -128,7 +128,6 @@ struct tc_protocol {
     enum tc_loss loss;
     const struct tc_transport_class *transport; /* its links are encrypted; NULL: plain TCP */
     bool hello_names_dialler;                   /* the first frame of a connection names its sender */
-    bool reliable_order;
     bool decides_always; /* it decides without being asked to (empty blocks): a decision is always due */
     bool views_restart;  /* views count anew with every sequence number (rounds of a height) */
 
@@ -193,7 +192,7 @@ struct tc_protocol {
     uint32_t (*quorum)(const struct tc_cluster *cluster);
 
     /* Replica-to-replica messages that one failure-free decision costs with n replicas (theory: 2n(n-1) for PBFT),
-     * and by kind/phase in `by_kind` (may be NULL): counts in the order of `rows`, self-messages excluded. */
+     * and by message in `by_row` (may be NULL): counts in the order of `rows`, self-messages excluded. */
     uint64_t (*cost)(uint32_t n, uint64_t *by_row);
 
     /* The longest time in which a correct cluster must decide again after it healed, given its configuration: view

@@ -175,7 +175,6 @@ const struct tc_protocol tc_cometbft = {
     .loss = TC_LOSS_RETRANSMITTED,
     .transport = &tc_cometbft_peers,
     .hello_names_dialler = false,
-    .reliable_order = false,
     .decides_always = true,
     .views_restart = true,
     .frame = tc_mconnection_frame,

@@ -155,12 +155,12 @@ VARIANT(basic)
 VARIANT(chained)
 
 #define PROTOCOL(variant)                                                                                              \
-    .loss = TC_LOSS_FINAL, .hello_names_dialler = true, .reliable_order = true, .frame = tc_pbft_frame,                \
-    .decode = variant##_decode, .encode = tc_envelope_encode, .hello = tc_envelope_hello, .sign = variant##_sign,      \
-    .verify = variant##_verify, .perturb = variant##_perturb, .vote_for = variant##_vote_for,                          \
-    .build = variant##_build, .certificate = variant##_certificate, .leader = tc_protocol_in_turn,                     \
-    .quorum = tc_protocol_majority, .cost = variant##_cost, .recovery_bound_ns = recovery_bound_ns,                    \
-    .parent = tc_hotstuff_message_parent, .operation = tc_store_operation_read, .result = tc_store_result_read
+    .loss = TC_LOSS_FINAL, .hello_names_dialler = true, .frame = tc_pbft_frame, .decode = variant##_decode,            \
+    .encode = tc_envelope_encode, .hello = tc_envelope_hello, .sign = variant##_sign, .verify = variant##_verify,      \
+    .perturb = variant##_perturb, .vote_for = variant##_vote_for, .build = variant##_build,                            \
+    .certificate = variant##_certificate, .leader = tc_protocol_in_turn, .quorum = tc_protocol_majority,               \
+    .cost = variant##_cost, .recovery_bound_ns = recovery_bound_ns, .parent = tc_hotstuff_message_parent,              \
+    .operation = tc_store_operation_read, .result = tc_store_result_read
 
 const struct tc_protocol tc_hotstuff = {
     .name = "hotstuff",

@@ -180,7 +180,6 @@ struct block *tc_hotstuff_block_find(const struct hotstuff *r, const uint8_t *di
 /* Keeps the block with these requests (envelope->requests); NULL when out of memory or a request is malformed. */
 struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, const uint8_t *parent,
                                     const Pbft__Envelope *envelope);
-void tc_hotstuff_block_record(struct hotstuff *r, const struct block *block);
 /* The requests of a block, unpacked into the arena; NULL when out of memory. */
 Pbft__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block);
 /* Is `ancestor` on the way from `digest` to the executed block? missing: the way is not known whole. */

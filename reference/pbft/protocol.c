@@ -80,7 +80,6 @@ const struct tc_protocol tc_pbft = {
     .row_count = TC_PBFT_ROW_COUNT,
     .loss = TC_LOSS_FINAL,
     .hello_names_dialler = true,
-    .reliable_order = true,
     .frame = tc_pbft_frame,
     .decode = tc_pbft_message_decode,
     .encode = tc_envelope_encode,

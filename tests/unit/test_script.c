@@ -2,7 +2,6 @@
  * What scripts can do with messages: read, change, build, answer with verdicts and side actions. */
 #include "script_fixture.h"
 
-#include "../../proxy/random.h"
 #include "../../reference/transport.h"
 
 static void neutral_fields(void **state)

@@ -4,7 +4,6 @@
 #include "script_fixture.h"
 
 #include "../../proxy/random.h"
-#include "../../reference/transport.h"
 
 static void timers_call_back(void **state)
 {

@@ -52,7 +52,7 @@ static const Pbft__Result *run(struct fixture *fixture, const Pbft__Operation *o
 {
     bool fresh;
     assert_int_equal(tc_store_execute(fixture->store, CLIENT, ++fixture->timestamp, pack(fixture, operation),
-                                           &fixture->arena, &fresh),
+                                      &fixture->arena, &fresh),
                      0);
     assert_true(fresh);
     struct tc_slice reply = tc_store_reply(fixture->store, CLIENT);
@@ -145,8 +145,8 @@ static void test_refusals(void **state)
     assert_true(put(f, key, value)->found);
     assert_value(get(f, key), value);
     bool fresh;
-    assert_int_equal(tc_store_execute(f->store, CLIENT, ++f->timestamp,
-                                           (struct tc_slice){(uint8_t *)"\xff\xff", 2}, &f->arena, &fresh),
+    assert_int_equal(tc_store_execute(f->store, CLIENT, ++f->timestamp, (struct tc_slice){(uint8_t *)"\xff\xff", 2},
+                                      &f->arena, &fresh),
                      0);
     assert_true(fresh);
     assert_int_equal(tc_store_last(f->store, CLIENT), f->timestamp);
