@@ -66,6 +66,12 @@ bool tc_live_told_new(struct tc_live *live, struct tc_observation *o, enum tc_li
         fact->tellers |= (uint8_t)teller;
         return !first_time || !same;
     }
+    const struct fact *last = &live->told->facts[o->node][*top % TOLD_MAX];
+    /* A node prints what it decides by voting and not what it fetches to catch up, which is told by asking: where it
+     * begins to print again, what lies between is not missing. */
+    if (teller == TC_LIVE_PRINTED && *top > 0 && last->sequence == *top && !(last->tellers & TC_LIVE_PRINTED) &&
+        sequence > *top + 1)
+        o->executed.origin = TC_EXEC_TRANSFERRED;
     if (teller == TC_LIVE_ASKED && sequence < *top)
         return false; /* the node printed what came later: told now, it would look as if its log went back */
     *fact = (struct fact){.sequence = sequence, .value = o->executed.value, .tellers = (uint8_t)teller};

@@ -109,8 +109,9 @@ int tc_cometbft_genesis(const struct tc_cometbft_net *net, char *out, size_t siz
             "    \"evidence\": {\"max_age_num_blocks\": \"100000\", \"max_age_duration\": \"172800000000000\", "
             "\"max_bytes\": \"1048576\"},\n"
             "    \"validator\": {\"pub_key_types\": [\"ed25519\"]},\n    \"version\": {\"app\": \"0\"},\n"
-            "    \"abci\": {\"vote_extensions_enable_height\": \"%u\"}\n  },\n",
-            net->vote_extensions_height);
+            "    \"abci\": {\"vote_extensions_enable_height\": \"%u\"},\n" /* v0.38; v1.0: */
+            "    \"feature\": {\"vote_extensions_enable_height\": \"%u\"}\n  },\n",
+            net->vote_extensions_height, net->vote_extensions_height);
     put(&o, "  \"validators\": [");
     for (uint32_t i = 0; i < net->count; i++) {
         put(&o, "%s\n    {\"address\": ", i > 0 ? "," : "");
