@@ -13,7 +13,8 @@
 -- a replica can be no traitor that signs.
 -- Without `home` its peers see an identity of turncoat's, whose id --dry-run prints; `public_key`, the validator's key in
 -- hexadecimal digits, is then what tells its votes from another's.
--- `log` (a path from where turncoat is run) is the file into which the node's output goes: decisions and halts are read there.
+-- `log` (likewise a path from where this file stands) is the file into which the node's output goes: decisions and halts are
+-- read there. `rpc` is [rpc] laddr: decisions, state, members and evidence are asked for there, beside `log` or in its place.
 return cluster {
   protocol = "cometbft",
   id       = "chain-abcdef",
@@ -22,9 +23,9 @@ return cluster {
   replicas = {
     -- { id = 0, address = "127.0.0.1:26600", log = "net/node0.log",
     --   public_key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" },
-    { id = 0, address = "127.0.0.1:26600", home = "net/node0", log = "net/node0.log" },
-    { id = 1, address = "127.0.0.1:26601", home = "net/node1", log = "net/node1.log" },
-    { id = 2, address = "127.0.0.1:26602", home = "net/node2", log = "net/node2.log" },
-    { id = 3, address = "127.0.0.1:26603", home = "net/node3", log = "net/node3.log" },
+    { id = 0, address = "127.0.0.1:26600", home = "net/node0", log = "net/node0.log", rpc = "127.0.0.1:26700" },
+    { id = 1, address = "127.0.0.1:26601", home = "net/node1", log = "net/node1.log", rpc = "127.0.0.1:26701" },
+    { id = 2, address = "127.0.0.1:26602", home = "net/node2", log = "net/node2.log", rpc = "127.0.0.1:26702" },
+    { id = 3, address = "127.0.0.1:26603", home = "net/node3", log = "net/node3.log", rpc = "127.0.0.1:26703" },
   },
 }
