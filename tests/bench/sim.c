@@ -1,5 +1,6 @@
-/* How fast the simulation is: complete runs a second on one core (n = 4, ten decisions, an adversary, every oracle) for
- * each protocol and adversary, and one decision of a large cluster with the memory it takes.
+/* How fast the simulation is: complete runs in a second of one core (CPU time of this process: others may be busy
+ * beside it, though they slow it down all the same) with n = 4, ten decisions, an adversary and every oracle, for each
+ * protocol and adversary; and one decision of a large cluster with the memory it takes.
  * bench_sim [RUNS [SEED [LARGEST_N [SCENARIO [STRATEGY]]]]] */
 #define _GNU_SOURCE
 #include "../../proxy/trial.h"
