@@ -27,6 +27,7 @@ struct tc_adversary_config {
     uint64_t seed;              /* of this run; decides everything */
     uint64_t index;             /* number of this run in its hunt: strategies that enumerate go by it */
     struct tc_adversary_limits limits;
+    uint64_t bugs; /* TC_BUG_BITs of the replicas that it runs itself: the implementation under test has them */
 };
 
 struct tc_adversary; /* opaque, per strategy */

@@ -1,5 +1,6 @@
 /* Twins: some replicas run twice with one identity, honest both, and the network decides who meets which copy. A
- * scenario says for each round how nodes and copies are partitioned and who leads; scenarios are enumerated.
+ * scenario says for each round how nodes and copies are partitioned and who leads; scenarios are enumerated, without
+ * those that are others under other names.
  *
  * Bano, Sonnino, Chursin, Perelman, Li, Ching, Malkhi: Twins: BFT Systems Made Robust, OPODIS'21. The generator there
  * lets only twinned nodes lead, another (relab) only the others: even indices do the one, odd ones the other. Rounds
@@ -34,7 +35,7 @@ struct tc_adversary {
     const struct tc_replica_class *class;
     struct twin twins[TWINS_MAX];
     uint32_t twin_count; /* the identities 0 … twin_count-1 */
-    bool stable_leader, signed_for;
+    bool stable_leader, signed_for, overflowed;
     uint32_t rounds;
     uint8_t block[64][NODES_MAX]; /* of each round: a copy's number is n + its identity */
     uint64_t newest;              /* round that any message was of: what has no view belongs there */
@@ -45,8 +46,10 @@ struct tc_adversary {
 
 struct scenarios {
     uint32_t nodes, twins, n;
-    uint32_t count;
-    uint8_t partitions[PARTITIONS_MAX][NODES_MAX];
+    struct partitions {
+        uint32_t count;
+        uint8_t blocks[PARTITIONS_MAX][NODES_MAX];
+    } every, first; /* first: of the first round, one of those that differ by names alone */
 };
 
 /* A block in which a quorum of identities meets; both copies are one identity. */
@@ -62,35 +65,39 @@ static bool has_quorum(const struct scenarios *s, const uint8_t *block, uint32_t
     return false;
 }
 
-/* Nodes without a copy are alike: of partitions that differ by their names alone one is kept, that in which their
- * blocks' numbers do not fall. */
-static bool canonical(const struct scenarios *s, const uint8_t *block)
+/* Are the nodes from `alike` on, which have no copy, in the order of their blocks? Of partitions that differ by the
+ * names of such nodes alone one at least is, and it is kept for all. */
+static bool ordered(const struct scenarios *s, const uint8_t *block, uint32_t alike)
 {
-    for (uint32_t i = s->twins + 1; i < s->n; i++)
+    for (uint32_t i = alike + 1; i < s->n; i++)
         if (block[i] < block[i - 1])
             return false;
     return true;
 }
 
-static void add_partition(struct scenarios *s, const uint8_t *block, uint32_t quorum, bool all)
+static void add_partition(const struct scenarios *s, struct partitions *to, const uint8_t *block, uint32_t quorum)
 {
-    if (s->count < PARTITIONS_MAX && has_quorum(s, block, quorum) && (all || canonical(s, block)))
-        memcpy(s->partitions[s->count++], block, s->nodes);
+    if (to->count < PARTITIONS_MAX && has_quorum(s, block, quorum))
+        memcpy(to->blocks[to->count++], block, s->nodes);
 }
 
-/* All partitions as restricted growth strings: no block's number before those below it. */
-static void list_partitions(struct scenarios *s, uint32_t quorum, bool all)
+/* All partitions as restricted growth strings: no block's number before those below it. Before the first round nothing
+ * tells nodes without a copy apart but who leads, so those from `alike` on may be renamed, once: in the first round. */
+static void list_partitions(struct scenarios *s, uint32_t quorum, uint32_t alike)
 {
     uint8_t block[NODES_MAX] = {0};
-    s->count = 0;
+    s->every.count = s->first.count = 0;
     if (s->nodes > SMALL) {
         for (uint64_t i = 0; i < 4 * PARTITIONS_MAX; i++)
             if (tc_partition_draw(tc_random_mix(UINT64_C(0x7477696e), i), s->nodes, block) <= BLOCKS_MAX)
-                add_partition(s, block, quorum, true);
+                add_partition(s, &s->every, block, quorum);
+        s->first = s->every;
         return;
     }
     for (;;) {
-        add_partition(s, block, quorum, all);
+        add_partition(s, &s->every, block, quorum);
+        if (ordered(s, block, alike))
+            add_partition(s, &s->first, block, quorum);
         uint32_t i = s->nodes;
         while (i-- > 1) {
             uint8_t highest = 0;
@@ -146,7 +153,19 @@ static uint32_t twins_of(const struct tc_adversary_config *config)
     return count < TWINS_MAX ? count : TWINS_MAX;
 }
 
-/* What the index-th scenario says of each round; `leaders` or `a` may be NULL. How many rounds. */
+/* What may be chosen in a round: a partition, and a leader from `leader` on. */
+struct round_choice {
+    const struct partitions *partitions;
+    uint32_t leader, leaders;
+};
+
+static uint64_t ways_of(const struct round_choice *choice)
+{
+    return (uint64_t)choice->partitions->count * choice->leaders;
+}
+
+/* What the index-th scenario says of each round; `leaders` or `a` may be NULL. How many rounds. Of the leaders without
+ * a copy the first round has one alone, the first of them: the others would be it under another name. */
 static uint32_t settle(const struct tc_adversary_config *config, struct tc_adversary *a, uint8_t *leaders)
 {
     const struct tc_cluster *cluster = config->env.cluster;
@@ -156,23 +175,28 @@ static uint32_t settle(const struct tc_adversary_config *config, struct tc_adver
     s->n = cluster->n;
     s->twins = twins_of(config);
     s->nodes = s->n + s->twins;
-    list_partitions(s, tc_protocol_quorum(config->protocol, cluster), true);
-    const bool twinned = config->index % 2 == 0 && s->twins > 0;
-    const uint32_t first = twinned ? 0 : s->twins, choices = twinned ? s->twins : s->n - s->twins;
-    const uint64_t ways = (uint64_t)s->count * choices;
+    const bool twinned = config->index % 2 == 0 && s->twins > 0, pruned = s->nodes <= SMALL;
+    list_partitions(s, tc_protocol_quorum(config->protocol, cluster), twinned ? s->twins : s->twins + 1);
+    const struct round_choice later = {&s->every, twinned ? 0 : s->twins, twinned ? s->twins : s->n - s->twins};
+    const struct round_choice first = {&s->first, later.leader, twinned || !pruned ? later.leaders : 1};
     uint32_t rounds = config->limits.rounds_max ? config->limits.rounds_max : ROUNDS_DEFAULT, fitting = 0;
     uint64_t total = 1;
-    while (ways > 0 && fitting < rounds && fitting < 64 && total <= (UINT64_C(1) << 62) / ways) {
+    while (fitting < rounds && fitting < 64) {
+        const uint64_t ways = ways_of(fitting == 0 ? &first : &later);
+        if (ways == 0 || total > (UINT64_C(1) << 62) / ways)
+            break;
         total *= ways;
         fitting++;
     }
     uint64_t place = fitting > 0 ? spread(config->index / 2, total) : 0;
-    for (uint32_t r = 0; r < fitting; r++, place /= ways) {
-        const uint64_t way = place % ways;
+    for (uint32_t r = 0; r < fitting; r++) {
+        const struct round_choice *choice = r == 0 ? &first : &later;
+        const uint64_t way = place % ways_of(choice);
         if (a)
-            memcpy(a->block[r], s->partitions[way / choices], s->nodes);
+            memcpy(a->block[r], choice->partitions->blocks[way / choice->leaders], s->nodes);
         if (leaders)
-            leaders[r] = (uint8_t)(first + way % choices);
+            leaders[r] = (uint8_t)(choice->leader + way % choice->leaders);
+        place /= ways_of(choice);
     }
     free(s);
     return fitting;
@@ -207,11 +231,22 @@ static bool meet(const struct tc_adversary *a, uint64_t round, uint32_t x, uint3
 
 /* ---- the second copies ---- */
 
+/* Said once a run: the copies miss something that no partition took from them. */
+static void overflow(struct tc_adversary *a, struct tc_plan *plan)
+{
+    if (!a->overflowed && plan->note_count < sizeof plan->notes / sizeof *plan->notes)
+        plan->notes[plan->note_count++] = "twins: a copy's mail or timers overflowed, and something was lost to it";
+    a->overflowed = true;
+}
+
 static void arm(struct tc_adversary *a, uint64_t due_ns, uint64_t token, struct tc_plan *plan)
 {
-    (void)a;
-    if (due_ns == TC_NEVER_NS || plan->timer_count == 32)
+    if (due_ns == TC_NEVER_NS)
         return;
+    if (plan->timer_count == sizeof plan->timers / sizeof *plan->timers) {
+        overflow(a, plan);
+        return;
+    }
     plan->timers[plan->timer_count].due_ns = due_ns;
     plan->timers[plan->timer_count++].token = token;
 }
@@ -223,6 +258,8 @@ static void post(struct tc_adversary *a, uint32_t twin, uint16_t from, struct tc
     const uint64_t due_ns = tc_mail_put(&a->mail, now_ns, twin, from, frame);
     if (due_ns)
         arm(a, due_ns, TOKEN_MAIL, plan);
+    else
+        overflow(a, plan);
 }
 
 /* What the copy says: to whom the partition lets it, to both copies of a twin. */
@@ -339,7 +376,7 @@ static bool twins_open(struct tc_adversary *a)
     a->twin_count = a->class ? twins_of(config) : 0;
     a->base.traitors = (struct tc_nodeset){0};
     for (uint32_t i = 0; i < a->twin_count; i++) {
-        const struct tc_replica_config replica = {.id = (uint16_t)i, .env = config->env};
+        const struct tc_replica_config replica = {.id = (uint16_t)i, .env = config->env, .bugs = config->bugs};
         a->twins[i].replica = a->class->create(&replica, &err);
         if (!a->twins[i].replica)
             return false;

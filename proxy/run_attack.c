@@ -3,6 +3,7 @@
 #include "run_internal.h"
 
 #include "../lua/script.h"
+#include "../reference/bugs.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -63,8 +64,9 @@ static struct tc_adversary_config strategy_config(struct tc_run *run)
                                         .ledger = &run->ledger,
                                         .seed = request->seed,
                                         .index = request->header ? request->header->index : 0,
-                                        .limits = request->header ? request->header->limits
-                                                                  : (struct tc_adversary_limits){0}};
+                                        .limits =
+                                            request->header ? request->header->limits : (struct tc_adversary_limits){0},
+                                        .bugs = tc_bug_bit_of(run->scenario->cluster.bug)};
 }
 
 /* A strategy may dictate who leads; a replay of its decisions is in the same world. */

@@ -33,7 +33,6 @@ int tc_run_sim_keys(struct tc_run *run, struct tc_error *err)
 
 int tc_run_sim_open(struct tc_run *run, struct tc_error *err)
 {
-    const int bug = tc_bug_find(run->scenario->cluster.bug);
     struct tc_sim_config config;
     tc_trial_world(run->scenario, &config);
     config.engine = run->engine;
@@ -41,7 +40,7 @@ int tc_run_sim_open(struct tc_run *run, struct tc_error *err)
     config.protocol = run->protocol;
     config.env = run->env;
     config.seed = run->request->seed;
-    config.bugs = bug >= 0 ? TC_BUG_BIT(bug) : 0;
+    config.bugs = tc_bug_bit_of(run->scenario->cluster.bug);
     config.load.clients = run->cluster.client_count;
     config.interrupted = ask;
     if (run->request->header && run->request->header->decisions_max)

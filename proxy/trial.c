@@ -57,14 +57,13 @@ enum tc_status tc_trial_expected(const struct tc_scenario *scenario)
 static void settle_world(struct tc_trial *trial)
 {
     const struct tc_trial_setup *setup = &trial->setup;
-    const int bug = tc_bug_find(setup->scenario->cluster.bug);
     if (setup->world)
         trial->world = *setup->world;
     else
         tc_trial_world(setup->scenario, &trial->world);
     if (setup->decisions_max)
         trial->world.decisions_max = setup->decisions_max;
-    trial->world.bugs = setup->bugs | (bug >= 0 ? TC_BUG_BIT(bug) : 0);
+    trial->world.bugs = setup->bugs | tc_bug_bit_of(setup->scenario->cluster.bug);
     trial->world.memory = trial->memory;
     trial->world.protocol = trial->protocol;
     trial->world.env = trial->env;
@@ -244,7 +243,8 @@ static struct tc_adversary_config adversary_config(const struct tc_trial *trial)
                                         .ledger = trial->ledger,
                                         .seed = trial->request->seed,
                                         .index = trial->request->index,
-                                        .limits = trial->setup.limits};
+                                        .limits = trial->setup.limits,
+                                        .bugs = trial->world.bugs};
 }
 
 /* A strategy may dictate who leads: whoever acts in its run, its own handler or a tape, goes by that. */

@@ -19,6 +19,12 @@ int tc_bug_find(const char *name)
     return -1;
 }
 
+uint64_t tc_bug_bit_of(const char *name)
+{
+    const int bug = tc_bug_find(name);
+    return bug >= 0 ? TC_BUG_BIT(bug) : 0;
+}
+
 bool tc_bug_applies(int bug, const char *protocol)
 {
     const size_t len = strlen(protocol);

@@ -31,4 +31,7 @@ bool tc_bug_applies(int bug, const char *protocol);
 
 #define TC_BUG_BIT(bug) (UINT64_C(1) << (bug))
 
+/* The bit of the bug of that name; 0 for "" and for a name that no bug has. */
+uint64_t tc_bug_bit_of(const char *name);
+
 #endif

@@ -191,6 +191,8 @@ static void twins_dictate_leaders(void **state)
                 assert_in_range(leader, 1, 3);
             others += leader > 1;
         }
+        if (i % 2 == 1) /* the others are alike until one of them leads */
+            assert_int_equal(tc_protocol_dictated_leader(&cluster, 0), 1);
         assert_int_equal(tc_protocol_dictated_leader(&cluster, 64), 0);
         assert_int_equal(tc_protocol_dictated_leader(&cluster, 66), 2);
     }
