@@ -2,9 +2,12 @@
  * violation. Trials in memory, nothing else; what a user gets from `turncoat hunt` are the same runs.
  *
  *   zoo [--strategy NAME]… [--bug NAME]… [--seeds N] [--seconds S] [--runs N] [--decisions N] [--first SEED]
- *   zoo --first-find …     no further strategy once one has found the bug; --without BUG leaves one out
+ *   zoo --look S …         every strategy for S seconds with one seed; then the best of them, with all seeds
+ *   zoo --first-find …     all strategies for a second, for eight, for all: until one has found the bug
+ *   zoo --without BUG …    leaves one out
  *   zoo --performance S    the greedy search for what slows each protocol down most, over S seeds
  *   zoo --correct N        N runs of each correct protocol under each strategy: no violation
+ *   zoo --rows             bug, protocol and number of replicas of each row
  *   zoo --show SEED INDEX  one run (with one --strategy and one --bug), and what was found in it */
 #define _POSIX_C_SOURCE 200809L
 #include "../../proxy/random.h"
@@ -25,8 +28,8 @@ struct options {
     const char *without[NAMES_MAX];
     size_t strategy_count, bug_count, protocol_count, without_count;
     uint64_t seeds, runs, decisions, first, correct, show_seed, show_index;
-    double seconds;
-    bool show, any_scope, first_find, performance;
+    double seconds, look; /* look: of the first pass; 0: there is but one */
+    bool show, any_scope, first_find, performance, rows;
 };
 
 /* One hunt for one bug: until the first violation, or the budget is spent. */
@@ -35,7 +38,8 @@ struct hunt {
     uint64_t runs;
     double seconds;
     char oracle[64];
-    bool fork; /* agreement or total order was breached too, in this or a later run of the budget */
+    uint64_t oracles; /* that were violated in the run, by their number */
+    bool fork;        /* agreement or total order among them */
     uint64_t seed, index;
     char sentence[512];
 };
@@ -112,17 +116,27 @@ static bool violated(const struct tc_trial_result *result, const char *oracle)
     return false;
 }
 
-static struct hunt hunt(const struct options *options, struct tc_trial *trial, uint64_t seed)
+static uint64_t violated_set(const struct tc_trial_result *result)
+{
+    uint64_t set = 0;
+    for (size_t i = 0; i < tc_judge_count(result->judge) && i < 64; i++)
+        if (tc_judge_get(result->judge, i)->status == TC_VIOLATED)
+            set |= UINT64_C(1) << i;
+    return set;
+}
+
+static struct hunt hunt(const struct options *options, struct tc_trial *trial, uint64_t seed, double seconds)
 {
     struct hunt h = {.seed = seed};
     const double begin = now_s();
-    while (!h.found && h.runs < options->runs && now_s() - begin < options->seconds) {
+    while (!h.found && h.runs < options->runs && now_s() - begin < seconds) {
         struct tc_trial_result result;
         run(trial, seed, h.runs, &result);
         h.index = h.runs++;
         if (result.summary.status != TC_VIOLATED)
             continue;
         h.found = true;
+        h.oracles = violated_set(&result);
         h.fork = violated(&result, "agreement") || violated(&result, "total-order");
         snprintf(h.oracle, sizeof h.oracle, "%s", result.summary.first ? result.summary.first->oracle : "?");
         snprintf(h.sentence, sizeof h.sentence, "%s", result.summary.first ? result.summary.first->text : "?");
@@ -142,22 +156,25 @@ static int by_seconds(const void *a, const void *b)
 }
 
 /* The median over the seeds; a hunt that found nothing counts as longer than any. */
-static struct hunt median(const struct options *options, struct tc_trial *trial)
+static struct hunt median(const struct options *options, struct tc_trial *trial, double seconds, uint64_t seeds)
 {
     struct hunt hunts[SEEDS_MAX];
     size_t count = 0, missed = 0;
+    uint64_t oracles = 0;
     bool fork = false;
-    for (uint64_t s = 0; s < options->seeds && s < SEEDS_MAX; s++) {
-        hunts[count] = hunt(options, trial, options->first + s);
+    for (uint64_t s = 0; s < seeds && s < SEEDS_MAX; s++) {
+        hunts[count] = hunt(options, trial, options->first + s, seconds);
         missed += !hunts[count].found;
         fork |= hunts[count].fork;
+        oracles |= hunts[count].oracles;
         count++;
-        if (2 * missed > options->seeds)
+        if (2 * missed > seeds)
             break; /* the median is lost */
     }
     qsort(hunts, count, sizeof *hunts, by_seconds);
-    struct hunt middle = hunts[2 * missed > options->seeds ? count - 1 : options->seeds / 2];
+    struct hunt middle = hunts[2 * missed > seeds ? count - 1 : seeds / 2];
     middle.fork = fork;
+    middle.oracles = oracles;
     return middle;
 }
 
@@ -171,49 +188,119 @@ static void cell(const struct hunt *h)
     fflush(stdout);
 }
 
-/* Which oracles were the first to say so, and a mark where nothing but justification did. */
+/* Which oracles were the first to say so, and a mark where nothing but justification did, first or later. */
 static void row_end(const struct hunt *hunts, size_t count)
 {
-    bool only_justification = true, fork = false, any = false;
+    bool fork = false, any = false;
     const char *said[NAMES_MAX];
     size_t said_count = 0;
+    uint64_t oracles = 0;
     for (size_t i = 0; i < count; i++) {
         if (!hunts[i].found)
             continue;
         any = true;
         fork |= hunts[i].fork;
-        only_justification &= strcmp(hunts[i].oracle, "justification") == 0;
+        oracles |= hunts[i].oracles;
         if (said_count == 0 || !listed(said, said_count, hunts[i].oracle))
             said[said_count++] = hunts[i].oracle;
     }
+    const bool only = any && said_count == 1 && strcmp(said[0], "justification") == 0 && (oracles & (oracles - 1)) == 0;
     for (size_t i = 0; i < said_count; i++)
         printf("%s%s", i ? ", " : " ", said[i]);
-    printf("%s%s |\n", any && only_justification && !fork ? " *" : "", fork ? " (forks)" : "");
+    printf("%s%s |\n", only ? " *" : "", fork ? " (forks)" : "");
     fflush(stdout);
 }
 
 /* A rule that is right where n = 3f+1 can be wrong elsewhere only. */
+static uint32_t replicas_for(int bug)
+{
+    return tc_bugs[bug].number == 1 ? 6 : 4;
+}
+
 static void settle_size(struct tc_scenario *scenario, int bug)
 {
-    scenario->cluster.cluster.n = tc_bugs[bug].number == 1 ? 6 : 4;
+    scenario->cluster.cluster.n = replicas_for(bug);
     scenario->cluster.cluster.f = 1;
+}
+
+static const struct tc_adversary_class *asked(const struct options *options, size_t s)
+{
+    const struct tc_adversary_class *strategy = tc_adversaries[s];
+    return listed(options->strategies, options->strategy_count, strategy->name) ? strategy : NULL;
+}
+
+/* One hunt, or the median of some, of a row. */
+static struct hunt look(const struct options *options, const struct tc_scenario *scenario, size_t strategy, int bug,
+                        double seconds, uint64_t seeds)
+{
+    struct tc_trial *trial = open_trial(options, scenario, tc_adversaries[strategy], TC_BUG_BIT(bug));
+    const struct hunt h = median(options, trial, seconds, seeds);
+    tc_trial_free(trial);
+    return h;
+}
+
+/* A second each, eight, all: what one strategy finds at once, another may never find. */
+static bool first_find(const struct options *options, const struct tc_scenario *scenario, int bug, struct hunt *hunts)
+{
+    const double steps[] = {1, 8, options->seconds};
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++)
+        for (size_t s = 0; tc_adversaries[s]; s++) {
+            if (!asked(options, s) || (i > 0 && steps[i] <= steps[i - 1]))
+                continue;
+            const double seconds = steps[i] < options->seconds ? steps[i] : options->seconds;
+            hunts[s] = look(options, scenario, s, bug, seconds, options->seeds);
+            if (hunts[s].found)
+                return true;
+        }
+    return false;
+}
+
+/* The strategy that took the least time, hunting with every seed. */
+static struct hunt best_of(const struct options *options, const struct tc_scenario *scenario, int bug,
+                           const struct hunt *hunts)
+{
+    size_t best = SIZE_MAX;
+    for (size_t s = 0; tc_adversaries[s]; s++)
+        if (asked(options, s) && hunts[s].found && (best == SIZE_MAX || by_seconds(&hunts[s], &hunts[best]) < 0))
+            best = s;
+    struct hunt h = {.found = false};
+    for (size_t s = 0; best == SIZE_MAX && tc_adversaries[s] && !h.found; s++) {
+        if (!asked(options, s)) /* a look found nothing: those that lie on purpose get all the time */
+            continue;
+        h = hunts[s].runs > 0 && s > 0 ? look(options, scenario, s, bug, options->seconds, options->seeds) : h;
+        best = h.found ? s : best;
+    }
+    if (best != SIZE_MAX && !h.found)
+        h = look(options, scenario, best, bug, options->seconds, options->seeds);
+    if (h.found)
+        printf(" %s: %llu / %.2f |", tc_adversaries[best]->name, (unsigned long long)h.runs, h.seconds);
+    else
+        printf(" — |");
+    return h;
 }
 
 /* One bug under every strategy. False: none found it. */
 static bool row(const struct options *options, const struct tc_scenario *scenario, const char *protocol, int bug)
 {
-    static struct hunt hunts[NAMES_MAX];
+    struct hunt hunts[NAMES_MAX + 1] = {0};
     size_t count = 0;
     bool found = false;
     printf("| %s | %d | %s |", tc_bugs[bug].name, tc_bugs[bug].number, protocol);
-    for (size_t s = 0; tc_adversaries[s] && count < NAMES_MAX; s++) {
-        if (!listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
+    if (options->first_find)
+        found = first_find(options, scenario, bug, hunts);
+    for (; tc_adversaries[count] && count < NAMES_MAX; count++) {
+        if (!asked(options, count))
             continue;
-        struct tc_trial *trial = open_trial(options, scenario, tc_adversaries[s], TC_BUG_BIT(bug));
-        hunts[count] = found && options->first_find ? (struct hunt){.found = false} : median(options, trial);
+        if (!options->first_find)
+            hunts[count] = options->look > 0 ? look(options, scenario, count, bug, options->look, 1)
+                                             : look(options, scenario, count, bug, options->seconds, options->seeds);
         found |= hunts[count].found;
-        cell(&hunts[count++]);
-        tc_trial_free(trial);
+        cell(&hunts[count]);
+    }
+    if (options->look > 0) {
+        hunts[count] = best_of(options, scenario, bug, hunts);
+        found = hunts[count].found;
+        count++;
     }
     row_end(hunts, count);
     return found;
@@ -225,11 +312,19 @@ static void head(const struct options *options)
     for (size_t s = 0; tc_adversaries[s]; s++)
         if (listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
             printf(" %s |", tc_adversaries[s]->name);
-    printf(" oracle |\n|--|--:|--|");
+    printf("%s oracle |\n|--|--:|--|", options->look > 0 ? " best, all seeds |" : "");
     for (size_t s = 0; tc_adversaries[s]; s++)
         if (listed(options->strategies, options->strategy_count, tc_adversaries[s]->name))
             printf("--:|");
-    printf("--|\n");
+    printf("%s--|\n", options->look > 0 ? "--:|" : "");
+}
+
+static void list_rows(void)
+{
+    for (size_t p = 0; tc_protocols[p]; p++)
+        for (int bug = 0; tc_replica_find(tc_protocols[p]->name) && bug < TC_BUG_COUNT; bug++)
+            if (tc_bug_applies(bug, tc_protocols[p]->name))
+                printf("%s %s %u\n", tc_bugs[bug].name, tc_protocols[p]->name, replicas_for(bug));
 }
 
 /* How many bugs no strategy found. */
@@ -251,10 +346,18 @@ static unsigned table(const struct options *options)
             missing += !row(options, &scenario, protocol, bug);
         }
     }
-    printf("\nRuns and seconds of one core to the first find, median of %llu seeds; in brackets the runs that found "
-           "nothing "
-           "within %g s. *: only justification finds it. %u rows without a find.\n",
-           (unsigned long long)options->seeds, options->seconds, missing);
+    if (options->look > 0)
+        printf("\nRuns / seconds of one core to the first find: one seed and at most %g s for each strategy (— and the "
+               "runs "
+               "if there was none), then the best of them, median of %llu seeds of at most %g s. The oracles are those "
+               "that spoke first; *: no other than justification spoke at all; (forks): agreement or total order was "
+               "violated too. %u rows without a find.\n",
+               options->look, (unsigned long long)options->seeds, options->seconds, missing);
+    else
+        printf(
+            "\nRuns / seconds of one core to the first find, median of %llu seeds of at most %g s; — and the runs if "
+            "there was none. *: only justification spoke. %u rows without a find.\n",
+            (unsigned long long)options->seeds, options->seconds, missing);
     return missing;
 }
 
@@ -466,6 +569,10 @@ static void read_options(int argc, char **argv, struct options *o)
             *(name[2] == 'a' ? &o->any_scope : &o->first_find) = true;
             continue;
         }
+        if (strcmp(name, "--rows") == 0) {
+            o->rows = true;
+            continue;
+        }
         if (!value) {
             fprintf(stderr, "zoo: %s: expected a value\n", name);
             exit(64);
@@ -483,6 +590,8 @@ static void read_options(int argc, char **argv, struct options *o)
             o->seeds = number(value);
         else if (strcmp(name, "--seconds") == 0)
             o->seconds = strtod(value, NULL);
+        else if (strcmp(name, "--look") == 0)
+            o->look = strtod(value, NULL);
         else if (strcmp(name, "--runs") == 0)
             o->runs = number(value);
         else if (strcmp(name, "--decisions") == 0)
@@ -509,6 +618,10 @@ int main(int argc, char **argv)
 {
     struct options options;
     read_options(argc, argv, &options);
+    if (options.rows) {
+        list_rows();
+        return 0;
+    }
     if (options.show)
         return show(&options);
     if (options.performance)
