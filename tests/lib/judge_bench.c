@@ -254,8 +254,7 @@ void bench_observe(struct bench *b, struct tc_observation o)
     tc_judge_observe(b->judge, &o);
 }
 
-void bench_message_as(struct bench *b, uint16_t from, uint16_t to, const struct toy *statements, size_t count,
-                      bool said, bool heard, bool touched)
+static struct tc_message make(struct bench *b, const struct toy *statements, size_t count)
 {
     tc_arena_reset(&b->arena);
     struct packed *packed = tc_arena_zalloc(&b->arena, count * sizeof *packed);
@@ -272,6 +271,13 @@ void bench_message_as(struct bench *b, uint16_t from, uint16_t to, const struct 
     struct tc_message m = {0};
     struct tc_slice frame = {.data = (const uint8_t *)packed, .len = count * sizeof *packed};
     toy_decode(frame, &b->arena, &m);
+    return m;
+}
+
+void bench_message_as(struct bench *b, uint16_t from, uint16_t to, const struct toy *statements, size_t count,
+                      bool said, bool heard, bool touched)
+{
+    struct tc_message m = make(b, statements, count);
     m.from = from;
     m.to = to;
     m.touched = touched;
@@ -281,6 +287,17 @@ void bench_message_as(struct bench *b, uint16_t from, uint16_t to, const struct 
     o.message.message = &m;
     o.message.said = said;
     o.message.heard = heard;
+    bench_observe(b, o);
+}
+
+void bench_accused(struct bench *b, uint16_t node, uint64_t sequence, char block, const struct toy *statements,
+                   size_t count)
+{
+    const struct tc_message m = make(b, statements, count);
+    struct tc_observation o = {.kind = TC_OBS_ACCUSED, .node = node, .peer = TC_NODE_NONE};
+    o.accused.sequence = sequence;
+    o.accused.block = toy_value(block);
+    o.accused.message = &m;
     bench_observe(b, o);
 }
 

@@ -59,6 +59,9 @@ void bench_message(struct bench *b, uint16_t from, uint16_t to, const struct toy
 void bench_message_as(struct bench *b, uint16_t from, uint16_t to, const struct toy *statements, size_t count,
                       bool said, bool heard, bool touched);
 /* A vote or proposal to every other replica. */
+/* `node` tells that the block it decided bears this evidence: two votes embedded in the first statement. */
+void bench_accused(struct bench *b, uint16_t node, uint64_t sequence, char block, const struct toy *statements,
+                   size_t count);
 void bench_broadcast(struct bench *b, struct toy statement);
 /* Proposal by the leader, prepares of all others, commits of all. */
 void bench_round(struct bench *b, uint64_t view, uint64_t sequence, char value);

@@ -111,6 +111,33 @@ static void what_is_no_accusation_is_not_judged(void **state)
     bench_close(&b);
 }
 
+/* Where replicas are asked they tell of it themselves; what the traitor tells counts for nothing. */
+static void an_accusation_may_be_told(void **state)
+{
+    (void)state;
+    const struct toy two[] = {
+        {.type = TOY_SYNC, .sequence = 8, .value = '-', .signer = 0},
+        {.type = TOY_PREPARE, .view = 0, .sequence = 7, .value = 'x', .signer = 3, .parent = 0},
+        {.type = TOY_PREPARE, .view = 0, .sequence = 7, .value = 'y', .signer = 3, .parent = 0},
+    };
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 3);
+    decide(&b, 8, 'b');
+    bench_accused(&b, 3, 8, 'b', two, 3);
+    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    bench_close(&b);
+    bench_open(&b, 4, 1, NAME);
+    bench_traitor(&b, 3);
+    decide(&b, 8, 'b');
+    for (uint16_t node = 0; node < 3; node++)
+        bench_accused(&b, node, 8, 'b', two, 3);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_HOLDS);
+    assert_string_equal(j->result.reason, "on the chain: replica 3 for 7 (in block 8)");
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +146,7 @@ int main(void)
         cmocka_unit_test(a_forged_accusation_is_a_breach),
         cmocka_unit_test(a_second_accusation_is_a_breach),
         cmocka_unit_test(what_is_no_accusation_is_not_judged),
+        cmocka_unit_test(an_accusation_may_be_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
