@@ -172,7 +172,7 @@ int tc_run_keys(struct tc_run *run, struct tc_error *err)
                 result = tc_key_read(path, seed, err);
             if (result == 0 && !absent)
                 result = tc_keyring_add_secret(run->keys, node->id, seed);
-            memset(seed, 0, sizeof seed);
+            explicit_bzero(seed, sizeof seed);
         }
         if (result < 0)
             return result;
