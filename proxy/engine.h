@@ -79,9 +79,9 @@ enum tc_action_kind {
     TC_ACT_DECISION,    /* decision, complete (bitten and measured delay known) */
     TC_ACT_VERIFY,      /* token, bytes: the frame whose signatures are to be verified (a worker gets a copy), and its
                            observation; answered by TC_EV_VERIFIED */
-    TC_ACT_PLAIN,       /* conn, bytes, received: what an encrypted connection carries, in plaintext: whole frames, as they
-                           came or as they go out. For the record; only where the configuration asks for it */
-    TC_ACT_FINISH       /* the run must end now; error says why (script error) */
+    TC_ACT_PLAIN, /* conn, bytes, received: what an encrypted connection carries, in plaintext: whole frames, as they
+                     came or as they go out. For the record; only where the configuration asks for it */
+    TC_ACT_FINISH /* the run must end now; error says why (script error) */
 };
 
 struct tc_action {

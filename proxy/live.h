@@ -38,9 +38,9 @@ struct tc_live_config {
      */
     int (*parse_line)(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err);
     struct tc_live_feed feed;
-    const char *log_dir;        /* every node's output is also kept here, as node-<name>.log; NULL: not kept */
-    const char *capture_path;   /* trace.pcap; NULL none */
-    bool capture_plain;         /* what is captured is what the engine shows (TC_ACT_PLAIN), not what the sockets carry */
+    const char *log_dir;      /* every node's output is also kept here, as node-<name>.log; NULL: not kept */
+    const char *capture_path; /* trace.pcap; NULL none */
+    bool capture_plain;       /* what is captured is what the engine shows (TC_ACT_PLAIN), not what the sockets carry */
     uint64_t capture_max_bytes; /* 0 = 1 GiB; past it an observation, and no more is written */
     /* TC_ACT_VERIFY: the action's bytes are a whole frame; a worker thread decodes it and checks every statement. NULL
      * protocol: such actions are answered at once as not verified (ok, with a text that says so). */
