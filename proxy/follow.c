@@ -14,7 +14,10 @@
 #define CONNECT_TIMEOUT_MS 1000L
 #define MILLISECOND_NS     UINT64_C(1000000)
 #define URL_MAX            512
-#define LAST_ROUNDS        2 /* what is not there yet in the last round is asked for once more */
+#define SLOW_NS            UINT64_C(5000000) /* an answer that took as long to read */
+#define REST_FACTOR        10                /* is followed by a rest of so many times that */
+#define BACKOFF_MAX        6                 /* doublings of the period after rounds that ended by a wrong answer */
+#define LAST_ROUNDS        2                 /* what is not there yet in the last round is asked for once more */
 
 struct node {
     struct tc_follow *follow;
@@ -23,7 +26,8 @@ struct node {
     struct tc_rpc *rpc;
     CURL *easy;
     bool asking, identified, troubled, too_long;
-    uint64_t next_ns; /* of its next round */
+    uint64_t next_ns; /* of its next round or, after a rest, question */
+    unsigned wrong;   /* rounds in a row that ended by a wrong answer */
     unsigned last_rounds;
     uint8_t *body;
     size_t body_len, body_size;
@@ -85,7 +89,8 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *self)
 {
     struct node *node = self;
     (void)one;
-    if (len > TC_FOLLOW_ANSWER_MAX - node->body_len) {
+    const size_t most = node->follow->config.class->answer_max(node->rpc);
+    if (node->body_len + len > most) {
         node->too_long = true;
         return 0; /* libcurl ends the transfer */
     }
@@ -106,11 +111,14 @@ static size_t on_body(char *bytes, size_t one, size_t len, void *self)
 
 static void end_round(struct node *node)
 {
-    struct tc_follow *f = node->follow;
+    const struct tc_follow *f = node->follow;
+    const uint64_t now_ns = tc_loop_clock_ns();
     if (f->ending && node->last_rounds > 0)
         node->last_rounds--;
-    node->next_ns =
-        f->ending ? (node->last_rounds ? tc_loop_clock_ns() : TC_NEVER_NS) : tc_loop_clock_ns() + f->config.period_ns;
+    if (f->ending)
+        node->next_ns = node->last_rounds ? now_ns : TC_NEVER_NS;
+    else
+        node->next_ns = now_ns + (f->config.period_ns << (node->wrong < BACKOFF_MAX ? node->wrong : BACKOFF_MAX));
 }
 
 /* The next question of this node, or the end of its round. */
@@ -118,6 +126,7 @@ static void ask(struct node *node)
 {
     char path[TC_RPC_PATH_MAX], url[URL_MAX];
     if (!node->follow->config.class->ask(node->rpc, path)) {
+        node->wrong = 0;
         end_round(node);
         return;
     }
@@ -141,37 +150,62 @@ static void trouble(struct node *node, const char *text)
     node->troubled = true;
 }
 
-/* Nobody there is no trouble: the node may be down, which is its process's affair to tell. */
-static void answered(struct node *node, CURLcode code)
+/* No answer. Nobody there is no trouble: the node may be down, which is its process's affair to tell. */
+static void unanswered(struct node *node, CURLcode code)
 {
-    struct tc_follow *f = node->follow;
+    char text[256];
+    if (code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_UNSUPPORTED_PROTOCOL) {
+        snprintf(text, sizeof text, "%s: %s", node->base, curl_easy_strerror(code));
+        trouble(node, text);
+    }
+    node->follow->config.class->unanswered(node->rpc);
+    end_round(node);
+}
+
+/* What the answer says is told. One that is none, or too long, is asked for again ever more seldom: a traitor may
+ * answer whatever costs most to read. */
+static int take(struct node *node)
+{
+    const struct tc_follow *f = node->follow;
     struct tc_error err = {0};
     char text[256];
-    node->asking = false;
-    if (node->too_long || (code != CURLE_OK && code != CURLE_COULDNT_CONNECT)) {
-        snprintf(text, sizeof text, "%s: %s", node->base,
-                 node->too_long ? "an answer of more than 32 MiB" : curl_easy_strerror(code));
-        if (node->too_long || code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_UNSUPPORTED_PROTOCOL)
-            trouble(node, text);
-    }
-    if (code != CURLE_OK) {
-        f->config.class->unanswered(node->rpc);
-        end_round(node);
-        return;
-    }
-    const struct tc_slice body = {node->body, node->body_len};
-    if (f->config.class->answer(node->rpc, body, f->sink.tell, f->sink.self, &err) < 0) {
+    const struct tc_slice body = {node->too_long ? (const uint8_t *)"" : node->body,
+                                  node->too_long ? 0 : node->body_len};
+    const size_t most = f->config.class->answer_max(node->rpc);
+    const int rc = f->config.class->answer(node->rpc, body, f->sink.tell, f->sink.self, &err);
+    if (rc == 0)
+        return 0;
+    if (node->too_long)
+        snprintf(text, sizeof text, "%s: an answer of more than %zu KiB", node->base, most >> 10);
+    else
         snprintf(text, sizeof text, "%s: %.180s", node->base, err.text);
-        trouble(node, text);
-        end_round(node);
+    trouble(node, text);
+    node->wrong++;
+    end_round(node);
+    return rc;
+}
+
+static void answered(struct node *node, CURLcode code)
+{
+    const struct tc_follow *f = node->follow;
+    const uint64_t began_ns = tc_loop_clock_ns();
+    node->asking = false;
+    if (code != CURLE_OK && !node->too_long) {
+        unanswered(node, code);
         return;
     }
+    if (take(node) < 0)
+        return;
     const struct tc_rpc_identity *identity = f->config.class->identity(node->rpc);
     if (!node->identified && identity->network[0]) {
         node->identified = true;
         f->sink.identified(f->sink.self, node->number, identity);
     }
-    ask(node);
+    const uint64_t now_ns = tc_loop_clock_ns();
+    if (now_ns - began_ns > SLOW_NS)
+        node->next_ns = now_ns + REST_FACTOR * (now_ns - began_ns);
+    else
+        ask(node);
 }
 
 /* What ended, then what is due. Not called from inside libcurl. */

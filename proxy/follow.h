@@ -1,14 +1,13 @@
 /* Asks nodes over HTTP what they decided, in the loop of the live world: sockets by libcurl, meaning by a tc_rpc_class.
  * Each node is asked in rounds, one after another's end by its period. Nothing blocks; what is bound is bounded: one
- * connection a node, an answer of at most TC_FOLLOW_ANSWER_MAX. A node that does not answer is asked again in the next
- * round, over a new connection. */
+ * connection a node, an answer by the class's answer_max, a tenth of the time for reading one node's answers, and ever
+ * longer pauses after wrong ones. A node that does not answer is asked again in the next round, over a new connection.
+ */
 #ifndef TC_FOLLOW_H
 #define TC_FOLLOW_H
 
 #include "../reference/rpc.h"
 #include "loop.h"
-
-#define TC_FOLLOW_ANSWER_MAX ((size_t)32 << 20)
 
 struct tc_follow;
 

@@ -27,6 +27,8 @@ struct tc_rpc_class {
     /* What to ask next: the path of a GET, with its query. False: nothing more in this round; the next call begins the
      * next one. Call it only when the last question was answered or given up. */
     bool (*ask)(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX]);
+    /* How many bytes the answer to the last question may have. What is longer is handed to `answer` as an empty one. */
+    size_t (*answer_max)(const struct tc_rpc *rpc);
     /* The answer's body. 0: what it says was told (an answer that says "not yet" tells nothing); TC_EMALFORMED: it is
      * no answer to what was asked, TC_EMEMORY: after both the round is over. */
     int (*answer)(struct tc_rpc *rpc, struct tc_slice body, tc_rpc_tell_fn *tell, void *self, struct tc_error *err);

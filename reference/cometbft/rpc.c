@@ -2,11 +2,14 @@
  *
  * A round: /status once (whom are we talking to, how high is it), then /blockchain for the headers behind the last one
  * told (at most twenty an answer, the store's last known one among them, so that it is never empty), and for each new
- * height what its header calls for: /validators if the set's hash changed, /block if there is evidence, /block_results
- * for the application's hash. What is not there yet is asked for in the next round. */
+ * height what its header calls for: /validators if the set's hash changed (page by page), /block if there is evidence,
+ * /block_results for the application's hash. What is not there yet is asked for in the next round. Of a node that is
+ * far ahead the details are read before the next headers; where there is no room for those, headers go first, for
+ * nobody decided only because we ask much, and what is dropped is told. */
 #define _GNU_SOURCE
 #include "rpc_parts.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,11 +18,13 @@
 #define HEADERS_MAX   20 /* of one /blockchain answer: CometBFT's own bound */
 #define TODO_MAX      64 /* heights that wait for their details */
 #define TRIES_MAX     40 /* rounds in which a detail is asked for */
+#define MALFORMED_TRY 10 /* as many tries does an answer count that is none */
 #define EVIDENCE_MAX  64 /* of one block */
+#define MEMBERS_MAX   1000
+#define QUESTIONS_MAX 512 /* of one round, so that it ends whatever is answered */
 #define ARENA_MAX     ((size_t)4 << 20)
 #define NO_EVIDENCE   "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855" /* SHA256("") */
-#define FIRST_ROUND   0
-#define MEMBERS_QUERY "/validators?height=%" PRIu64 "&per_page=100"
+#define MEMBERS_QUERY "/validators?height=%" PRIu64 "&per_page=100&page=%" PRIu32
 
 enum question { ASK_NOTHING = 0, ASK_STATUS, ASK_HEADERS, ASK_MEMBERS, ASK_BLOCK, ASK_RESULTS };
 
@@ -29,6 +34,7 @@ struct todo {
     struct tc_value block;
     bool members, evidence, results;
     uint32_t tries;
+    uint32_t page, members_told; /* of the members */
 };
 
 struct tc_rpc {
@@ -43,6 +49,10 @@ struct tc_rpc {
     struct todo todo[TODO_MAX];
     uint32_t todo_count;
     struct tc_value members_hash;
+    struct tc_value last;                /* block at `height` */
+    uint32_t questions;                  /* in this round */
+    uint32_t lost_details, lost_results; /* not yet told: of so many heights */
+    bool results_noted;
     struct tc_arena arena;
 };
 
@@ -76,7 +86,7 @@ static bool end_round(struct tc_rpc *rpc)
 {
     rpc->asked = ASK_NOTHING;
     rpc->headers_asked = rpc->more_headers = false;
-    rpc->at = FIRST_ROUND;
+    rpc->at = rpc->questions = 0;
     return false;
 }
 
@@ -86,25 +96,49 @@ static void forget(struct tc_rpc *rpc, uint32_t at)
     memmove(&rpc->todo[at], &rpc->todo[at + 1], (rpc->todo_count - at) * sizeof *rpc->todo);
 }
 
+static void give_up(struct tc_rpc *rpc, uint32_t at)
+{
+    const struct todo *todo = &rpc->todo[at];
+    rpc->lost_details += todo->members || todo->evidence;
+    rpc->lost_results += todo->results;
+    forget(rpc, at);
+}
+
 /* The next detail of the heights told; what nobody answers for long is given up. */
 static bool ask_detail(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
 {
     while (rpc->at < rpc->todo_count) {
-        struct todo *todo = &rpc->todo[rpc->at];
+        const struct todo *todo = &rpc->todo[rpc->at];
         if (!(todo->members || todo->evidence || todo->results) || todo->tries > TRIES_MAX) {
-            forget(rpc, rpc->at);
+            give_up(rpc, rpc->at);
             continue;
         }
         rpc->asked = todo->members ? ASK_MEMBERS : todo->evidence ? ASK_BLOCK : ASK_RESULTS;
         if (rpc->asked == ASK_MEMBERS)
-            snprintf(path, TC_RPC_PATH_MAX, MEMBERS_QUERY, todo->height);
+            snprintf(path, TC_RPC_PATH_MAX, MEMBERS_QUERY, todo->height, todo->page + 1);
         else
             snprintf(path, TC_RPC_PATH_MAX,
                      rpc->asked == ASK_BLOCK ? "/block?height=%" PRIu64 : "/block_results?height=%" PRIu64,
                      todo->height);
         return true;
     }
-    return end_round(rpc);
+    return false;
+}
+
+static bool has_room(const struct tc_rpc *rpc)
+{
+    return rpc->todo_count + HEADERS_MAX <= TODO_MAX;
+}
+
+static bool ask_headers(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
+{
+    rpc->headers_asked = true;
+    rpc->more_headers = false;
+    rpc->asked = ASK_HEADERS;
+    const uint64_t first = rpc->height > 0 ? rpc->height : 1;
+    snprintf(path, TC_RPC_PATH_MAX, "/blockchain?minHeight=%" PRIu64 "&maxHeight=%" PRIu64, first,
+             first + HEADERS_MAX - 1);
+    return true;
 }
 
 static bool ask(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
@@ -116,16 +150,24 @@ static bool ask(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
         snprintf(path, TC_RPC_PATH_MAX, "/status");
         return true;
     }
-    if (!rpc->headers_asked || rpc->more_headers) {
-        rpc->headers_asked = true;
-        rpc->more_headers = false;
-        rpc->asked = ASK_HEADERS;
-        const uint64_t first = rpc->height > 0 ? rpc->height : 1;
-        snprintf(path, TC_RPC_PATH_MAX, "/blockchain?minHeight=%" PRIu64 "&maxHeight=%" PRIu64, first,
-                 first + HEADERS_MAX - 1);
+    if (rpc->questions++ >= QUESTIONS_MAX)
+        return end_round(rpc);
+    const bool wants_headers = !rpc->headers_asked || rpc->more_headers;
+    if (wants_headers && has_room(rpc))
+        return ask_headers(rpc, path);
+    if (ask_detail(rpc, path))
         return true;
-    }
-    return ask_detail(rpc, path);
+    if (!wants_headers)
+        return end_round(rpc);
+    for (; !has_room(rpc); rpc->at--) /* all that are left were asked for in this round, in vain */
+        give_up(rpc, 0);
+    return ask_headers(rpc, path);
+}
+
+/* Only what is asked of single heights may be long: it has the block's transactions in it. */
+static size_t answer_max(const struct tc_rpc *rpc)
+{
+    return rpc->asked == ASK_BLOCK || rpc->asked == ASK_RESULTS ? (size_t)32 << 20 : TC_RPC_PARSED_MAX;
 }
 
 static void unanswered(struct tc_rpc *rpc)
@@ -157,13 +199,23 @@ static int read_status(struct tc_rpc *rpc, const json_t *result)
 static void put_todo(struct tc_rpc *rpc, const json_t *header, uint64_t height, const struct tc_value *block)
 {
     const struct tc_value members = tc_rpc_hash(tc_rpc_text(header, "validators_hash"));
-    if (rpc->todo_count == TODO_MAX)
-        forget(rpc, 0);
+    assert(rpc->todo_count < TODO_MAX); /* headers are asked for only where there is room for an answer of them */
     struct todo *todo = &rpc->todo[rpc->todo_count++];
     *todo = (struct todo){.height = height, .block = *block, .results = true};
     todo->members = memcmp(&members, &rpc->members_hash, sizeof members) != 0;
     todo->evidence = strcmp(tc_rpc_text(header, "evidence_hash"), NO_EVIDENCE) != 0;
     rpc->members_hash = members;
+}
+
+/* The last height is in every answer: another block there than before is told as what was executed now. */
+static void compare_last(struct tc_rpc *rpc, const struct tc_observation *o, tc_rpc_tell_fn *tell, void *self)
+{
+    const struct tc_value *value = &o->executed.value;
+    const bool known = rpc->last.state == TC_VALUE_BYTES;
+    const bool changed = known && memcmp(rpc->last.bytes, value->bytes, sizeof value->bytes) != 0;
+    rpc->last = *value;
+    if (changed)
+        tell(self, o);
 }
 
 /* A header of a height not told before. Where heights are missing (the node was given a snapshot), what follows is no
@@ -175,12 +227,17 @@ static void tell_header(struct tc_rpc *rpc, const json_t *meta, tc_rpc_tell_fn *
     struct tc_observation o = observation(rpc, TC_OBS_EXECUTED);
     o.executed.sequence = height;
     o.executed.value = tc_rpc_hash(tc_rpc_text(json_object_get(meta, "block_id"), "hash"));
-    if (height <= rpc->height || o.executed.value.state != TC_VALUE_BYTES)
+    if (height < rpc->height || height == 0 || o.executed.value.state != TC_VALUE_BYTES)
         return;
+    if (height == rpc->height) {
+        compare_last(rpc, &o, tell, self);
+        return;
+    }
     const bool in_order = height == rpc->height + 1 || !rpc->told_any;
     o.executed.origin = in_order ? TC_EXEC_EXECUTED : TC_EXEC_TRANSFERRED;
     rpc->told_any = true;
     rpc->height = height;
+    rpc->last = o.executed.value;
     put_todo(rpc, header, height, &o.executed.value);
     tell(self, &o);
 }
@@ -208,25 +265,39 @@ static uint16_t node_of(const struct tc_protocol_env *env, const uint8_t key[sta
     return TC_NODE_NONE;
 }
 
+static void tell_member(const struct tc_rpc *rpc, const json_t *validator, uint32_t count, tc_rpc_tell_fn *tell,
+                        void *self)
+{
+    const struct todo *todo = &rpc->todo[rpc->at];
+    struct tc_observation o = observation(rpc, TC_OBS_MEMBER);
+    o.member.sequence = todo->height;
+    o.member.index = todo->members_told;
+    o.member.count = count;
+    o.member.power = tc_rpc_number(validator, "voting_power");
+    o.member.node = tc_rpc_public_key(json_object_get(validator, "pub_key"), o.member.public_key)
+                        ? node_of(rpc->env, o.member.public_key)
+                        : TC_NODE_NONE;
+    tell(self, &o);
+}
+
+/* One page of them. */
 static int read_members(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
 {
     const json_t *list = json_object_get(result, "validators");
     struct todo *todo = &rpc->todo[rpc->at];
     if (!json_is_array(list))
         return TC_EMALFORMED;
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *validator = json_array_get(list, i);
-        struct tc_observation o = observation(rpc, TC_OBS_MEMBER);
-        o.member.sequence = todo->height;
-        o.member.index = (uint32_t)i;
-        o.member.count = (uint32_t)json_array_size(list);
-        o.member.power = tc_rpc_number(validator, "voting_power");
-        o.member.node = tc_rpc_public_key(json_object_get(validator, "pub_key"), o.member.public_key)
-                            ? node_of(rpc->env, o.member.public_key)
-                            : TC_NODE_NONE;
-        tell(self, &o);
+    const uint64_t least = todo->members_told + (uint64_t)json_array_size(list);
+    const uint64_t total = tc_rpc_number(result, "total") > least ? tc_rpc_number(result, "total") : least;
+    const uint32_t count = total > MEMBERS_MAX ? MEMBERS_MAX : (uint32_t)total;
+    const uint32_t before = todo->members_told;
+    for (size_t i = 0; i < json_array_size(list) && todo->members_told < count; i++) {
+        tell_member(rpc, json_array_get(list, i), count, tell, self);
+        todo->members_told++;
     }
-    todo->members = false;
+    todo->page++;
+    todo->members = todo->members_told > before && todo->members_told < count; /* an empty page is the last */
+    rpc->lost_details += !todo->members && todo->members_told < total;
     return 0;
 }
 
@@ -249,6 +320,7 @@ static int read_block(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *
         tell(self, &o);
     }
     todo->evidence = false;
+    rpc->lost_details += json_array_size(list) > EVIDENCE_MAX;
     return 0;
 }
 
@@ -285,29 +357,67 @@ static int read_result(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn 
 }
 
 /* "Not yet", in many words: the same is asked again in the next round, and whatever comes after it too. */
-static void not_yet(struct tc_rpc *rpc)
+static void not_yet(struct tc_rpc *rpc, uint32_t tries)
 {
-    if (rpc->asked > ASK_HEADERS && rpc->at < rpc->todo_count)
-        rpc->todo[rpc->at++].tries++;
+    if (rpc->asked <= ASK_HEADERS || rpc->at >= rpc->todo_count)
+        return;
+    struct todo *todo = &rpc->todo[rpc->at++];
+    todo->tries += tries;
+    todo->page = todo->members_told = 0;
+}
+
+/* What was dropped. States that a node does not keep (it can be told not to) are left out and no bound of ours. */
+static void tell_lost(struct tc_rpc *rpc, tc_rpc_tell_fn *tell, void *self)
+{
+    char text[160];
+    struct tc_observation o = observation(rpc, TC_OBS_OVERFLOW);
+    o.text = text;
+    if (rpc->lost_details > 0) {
+        snprintf(text, sizeof text, "rpc of replica %u: members or evidence of %" PRIu32 " heights could not be read",
+                 rpc->node, rpc->lost_details);
+        tell(self, &o);
+    }
+    if (rpc->lost_results > 0 && !rpc->results_noted) {
+        o.kind = TC_OBS_NOTE;
+        snprintf(text, sizeof text, "rpc of replica %u: the application's state after some heights is not answered",
+                 rpc->node);
+        tell(self, &o);
+        rpc->results_noted = true;
+    }
+    rpc->lost_details = rpc->lost_results = 0;
+}
+
+/* The answer as a tree: whole, or of a long one what is read of it. */
+static json_t *parse(const struct tc_rpc *rpc, struct tc_slice body, json_error_t *where)
+{
+    static const char *const evidence[] = {"result", "block", "evidence", NULL};
+    static const char *const results[] = {"result", "height", NULL}, *const hash[] = {"result", "app_hash", NULL};
+    if (body.len <= TC_RPC_PARSED_MAX)
+        return json_loadb((const char *)body.data, body.len, 0, where);
+    snprintf(where->text, sizeof where->text, "one that is too long");
+    if (rpc->asked == ASK_BLOCK)
+        return tc_rpc_parts(body, (const char *const *const[]){evidence, NULL});
+    return rpc->asked == ASK_RESULTS ? tc_rpc_parts(body, (const char *const *const[]){results, hash, NULL}) : NULL;
 }
 
 static int answer(struct tc_rpc *rpc, struct tc_slice body, tc_rpc_tell_fn *tell, void *self, struct tc_error *err)
 {
-    json_error_t where;
-    json_t *object = json_loadb((const char *)body.data, body.len, 0, &where);
+    json_error_t where = {0};
+    json_t *object = parse(rpc, body, &where);
     const json_t *result = json_object_get(object, "result"), *error = json_object_get(object, "error");
     const bool is_json = object != NULL;
     int rc = 0;
     if (json_is_object(result))
         rc = read_result(rpc, result, tell, self);
     else if (json_is_object(error))
-        not_yet(rpc);
+        not_yet(rpc, 1);
     else
         rc = TC_EMALFORMED;
     json_decref(object);
+    tell_lost(rpc, tell, self);
     if (rc == 0)
         return 0;
-    not_yet(rpc);
+    not_yet(rpc, MALFORMED_TRY);
     end_round(rpc);
     return tc_error_set(err, rc, "expected a JSON-RPC answer of CometBFT, found %s", is_json ? "another" : where.text);
 }
@@ -315,6 +425,7 @@ static int answer(struct tc_rpc *rpc, struct tc_slice body, tc_rpc_tell_fn *tell
 const struct tc_rpc_class tc_cometbft_rpc = {
     .create = create,
     .ask = ask,
+    .answer_max = answer_max,
     .answer = answer,
     .unanswered = unanswered,
     .identity = identity,

@@ -9,6 +9,15 @@
 
 #include <jansson.h>
 
+/* Bytes of JSON that are read into a tree at once: a tree costs a hundred times what the bytes do, and whoever answers
+ * may be a traitor. */
+#define TC_RPC_PARSED_MAX ((size_t)256 << 10)
+
+/* Of a long object only the values at `paths` (keys from the outside in, NULL-ended, as the list is), in the objects
+ * that hold them; the rest is passed over. NULL: one of them is missing or itself longer than TC_RPC_PARSED_MAX, it is
+ * no object, or no memory. The caller frees it. */
+json_t *tc_rpc_parts(struct tc_slice body, const char *const *const paths[]);
+
 const char *tc_rpc_text(const json_t *object, const char *key); /* "" */
 /* Numbers are texts where they have 64 bits. 0 if it is none or negative. */
 uint64_t tc_rpc_number(const json_t *object, const char *key);

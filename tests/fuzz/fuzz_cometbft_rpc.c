@@ -14,7 +14,7 @@ static void tell(void *self, const struct tc_observation *o)
     uint64_t *last = self;
     switch (o->kind) {
     case TC_OBS_EXECUTED:
-        if (o->executed.value.state != TC_VALUE_BYTES || o->executed.sequence <= *last)
+        if (o->executed.value.state != TC_VALUE_BYTES || o->executed.sequence < *last)
             abort();
         *last = o->executed.sequence;
         break;
@@ -27,6 +27,11 @@ static void tell(void *self, const struct tc_observation *o)
             abort();
         break;
     case TC_OBS_STABLE:
+        break;
+    case TC_OBS_OVERFLOW:
+    case TC_OBS_NOTE:
+        if (!o->text || !o->text[0])
+            abort();
         break;
     default:
         abort();

@@ -40,11 +40,22 @@ static bool rpc_ask(struct tc_rpc *rpc, char path[static TC_RPC_PATH_MAX])
     return rpc->next != 0;
 }
 
+#define ANSWER_MAX 8
+
+static size_t rpc_answer_max(const struct tc_rpc *rpc)
+{
+    (void)rpc;
+    return ANSWER_MAX;
+}
+
+static int empty_answers;
+
 static int rpc_answer(struct tc_rpc *rpc, struct tc_slice body, tc_rpc_tell_fn *tell, void *self, struct tc_error *err)
 {
     const struct tc_observation o = {.kind = TC_OBS_NOTE, .text = "an answer"};
     if (body.len != 1 || (body.data[0] != 'a' && body.data[0] != 'b')) {
         rpc->next = 0;
+        empty_answers += body.len == 0;
         return tc_error_set(err, TC_EMALFORMED, "no answer");
     }
     answers_of_a += body.data[0] == 'a';
@@ -70,11 +81,12 @@ static void rpc_destroy(struct tc_rpc *rpc)
     free(rpc);
 }
 
-static const struct tc_rpc_class class = {rpc_create, rpc_ask, rpc_answer, rpc_unanswered, rpc_identity, rpc_destroy};
+static const struct tc_rpc_class class = {rpc_create,     rpc_ask,      rpc_answer_max, rpc_answer,
+                                          rpc_unanswered, rpc_identity, rpc_destroy};
 
 /* ---- the server ---- */
 
-enum manner { WHOLE, IN_PIECES, CUT_SHORT, GARBAGE, SILENT };
+enum manner { WHOLE, IN_PIECES, CUT_SHORT, GARBAGE, TOO_LONG, SILENT };
 
 static struct {
     struct tc_loop *loop;
@@ -83,6 +95,8 @@ static struct {
     enum manner manner;
     char address[64];
     int connections;
+    int questions;
+    uint64_t asked_ns; /* the last of them */
 } server;
 
 static void hang_up(void)
@@ -108,9 +122,13 @@ static void asked(void *self, uint32_t events)
         return;
     }
     request[got] = 0;
+    server.questions++;
+    server.asked_ns = tc_loop_clock_ns();
     const char what = strncmp(request, "GET /a ", 7) == 0 ? 'a' : 'b';
     const char body = server.manner == GARBAGE ? '?' : what;
     snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n%c", body);
+    if (server.manner == TOO_LONG)
+        snprintf(text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n0,0,0,0,0", ANSWER_MAX + 1);
     if (server.manner == SILENT)
         return;
     if (server.manner == CUT_SHORT) {
@@ -139,7 +157,7 @@ static void serve(enum manner manner, bool listens)
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof at;
     server.manner = manner;
-    server.connections = 0;
+    server.connections = server.questions = 0;
     server.fd = -1;
     server.listen_fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(server.listen_fd, (const struct sockaddr *)&at, sizeof at), 0);
@@ -193,7 +211,7 @@ static void begin(enum manner manner, bool listens)
     const struct tc_follow_config config = {.class = &class, .env = &env, .address = address, .period_ns = PERIOD_NS};
     const struct tc_follow_sink sink = {NULL, tell, identify, trouble};
     struct tc_error err = {0};
-    answers_of_a = answers_of_b = unanswered_count = told = troubles = identified = 0;
+    answers_of_a = answers_of_b = unanswered_count = told = troubles = identified = empty_answers = 0;
     server.loop = tc_loop_new(&err);
     assert_non_null(server.loop);
     serve(manner, listens);
@@ -266,6 +284,35 @@ static void test_garbage_is_said_once(void **state)
     end();
 }
 
+/* What is longer than the question allows is cut off, and for the class no answer at all. */
+static void test_an_answer_too_long(void **state)
+{
+    (void)state;
+    begin(TOO_LONG, true);
+    turn_until(&empty_answers, 2);
+    assert_int_equal(troubles, 1);
+    assert_int_equal(unanswered_count, 0);
+    server.manner = WHOLE;
+    turn_until(&answers_of_b, 1);
+    end();
+}
+
+/* Each wrong round in a row is followed by twice the pause, a right one by the plain one. */
+static void test_wrong_answers_are_asked_for_ever_more_seldom(void **state)
+{
+    (void)state;
+    begin(GARBAGE, true);
+    turn_until(&server.questions, 1);
+    for (int wrong = 1; wrong < 6; wrong++) {
+        const uint64_t before_ns = server.asked_ns;
+        turn_until(&server.questions, wrong + 1);
+        assert_true(server.asked_ns - before_ns >= PERIOD_NS << wrong);
+    }
+    server.manner = WHOLE;
+    turn_until(&answers_of_b, 20);
+    end();
+}
+
 /* A node that is down is no trouble of its RPC's; it is asked again when it is there. */
 static void test_nobody_there_then_somebody(void **state)
 {
@@ -308,9 +355,14 @@ static void test_freed_in_the_middle_of_a_question(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rounds_over_one_connection),        cmocka_unit_test(test_an_answer_in_pieces),
-        cmocka_unit_test(test_a_connection_that_is_cut),          cmocka_unit_test(test_garbage_is_said_once),
-        cmocka_unit_test(test_nobody_there_then_somebody),        cmocka_unit_test(test_the_last_round_ends),
+        cmocka_unit_test(test_rounds_over_one_connection),
+        cmocka_unit_test(test_an_answer_in_pieces),
+        cmocka_unit_test(test_a_connection_that_is_cut),
+        cmocka_unit_test(test_garbage_is_said_once),
+        cmocka_unit_test(test_an_answer_too_long),
+        cmocka_unit_test(test_wrong_answers_are_asked_for_ever_more_seldom),
+        cmocka_unit_test(test_nobody_there_then_somebody),
+        cmocka_unit_test(test_the_last_round_ends),
         cmocka_unit_test(test_freed_in_the_middle_of_a_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
