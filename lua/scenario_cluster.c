@@ -57,6 +57,34 @@ static bool read_address(struct tc_reader *r, int table, const char *path, const
     return false;
 }
 
+/* host:port, or a URL of http; what CometBFT writes into its own files is tcp://host:port. */
+static bool good_rpc(const char *text)
+{
+    char host[TC_PATH_MAX];
+    const bool is_tcp = strncmp(text, "tcp://", 6) == 0;
+    const size_t scheme = strncmp(text, "http://", 7) == 0 ? 7 : strncmp(text, "https://", 8) == 0 ? 8 : 0;
+    const char *rest = text + (is_tcp ? 6 : scheme);
+    const size_t len = strcspn(rest, "/");
+    for (const char *at = rest; *at; at++)
+        if ((unsigned char)*at <= ' ' || *at == '"')
+            return false;
+    if (len == 0 || len >= sizeof host || (!scheme && rest[len + strspn(rest + len, "/")]))
+        return false;
+    snprintf(host, sizeof host, "%.*s", (int)len, rest);
+    const char *after = host[0] == '[' ? strchr(host, ']') : host;
+    return good_address(host) || (scheme && after && !strchr(after, ':'));
+}
+
+static void read_rpc(struct tc_reader *r, int table, const char *path, struct tc_cluster_node *node)
+{
+    char full[160];
+    if (!tc_read_string(r, table, path, "rpc", node->rpc, sizeof node->rpc) || !node->rpc[0] || good_rpc(node->rpc))
+        return;
+    snprintf(full, sizeof full, "%s.rpc", path);
+    lua_pushstring(r->L, node->rpc);
+    tc_read_mistake(r, full, "host:port or a URL (as in \"127.0.0.1:26657\")", -1);
+}
+
 static void read_link_ports(struct tc_reader *r, int table, const char *path, struct tc_cluster_node *node)
 {
     char full[96];
@@ -112,7 +140,7 @@ static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint
     tc_read_string(r, table, path, "public_key", node->public_key, sizeof node->public_key);
     check_public_key(r, path, node->public_key);
     tc_read_string(r, table, path, "log", node->log, sizeof node->log);
-    tc_read_string(r, table, path, "rpc", node->rpc, sizeof node->rpc);
+    read_rpc(r, table, path, node);
     tc_read_string(r, table, path, "home", node->home, sizeof node->home);
 }
 

@@ -15,6 +15,17 @@
 #define START_TIMEOUT_NS UINT64_C(10000000000)
 #define BUCKET_NS        UINT64_C(100000000)
 
+/* An `rpc` that nobody would ask is a mistake, not a wish that is passed over. */
+static int check_rpc(const struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    for (uint32_t i = 0; i < spec->cluster.n && !run->driver->rpc; i++)
+        if (spec->nodes[i].rpc[0])
+            return tc_error_set(err, TC_EUSAGE, "%s: rpc of replica %u: nodes of %s answer no questions",
+                                spec->path[0] ? spec->path : run->scenario->path, i, run->protocol->name);
+    return 0;
+}
+
 static int open_protocol(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_cluster_spec *spec = &run->scenario->cluster;
@@ -22,6 +33,9 @@ static int open_protocol(struct tc_run *run, struct tc_error *err)
     if (!run->protocol)
         return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", spec->protocol);
     run->driver = tc_driver_of(run->protocol);
+    const int rc = check_rpc(run, err);
+    if (rc < 0)
+        return rc;
     run->cluster = spec->cluster;
     for (uint32_t i = 0; i < spec->cluster.n; i++)
         if (spec->nodes[i].log[0])

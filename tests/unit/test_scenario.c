@@ -238,6 +238,28 @@ static void mistakes_in_models_have_a_line(void **state)
     refused(3, SIM("protocol = { \"pbft\" }", "sweep"), "sweep.n: expected a list of 1 to 32, found nothing");
 }
 
+static void rpc_is_an_address_or_a_url(void **state)
+{
+    (void)state;
+    static const char *const good[] = {"127.0.0.1:26657",
+                                       "tcp://127.0.0.1:26657/",
+                                       "http://localhost",
+                                       "[::1]:1",
+                                       "http://[::1]",
+                                       "https://a:443/rpc/x/",
+                                       ""};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        char text[256];
+        struct tc_error err = {0};
+        snprintf(text, sizeof text,
+                 "return scenario \"x\" { summary = \"s\", cluster = cluster { protocol = \"cometbft\", "
+                 "replicas = { { id = 0, address = \"a:1\", rpc = \"%s\" } } } }",
+                 good[i]);
+        assert_int_equal(load_text(text, &err), 0);
+        assert_string_equal(scenario->cluster.nodes[0].rpc, good[i]);
+    }
+}
+
 static void clusters_are_checked(void **state)
 {
     (void)state;
@@ -249,6 +271,13 @@ static void clusters_are_checked(void **state)
     refused(2, HEAD "  { id = 0, address = \"a:1\" },\n  { id = 2, address = \"a:2\" } } } }", "1 is missing");
     refused(3, HEAD "  { id = 0 } } } }", "expected host:port of replica 0");
     refused(3, HEAD "  { id = 0, adress = \"a:1\" } } } }", "did you mean 'address'?");
+    static const char *const wrong[] = {"not an address", "a",         "a:0",     "a:99999", "http://",
+                                        "http://a:x",     "ftp://a:1", "tcp://a", "a:1/b"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        char text[256];
+        snprintf(text, sizeof text, HEAD "  { id = 0, address = \"a:1\", rpc = \"%s\" } } } }", wrong[i]);
+        refused(3, text, "replicas[1].rpc: expected host:port or a URL");
+    }
     refused(3, HEAD "  { id = 0, address = \"a:1\", public_key = \"12\" } } } }", "64 hexadecimal digits");
     refused(2, HEAD "  } } }", "expected 1 to 128, found 0");
     refused(2, "return scenario \"x\" { summary = \"s\", cluster =\n cluster { protocol = \"pbft\" } }",
@@ -352,15 +381,11 @@ static void the_library_loads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_scenario_is_read),
-        cmocka_unit_test(an_attack_alone_is_a_scenario),
-        cmocka_unit_test(mistakes_have_a_line),
-        cmocka_unit_test(models_are_read),
-        cmocka_unit_test(latencies_are_read),
-        cmocka_unit_test(mistakes_in_models_have_a_line),
-        cmocka_unit_test(clusters_are_checked),
-        cmocka_unit_test(a_cluster_file_is_read),
-        cmocka_unit_test(load_finds_files_beside_the_scenario),
+        cmocka_unit_test(a_whole_scenario_is_read),   cmocka_unit_test(an_attack_alone_is_a_scenario),
+        cmocka_unit_test(mistakes_have_a_line),       cmocka_unit_test(models_are_read),
+        cmocka_unit_test(latencies_are_read),         cmocka_unit_test(mistakes_in_models_have_a_line),
+        cmocka_unit_test(rpc_is_an_address_or_a_url), cmocka_unit_test(clusters_are_checked),
+        cmocka_unit_test(a_cluster_file_is_read),     cmocka_unit_test(load_finds_files_beside_the_scenario),
         cmocka_unit_test(the_library_loads),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
