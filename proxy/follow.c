@@ -14,6 +14,7 @@
 #define CONNECT_TIMEOUT_MS 1000L
 #define MILLISECOND_NS     UINT64_C(1000000)
 #define URL_MAX            512
+#define SILENT_NS          UINT64_C(1000000000)
 #define SLOW_NS            UINT64_C(5000000) /* an answer that took as long to read */
 #define REST_FACTOR        10                /* is followed by a rest of so many times that */
 #define BACKOFF_MAX        6                 /* doublings of the period after rounds that ended by a wrong answer */
@@ -26,8 +27,10 @@ struct node {
     struct tc_rpc *rpc;
     CURL *easy;
     bool asking, identified, troubled, too_long;
-    uint64_t next_ns; /* of its next round or, after a rest, question */
-    unsigned wrong;   /* rounds in a row that ended by a wrong answer */
+    uint64_t next_ns;  /* of its next round or, after a rest, question */
+    uint64_t right_ns; /* the last right answer; before the first one, when we began to ask */
+    bool silent;
+    unsigned wrong; /* rounds in a row that ended by a wrong answer */
     unsigned last_rounds;
     uint8_t *body;
     size_t body_len, body_size;
@@ -150,6 +153,19 @@ static void trouble(struct node *node, const char *text)
     node->troubled = true;
 }
 
+/* A round that ended without a right answer. */
+static void in_vain(struct node *node)
+{
+    const struct tc_follow_sink *sink = &node->follow->sink;
+    end_round(node);
+    if (!node->silent && tc_loop_clock_ns() - node->right_ns >= SILENT_NS) {
+        node->silent = true;
+        sink->silent(sink->self, node->number, false);
+    }
+    if (node->silent && node->follow->ending && node->last_rounds == 0)
+        sink->silent(sink->self, node->number, true);
+}
+
 /* No answer. Nobody there is no trouble: the node may be down, which is its process's affair to tell. */
 static void unanswered(struct node *node, CURLcode code)
 {
@@ -159,7 +175,7 @@ static void unanswered(struct node *node, CURLcode code)
         trouble(node, text);
     }
     node->follow->config.class->unanswered(node->rpc);
-    end_round(node);
+    in_vain(node);
 }
 
 /* What the answer says is told. One that is none, or too long, is asked for again ever more seldom: a traitor may
@@ -173,15 +189,18 @@ static int take(struct node *node)
                                   node->too_long ? 0 : node->body_len};
     const size_t most = f->config.class->answer_max(node->rpc);
     const int rc = f->config.class->answer(node->rpc, body, f->sink.tell, f->sink.self, &err);
-    if (rc == 0)
+    if (rc == 0) {
+        node->right_ns = tc_loop_clock_ns();
+        node->silent = false;
         return 0;
+    }
     if (node->too_long)
         snprintf(text, sizeof text, "%s: an answer of more than %zu KiB", node->base, most >> 10);
     else
         snprintf(text, sizeof text, "%s: %.180s", node->base, err.text);
     trouble(node, text);
     node->wrong++;
-    end_round(node);
+    in_vain(node);
     return rc;
 }
 
@@ -340,6 +359,7 @@ static int open_node(struct tc_follow *f, uint16_t number, const char *address, 
     struct node *node = &f->nodes[f->count];
     node->follow = f;
     node->number = number;
+    node->right_ns = tc_loop_clock_ns();
     const int rc = set_base(node, address, err);
     if (rc < 0)
         return rc;

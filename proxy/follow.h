@@ -27,6 +27,9 @@ struct tc_follow_sink {
     void (*identified)(void *self, uint16_t node, const struct tc_rpc_identity *identity);
     /* What is wrong with a node's answers, in words: once a node. */
     void (*trouble)(void *self, uint16_t node, const char *text);
+    /* For a second or more a node gave no right answer: what it decides is not told. Once when that begins, and once
+     * more if it is still so at the end (`ended`). Whether it means anything, its process's state may say. */
+    void (*silent)(void *self, uint16_t node, bool ended);
 };
 
 /* NULL in *out if no replica has an RPC address. TC_EMEMORY, TC_EIO; TC_EUSAGE: which address is none. */

@@ -48,6 +48,21 @@ static void trouble(void *self, uint16_t node, const char *text)
         fprintf(stderr, "turncoat: rpc of replica %u: %s\n", node, text);
 }
 
+/* Of a node that prints as well nothing is missing. One that only answers, and does no longer, tells of no decision:
+ * that is not a cluster that stopped. */
+static void silent(void *self, uint16_t node, bool ended)
+{
+    struct tc_run *run = self;
+    char text[96];
+    if (run->launch || run->scenario->cluster.nodes[node].log[0])
+        return;
+    snprintf(text, sizeof text, "replica %u no longer answered over RPC", node);
+    if (ended)
+        tc_judge_unsure(run->judge, text);
+    else
+        trouble(self, node, "no answer for a second; decisions are taken from the wire, too");
+}
+
 static void identified(void *self, uint16_t node, const struct tc_rpc_identity *identity)
 {
     tc_run_check_identity(self, node, identity->network, identity->has_key ? identity->public_key : NULL);
@@ -64,7 +79,7 @@ static int open_feed(void *self, struct tc_loop *loop, struct tc_error *err)
         .from_start = run->scenario->cluster.start,
         .period_ns = all_print(run) ? PERIOD_BESIDE_NS : PERIOD_NS,
     };
-    const struct tc_follow_sink sink = {run, tell, identified, trouble};
+    const struct tc_follow_sink sink = {run, tell, identified, trouble, silent};
     const int rc = tc_follow_open(&config, loop, &sink, &run->follow, err);
     return rc < 0 && run->scenario->cluster.path[0] ? tc_error_wrap(err, "%s", run->scenario->cluster.path) : rc;
 }

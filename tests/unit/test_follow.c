@@ -15,7 +15,7 @@
 
 #include <cmocka.h>
 
-#define TURNS_MAX 2000
+#define TURNS_MAX 20000
 #define PERIOD_NS UINT64_C(2000000)
 
 /* ---- the class: in each round /a, then /b ---- */
@@ -196,6 +196,16 @@ static void identify(void *self, uint16_t node, const struct tc_rpc_identity *id
     identified++;
 }
 
+static int silences, silent_ends;
+
+static void fall_silent(void *self, uint16_t node, bool ended)
+{
+    (void)self;
+    assert_int_equal(node, 1);
+    silences += !ended;
+    silent_ends += ended;
+}
+
 static const char *address(void *self, uint16_t node)
 {
     (void)self;
@@ -209,9 +219,10 @@ static void begin(enum manner manner, bool listens)
     static const struct tc_cluster cluster = {.n = 4};
     static const struct tc_protocol_env env = {.cluster = &cluster};
     const struct tc_follow_config config = {.class = &class, .env = &env, .address = address, .period_ns = PERIOD_NS};
-    const struct tc_follow_sink sink = {NULL, tell, identify, trouble};
+    const struct tc_follow_sink sink = {NULL, tell, identify, trouble, fall_silent};
     struct tc_error err = {0};
-    answers_of_a = answers_of_b = unanswered_count = told = troubles = identified = empty_answers = 0;
+    answers_of_a = answers_of_b = unanswered_count = told = troubles = identified = empty_answers = silences =
+        silent_ends = 0;
     server.loop = tc_loop_new(&err);
     assert_non_null(server.loop);
     serve(manner, listens);
@@ -326,16 +337,52 @@ static void test_nobody_there_then_somebody(void **state)
     end();
 }
 
+static void end_rounds(void)
+{
+    tc_follow_last_round(follow);
+    for (int i = 0; i < TURNS_MAX && tc_follow_busy(follow); i++)
+        assert_int_equal(tc_loop_turn(server.loop, UINT64_C(20000000)), 0);
+    assert_false(tc_follow_busy(follow));
+}
+
+/* A node that answered and does no longer, or answers nothing but garbage, is told of: once, and at the end. */
+static void test_a_node_that_falls_silent(void **state)
+{
+    (void)state;
+    begin(WHOLE, true);
+    turn_until(&answers_of_b, 2);
+    server.manner = CUT_SHORT;
+    turn_until(&silences, 1);
+    server.manner = WHOLE; /* it is back, which ends the matter … */
+    turn_until(&answers_of_b, answers_of_b + 2);
+    server.manner = GARBAGE; /* … until the next time */
+    turn_until(&silences, 2);
+    assert_int_equal(silent_ends, 0);
+    end_rounds();
+    assert_int_equal(silences, 2);
+    assert_int_equal(silent_ends, 1);
+    end();
+}
+
+static void test_a_node_that_is_back_at_the_end(void **state)
+{
+    (void)state;
+    begin(CUT_SHORT, true);
+    turn_until(&silences, 1);
+    server.manner = WHOLE;
+    end_rounds();
+    assert_int_equal(silent_ends, 0);
+    end();
+}
+
 static void test_the_last_round_ends(void **state)
 {
     (void)state;
     begin(WHOLE, true);
     turn_until(&answers_of_b, 1);
     const int before = answers_of_b;
-    tc_follow_last_round(follow);
-    for (int i = 0; i < TURNS_MAX && tc_follow_busy(follow); i++)
-        assert_int_equal(tc_loop_turn(server.loop, UINT64_C(20000000)), 0);
-    assert_false(tc_follow_busy(follow));
+    end_rounds();
+    assert_int_equal(silences + silent_ends, 0);
     assert_true(answers_of_b > before);
     const int after = answers_of_b;
     assert_int_equal(tc_loop_turn(server.loop, 3 * PERIOD_NS), 0);
@@ -363,6 +410,8 @@ int main(void)
         cmocka_unit_test(test_wrong_answers_are_asked_for_ever_more_seldom),
         cmocka_unit_test(test_nobody_there_then_somebody),
         cmocka_unit_test(test_the_last_round_ends),
+        cmocka_unit_test(test_a_node_that_falls_silent),
+        cmocka_unit_test(test_a_node_that_is_back_at_the_end),
         cmocka_unit_test(test_freed_in_the_middle_of_a_question),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
