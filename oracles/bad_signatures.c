@@ -73,8 +73,8 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     result->status = TC_HOLDS;
     result->compared = o->messages;
     snprintf(result->unit, sizeof result->unit, "messages");
-    if (!o->env->has_executions) {
-        tc_oracle_not_judged(result, "no replica prints its complaints");
+    if (!o->env->has_complaints) {
+        tc_oracle_not_judged(result, "no replica tells which signatures it refuses");
         return;
     }
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);

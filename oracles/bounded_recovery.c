@@ -1,12 +1,12 @@
 /* O12, bounded recovery: while at most f nodes are faulty, a client's pending request leads to a new decision within
  * the time that the protocol's timers allow. Which requests wait: waiting.h.
  *
- * The clock starts anew with every decision, with every change of who is faulty or cut off, and when a request comes to
- * an idle cluster. The bound is the protocol's own for the view timer in force at that moment (so that back-off from
- * before the healing counts), three times over against slow machines. Where the run itself shows how slow the machine
- * is, by the longest wait between two decisions before the attack, a quarter more and ten such waits must do, so that a
- * cluster that was halted is known for one within a run of ordinary length. A scenario's own bound is taken as
- * it is.
+ * The clock starts anew with every decision, when somebody becomes faulty or cut off who was not since it began, when
+ * no more than f are so again, and when a request comes to an idle cluster. The bound is the protocol's own for the
+ * view timer in force at that moment (so that back-off from before the healing counts), three times over against slow
+ * machines. Where the run itself shows how slow the machine is, by the longest wait between two decisions before the
+ * attack, a quarter more and ten such waits must do, so that a cluster that was halted is known for one within a run of
+ * ordinary length. A scenario's own bound is taken as it is.
  *
  * While more than f are faulty nothing is due. If the run ends in a standstill then, that is the breach which theory
  * expects. One that passes (a partition that heals) is told only where the scenario expects a breach: theory allows it,
@@ -32,11 +32,13 @@ struct tc_oracle {
     uint64_t decided_sequence, decisions, calm_decisions, last_decision_ns;
     uint64_t timeout_ns[TC_REPLICAS_MAX];
     struct tc_nodeset liveness;
-    uint64_t healed_ns;
+    struct tc_nodeset excused; /* was faulty since the clock began: whoever turns faulty again is no news */
     uint64_t attack_ns, first_after_attack_ns;
     uint64_t longest_ns;             /* longest wait that was judged */
     uint64_t gap_ns, longest_gap_ns; /* without a decision while requests waited, judged or not: since, and at most */
     uint64_t seen_ns, unjudged_ns;   /* accounted up to; time with more than f faulty since the attack began */
+    uint64_t within_ns;              /* since when no more than f are faulty at once */
+    uint64_t restless_ns;            /* longest wait of those, where it passed thrice the protocol's own bound */
     uint64_t beyond_ns;              /* when more than f became faulty */
     uint64_t longest_unjudged_ns;    /* longest wait of which more than f were faulty, as far as they were */
     uint64_t judged_decisions;       /* since the attack began, with at most f faulty */
@@ -58,18 +60,24 @@ static void release(struct tc_oracle *o)
     tc_waiting_free(o->waiting);
 }
 
-static bool is_judged(const struct tc_oracle *o)
+/* Are no more than f replicas in it? */
+static bool is_borne(const struct tc_oracle *o, const struct tc_nodeset *set)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < o->env->protocol_env.cluster->n; i++)
-        count += tc_nodeset_has(&o->env->faults->liveness, i);
+        count += tc_nodeset_has(set, i);
     return count <= o->env->protocol_env.cluster->f;
+}
+
+static bool is_judged(const struct tc_oracle *o)
+{
+    return is_borne(o, &o->env->faults->liveness);
 }
 
 /* Half of what we go by is on the wire, and some of the wire is hidden from us. */
 static bool is_blind(const struct tc_oracle *o)
 {
-    return (!o->env->has_executions || !o->env->has_client_history) &&
+    return (!o->env->all_executions || !o->env->has_client_history) &&
            (!o->env->has_messages || !o->env->links_complete);
 }
 
@@ -107,6 +115,7 @@ static void restart_clock(struct tc_oracle *o, uint64_t now_ns)
     o->clock_ns = now_ns;
     o->bound_ns = bound_now(o);
     o->own_ns = own_now(o);
+    o->excused = o->env->faults->liveness;
     o->given_up_ns = 0;
     o->reported = false;
 }
@@ -153,11 +162,23 @@ static void breach(struct tc_oracle *o, uint64_t now_ns, bool standstill)
     o->env->report(o->env->judge, &f);
 }
 
+/* No decision though never more than f were faulty at once: somebody else every time, so that no wait was judged. */
+static void account_restless(struct tc_oracle *o, uint64_t now_ns)
+{
+    const uint64_t since_ns = o->gap_ns > o->within_ns ? o->gap_ns : o->within_ns;
+    const uint64_t bound_ns = o->own_ns < TC_NEVER_NS / GUARD ? o->own_ns * GUARD : TC_NEVER_NS;
+    const uint64_t waited_ns = now_ns > since_ns ? now_ns - since_ns : 0;
+    if (!o->beyond && tc_waiting_count(o->waiting) > 0 && bound_ns > 0 && waited_ns > bound_ns &&
+        waited_ns > o->restless_ns)
+        o->restless_ns = waited_ns;
+}
+
 /* Keeps the books of time, by the faults as they stood up to now. */
 static void account(struct tc_oracle *o, uint64_t now_ns)
 {
     if (tc_waiting_count(o->waiting) > 0 && now_ns > o->gap_ns && now_ns - o->gap_ns > o->longest_gap_ns)
         o->longest_gap_ns = now_ns - o->gap_ns;
+    account_restless(o, now_ns);
     if (o->beyond && o->attack_ns != TC_NEVER_NS && now_ns > o->seen_ns) {
         o->unjudged_ns += now_ns - o->seen_ns;
         uint64_t since_ns = o->gap_ns > o->beyond_ns ? o->gap_ns : o->beyond_ns;
@@ -168,6 +189,8 @@ static void account(struct tc_oracle *o, uint64_t now_ns)
     bool beyond = !is_judged(o);
     if (beyond && !o->beyond)
         o->beyond_ns = now_ns;
+    if (!beyond && o->beyond)
+        o->within_ns = now_ns;
     o->beyond = beyond;
 }
 
@@ -234,10 +257,10 @@ static void executed(struct tc_oracle *o, const struct tc_observation *observati
     waiting_changed(o, before, observation->time_ns, false);
 }
 
-/* Without execution lines a quorum of the last votes is the decision. */
+/* Where replicas do not all tell what they execute, a quorum of the last votes is a decision too. */
 static void quorums(struct tc_oracle *o, uint64_t now_ns)
 {
-    if (o->env->has_executions)
+    if (o->env->all_executions)
         return;
     size_t count;
     const struct tc_vote *votes = tc_votes_current(o->env->votes, &count);
@@ -260,17 +283,36 @@ static void message(struct tc_oracle *o, const struct tc_observation *observatio
     waiting_changed(o, before, observation->time_ns, false);
 }
 
+/* The clock begins anew when somebody turns faulty who was sound since it began, and when there are few enough again.
+ * It does not when a faulty one comes back, or goes once more: the others were never disturbed. */
+static bool is_news(const struct tc_oracle *o, const struct tc_nodeset *liveness)
+{
+    return !is_borne(o, &o->excused) || !tc_nodeset_subset(liveness, &o->excused);
+}
+
 static void faults_changed(struct tc_oracle *o, const struct tc_observation *observation)
 {
-    const struct tc_faults *faults = &observation->faults;
-    if (tc_nodeset_equal(&o->liveness, &faults->liveness) && o->healed_ns == faults->healed_ns)
+    const struct tc_nodeset *now = &observation->faults.liveness;
+    if (tc_nodeset_equal(&o->liveness, now))
         return;
-    o->liveness = faults->liveness;
-    o->healed_ns = faults->healed_ns;
-    restart_clock(o, observation->time_ns);
+    o->liveness = *now;
+    if (is_news(o, now)) {
+        struct tc_nodeset all = o->excused;
+        tc_nodeset_union(&all, now);
+        restart_clock(o, observation->time_ns);
+        if (is_borne(o, &all))
+            o->excused = all;
+    }
     uint64_t before = tc_waiting_count(o->waiting);
     tc_waiting_weigh(o->waiting);
     waiting_changed(o, before, observation->time_ns, false);
+}
+
+/* A faulty one that starts anew disturbs nobody. */
+static void started(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    if (!is_borne(o, &o->excused) || !tc_nodeset_has(&o->excused, observation->node))
+        restart_clock(o, observation->time_ns);
 }
 
 /* The run's end, before its nodes are stopped: does anybody still wait? */
@@ -316,7 +358,7 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         client_line(o, observation);
         break;
     case TC_OBS_NODE_UP:
-        restart_clock(o, now_ns);
+        started(o, observation);
         break;
     case TC_OBS_FAULTS:
         faults_changed(o, observation);
@@ -396,6 +438,11 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
     } else if (!tc_waiting_any(o->waiting)) {
         result->status = TC_INCONCLUSIVE;
         tc_text_add(&t, "no client asked for anything; ");
+    } else if (o->restless_ns > 0) {
+        result->status = TC_INCONCLUSIVE;
+        tc_text_add(&t, "no decision for ");
+        tc_text_duration(&t, o->restless_ns);
+        tc_text_add(&t, " with at most f faulty at once, but who was faulty changed too often to judge it; ");
     } else if (o->cut_short) {
         result->status = TC_INCONCLUSIVE;
         tc_text_add(&t, "the run ended in the middle of a long wait; ");

@@ -3,7 +3,7 @@
  *
  * A measure: it is told with its 95 % confidence interval and judged by the scenario's thresholds (metrics chain_growth
  * and chain_quality), never by itself. Below 100 rotations of the leaders the interval says nothing and it is not
- * judged; nor is a protocol that changes its leader only when it fails. */
+ * judged; nor is a protocol whose proposals name no parents. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -40,7 +40,7 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         return;
     }
     if (!o->env->protocol->parent) {
-        tc_oracle_not_judged(result, "leaders change only when they fail: there is no chain to measure");
+        tc_oracle_not_judged(result, "its proposals name no parents: there is no chain of views to measure");
         result->foreign = true;
         return;
     }

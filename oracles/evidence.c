@@ -194,36 +194,39 @@ static void list(const struct tc_oracle *o, struct tc_text *t)
     }
 }
 
-/* Has the protocol a message that carries evidence? */
-static bool bears_evidence(const struct tc_protocol *protocol)
+/* What found no room was not compared, and may have been the forged one. */
+static void say_lost(const struct tc_oracle *o, struct tc_oracle_result *result)
 {
-    for (size_t i = 0; i < protocol->row_count; i++)
-        if (strcmp(protocol->rows[i].name, "evidence") == 0)
-            return true;
-    return false;
+    struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
+    result->status = TC_INCONCLUSIVE;
+    tc_text_add(&t, "%" PRIu64 " accusations found no room", o->lost);
 }
 
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
 {
     (void)now_ns;
     result->status = TC_HOLDS;
-    result->compared = o->chained;
+    result->compared = o->chained - o->unverified;
     snprintf(result->unit, sizeof result->unit, "accusations");
     if (!o->env->has_messages || !o->env->has_executions) {
         tc_oracle_not_judged(result, "the blocks, or what is decided, are not seen");
         return;
     }
-    if (o->chained == 0) {
-        tc_oracle_not_judged(result, o->count > 0 ? "no block with evidence was decided" : "no block bore evidence");
-        result->foreign = !bears_evidence(o->env->protocol);
+    if (o->lost) {
+        say_lost(o, result);
         return;
     }
+    if (o->chained == 0) {
+        tc_oracle_not_judged(result, o->count > 0 ? "no block with evidence was decided" : "no block bore evidence");
+        result->foreign = !o->env->protocol->blocks_accuse;
+        return;
+    }
+    if (o->unverified == o->chained)
+        result->status = TC_NOT_JUDGED;
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
     list(o, &t);
     if (o->unverified)
         tc_text_add(&t, "; %" PRIu64 " could not be verified", o->unverified);
-    if (o->lost)
-        tc_text_add(&t, "; %" PRIu64 " found no room", o->lost);
 }
 
 const struct tc_oracle_class tc_oracle_evidence = {

@@ -69,6 +69,8 @@ struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
                                         .faults = &judge->faults,
                                         .recovery_bound_ns = config->recovery_bound_ns,
                                         .has_executions = config->has_executions,
+                                        .all_executions = config->has_executions && !config->executions_partial,
+                                        .has_complaints = config->has_executions && !config->complaints_unread,
                                         .has_client_history = config->has_client_history,
                                         .has_messages = config->has_messages,
                                         .links_complete = config->links_complete,

@@ -16,6 +16,8 @@ struct tc_judge_config {
     struct tc_protocol_env env;
     uint64_t recovery_bound_ns;
     bool has_executions, has_client_history, has_messages, links_complete;
+    bool executions_partial;     /* only some replicas tell what they execute: the wire tells of the others */
+    bool complaints_unread;      /* executions come, but nobody tells which signatures it refuses */
     bool had_attack;             /* a run with an attack whose faults never bit is inconclusive */
     enum tc_status expect;       /* HOLDS, VIOLATED or EXPECTED: what the scenario says should come */
     int expect_evidence;         /* 1: a detector must have caught a traitor; 0 or -1: need not */

@@ -58,7 +58,9 @@ struct tc_oracle_env {
     struct tc_protocol_env protocol_env;
     const struct tc_faults *faults; /* kept current by the judge */
     uint64_t recovery_bound_ns;     /* 0 = the protocol's own */
-    bool has_executions;            /* execution lines will come */
+    bool has_executions;            /* execution lines will come, from some replica at least */
+    bool all_executions;            /* … from every replica that runs */
+    bool has_complaints;            /* what replicas refuse is told */
     bool has_client_history;
     bool has_messages;    /* the wire is seen */
     bool links_complete;  /* no traffic bypasses us */

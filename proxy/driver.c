@@ -10,10 +10,10 @@
 #include "launch_cometbft.h"
 
 static const struct tc_driver drivers[] = {
-    {&tc_pbft, tc_line_parse, NULL, NULL, NULL},
-    {&tc_hotstuff, tc_line_parse, NULL, NULL, NULL},
-    {&tc_chained_hotstuff, tc_line_parse, NULL, NULL, NULL},
-    {&tc_cometbft, tc_cometbft_line_parse, &tc_testnet_launcher, &tc_cometbft_rpc, &tc_cometbft_identities},
+    {&tc_pbft, tc_line_parse, NULL, NULL, NULL, true},
+    {&tc_hotstuff, tc_line_parse, NULL, NULL, NULL, true},
+    {&tc_chained_hotstuff, tc_line_parse, NULL, NULL, NULL, true},
+    {&tc_cometbft, tc_cometbft_line_parse, &tc_testnet_launcher, &tc_cometbft_rpc, &tc_cometbft_identities, false},
 };
 
 const struct tc_driver *tc_driver_of(const struct tc_protocol *protocol)

@@ -36,6 +36,7 @@ struct tc_driver {
     const struct tc_launcher_class *launcher;   /* NULL: the nodes are turncoat's own */
     const struct tc_rpc_class *rpc;             /* NULL: nothing can be asked */
     const struct tc_identity_class *identities; /* NULL: links are not encrypted */
+    bool prints_complaints;                     /* its lines tell which signatures a node refuses */
 };
 
 /* Never NULL for a protocol of the table tc_protocols (a test holds them against each other). */

@@ -111,22 +111,17 @@ static enum tc_status expected_status(const char *word)
     return strcmp(word, "expected") == 0 ? TC_EXPECTED : TC_HOLDS;
 }
 
-static bool has_logs(const struct tc_cluster_spec *spec)
-{
-    for (uint32_t i = 0; i < spec->cluster.n; i++)
-        if (spec->nodes[i].log[0])
-            return true;
-    return spec->start;
-}
-
 static int open_judges(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_scenario *scenario = run->scenario;
+    const uint32_t telling = tc_run_telling(run);
     struct tc_judge_config config = {
         .protocol = run->protocol,
         .env = run->env,
         .recovery_bound_ns = scenario->recovery_bound_ns,
-        .has_executions = has_logs(&scenario->cluster) || tc_run_follows(run),
+        .has_executions = telling > 0,
+        .executions_partial = telling < run->cluster.n,
+        .complaints_unread = !tc_run_tells_complaints(run),
         .has_client_history = scenario->cluster.start,
         .has_messages = true,
         .links_complete = true,

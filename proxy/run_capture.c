@@ -272,6 +272,15 @@ static bool has(const struct tc_checking *c, enum tc_observation_kind kind)
     return c->kinds >> kind & 1u;
 }
 
+/* Replicas of which nothing is told may decide all the same. */
+static bool tells_in_part(const struct tc_checking *c)
+{
+    for (uint16_t node = 0; node < c->run->cluster.n; node++)
+        if (!c->sources[0].stream || !tc_nodeset_has(tc_record_stream_tellers(c->sources[0].stream), node))
+            return true;
+    return false;
+}
+
 void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config)
 {
     static const struct tc_unjudged no_phases[] = {
@@ -280,6 +289,8 @@ void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config
         {NULL, NULL}};
     const struct tc_checking *c = run->checking;
     config->has_executions = has(c, TC_OBS_EXECUTED) || has(c, TC_OBS_VIEW);
+    config->executions_partial = tells_in_part(c);
+    config->complaints_unread = !run->driver->prints_complaints && !has(c, TC_OBS_COMPLAINT);
     config->has_client_history = has(c, TC_OBS_REQUESTED);
     /* A run's record tells every change of who is faulty; one that tells none had nobody faulty. */
     config->faults_unknown = !run->request->check->traitors_known && !has(c, TC_OBS_FAULTS) && !has(c, TC_OBS_PHASE);

@@ -15,16 +15,43 @@ static const char *address(void *self, uint16_t node)
     return run->launch ? tc_launch_rpc(run->launch, node) : run->scenario->cluster.nodes[node].rpc;
 }
 
-bool tc_run_follows(const struct tc_run *run)
+static bool can_ask(const struct tc_run *run, uint16_t node)
 {
     if (!run->driver->rpc || run->request->simulated || run->request->check)
         return false;
-    for (uint16_t node = 0; node < run->cluster.n; node++) {
-        const char *where = address((void *)(uintptr_t)run, node);
-        if (where && *where)
+    const char *where = address((void *)(uintptr_t)run, node);
+    return where && *where;
+}
+
+bool tc_run_follows(const struct tc_run *run)
+{
+    for (uint16_t node = 0; node < run->cluster.n; node++)
+        if (can_ask(run, node))
             return true;
-    }
     return false;
+}
+
+/* Do we read what it prints? Nodes of ours all do, be they simulated or processes. */
+static bool prints(const struct tc_run *run, uint16_t node)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    return run->driver->parse_line && (run->request->simulated || spec->start || spec->nodes[node].log[0]);
+}
+
+uint32_t tc_run_telling(const struct tc_run *run)
+{
+    uint32_t count = 0;
+    for (uint16_t node = 0; node < run->cluster.n; node++)
+        count += prints(run, node) || can_ask(run, node);
+    return count;
+}
+
+bool tc_run_tells_complaints(const struct tc_run *run)
+{
+    bool tells = run->request->verify_all;
+    for (uint16_t node = 0; node < run->cluster.n; node++)
+        tells |= run->driver->prints_complaints && prints(run, node);
+    return tells;
 }
 
 static bool all_print(const struct tc_run *run)

@@ -102,7 +102,8 @@ void tc_run_peers_close(struct tc_run *run);
 
 /* For protocols with encrypted links; else nothing. TC_EMEMORY. */
 int tc_run_links_open(struct tc_run *run, struct tc_error *err);
-/* True: `text` is a line that the user should see. */
+/* True: `text` is a line that the user should see. A link that never came up by the time that the attack begins, or the
+ * run ends, is hidden from the judge, which is told. Call before the judge sees the observation. */
 bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *observation,
                           char text[static TC_RUN_LINK_TEXT_MAX]);
 /* The next link that is not up when the attack begins, from *at on (0 at first); false: no more. */
@@ -151,7 +152,9 @@ struct tc_sink tc_run_sink(struct tc_run *run);
 
 /* ---- run_follow.c: what nodes answer when they are asked ---- */
 
-bool tc_run_follows(const struct tc_run *run); /* is there a node that can be asked? */
+bool tc_run_follows(const struct tc_run *run);     /* is there a node that can be asked? */
+uint32_t tc_run_telling(const struct tc_run *run); /* replicas that tell what they execute: printed, or when asked */
+bool tc_run_tells_complaints(const struct tc_run *run); /* will anybody say that a signature is bad? */
 struct tc_live_feed tc_run_feed(struct tc_run *run);
 
 /* ---- run_sim.c: the same for the simulation world ---- */

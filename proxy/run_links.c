@@ -18,6 +18,7 @@ struct end {
 
 struct link {
     bool up, told;
+    bool ever;     /* it was up once */
     uint64_t said; /* messages since it came up, without NodeInfo */
 };
 
@@ -144,6 +145,22 @@ static bool broke(struct tc_run *run, const struct tc_observation *o, char text[
     return true;
 }
 
+/* What the ends of a link say to each other that never came up through us is hidden from the judge. A network that runs
+ * already may have connections that pass us by; nodes of ours were told whom to dial. */
+static void tell_hidden(const struct tc_run *run)
+{
+    const struct tc_run_links *links = run->links;
+    char why[96];
+    for (uint32_t at = 0; !run->scenario->cluster.start && at < links->n * links->n; at++) {
+        const uint32_t a = at / links->n, b = at % links->n;
+        if (a >= b || links->links[at].ever || links->links[at].told)
+            continue;
+        snprintf(why, sizeof why, "no connection between replicas %u and %u came through the proxy", a, b);
+        tc_judge_links_hidden(run->judge, why);
+        return;
+    }
+}
+
 bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *o, char text[static TC_RUN_LINK_TEXT_MAX])
 {
     struct link *link;
@@ -155,7 +172,7 @@ bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *o, ch
     case TC_OBS_LINK_UP:
         link = link_of(run->links, o->node, o->peer);
         if (link) {
-            link->up = true;
+            link->up = link->ever = true;
             link->said = 0;
         }
         return false;
@@ -163,6 +180,10 @@ bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *o, ch
         return came_down(run, o->node, o->peer, text);
     case TC_OBS_BROKEN:
         return broke(run, o, text);
+    case TC_OBS_PHASE:
+        if (run->judge && (o->phase.phase == TC_RUN_DURING || o->phase.phase == TC_RUN_ENDED))
+            tell_hidden(run);
+        return false;
     default:
         return false;
     }

@@ -129,6 +129,7 @@ struct tc_protocol {
     const struct tc_transport_class *transport; /* its links are encrypted; NULL: plain TCP */
     bool hello_names_dialler;                   /* the first frame of a connection names its sender */
     bool decides_always; /* it decides without being asked to (empty blocks): a decision is always due */
+    bool blocks_accuse;  /* its blocks bear evidence against who signed twice */
     bool views_restart;  /* views count anew with every sequence number (rounds of a height) */
 
     /* The frame at the start of `in`: its length with delimiter (> 0), TC_FRAME_PARTIAL if more bytes are

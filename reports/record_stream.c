@@ -2,6 +2,7 @@
 #include "record_stream.h"
 
 #include "../proxy/names.h"
+#include "../proxy/nodeset.h"
 #include "record_parse.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@ struct tc_record_stream {
     uint64_t line;
     struct tc_arena arena;
     uint32_t kinds;
+    struct tc_nodeset tellers;
     bool has_wall;
     uint64_t start_wall_ns, first_link_ns;
 };
@@ -66,14 +68,26 @@ static bool is_wall(const char *text)
     return strstr(text, "\"e\":\"wall\"") != NULL;
 }
 
+/* Nodes whose lines were read, or that were processes of ours and might have printed some. */
+static void note_teller(struct tc_record_stream *s, int kind)
+{
+    const bool tells = kind == TC_OBS_EXECUTED || kind == TC_OBS_VIEW || kind == TC_OBS_NODE_UP;
+    const char *at = tells ? strstr(s->text, "\"node\":") : NULL;
+    const unsigned long node = at ? strtoul(at + 7, NULL, 10) : TC_NODES_MAX;
+    if (node < TC_NODES_MAX)
+        tc_nodeset_add(&s->tellers, (uint16_t)node);
+}
+
 /* The clock and the first connection are read, all else only counted by kind. */
 static int scan(struct tc_record_stream *s, struct tc_error *err)
 {
     while (getline(&s->text, &s->size, s->file) > 0) {
         int kind = kind_of(s->text);
         bool wall = kind < 0 && is_wall(s->text);
-        if (kind >= 0)
+        if (kind >= 0) {
             s->kinds |= UINT32_C(1) << kind;
+            note_teller(s, kind);
+        }
         if (!wall && (kind != TC_OBS_LINK_UP || s->first_link_ns != TC_NEVER_NS))
             continue;
         json_t *line = json_loads(s->text, JSON_REJECT_DUPLICATES, NULL);
@@ -153,4 +167,9 @@ uint32_t tc_record_stream_kinds(const struct tc_record_stream *s)
 uint64_t tc_record_stream_first_link_ns(const struct tc_record_stream *s)
 {
     return s->first_link_ns;
+}
+
+const struct tc_nodeset *tc_record_stream_tellers(const struct tc_record_stream *s)
+{
+    return &s->tellers;
 }

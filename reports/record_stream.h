@@ -22,6 +22,9 @@ bool tc_record_stream_wall(const struct tc_record_stream *stream, uint64_t *star
 /* Which kinds of observations are in it, a bit for each enum tc_observation_kind. */
 uint32_t tc_record_stream_kinds(const struct tc_record_stream *stream);
 
+/* The nodes of which it tells what they executed or which view they are in, or that they were started. Borrowed. */
+const struct tc_nodeset *tc_record_stream_tellers(const struct tc_record_stream *stream);
+
 /* Run time at which the first connection came up; TC_NEVER_NS if the file's beginning tells of none. */
 uint64_t tc_record_stream_first_link_ns(const struct tc_record_stream *stream);
 

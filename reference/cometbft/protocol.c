@@ -176,6 +176,7 @@ const struct tc_protocol tc_cometbft = {
     .transport = &tc_cometbft_peers,
     .hello_names_dialler = false,
     .decides_always = true,
+    .blocks_accuse = true,
     .views_restart = true,
     .frame = tc_mconnection_frame,
     .decode = tc_cometbft_decode,

@@ -65,12 +65,28 @@ static void near_misses_hold(void **state)
     bench_close(&b);
 }
 
+static void complaints_that_nobody_reads_are_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    for (int unread = 0; unread <= 1; unread++) {
+        const struct tc_judge_config config = {
+            .has_executions = true, .complaints_unread = unread, .has_messages = true, .links_complete = true};
+        bench_open_config(&b, 4, 1, NAME, config);
+        bench_message(&b, 2, 1, &prepare, 1);
+        bench_execute(&b, 1, 0, 1, 'a');
+        assert_int_equal(bench_finish(&b, NAME)->status, unread ? TC_NOT_JUDGED : TC_HOLDS);
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unexplained_is_a_breach),
         cmocka_unit_test(a_touched_link_elsewhere_explains_nothing),
         cmocka_unit_test(near_misses_hold),
+        cmocka_unit_test(complaints_that_nobody_reads_are_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

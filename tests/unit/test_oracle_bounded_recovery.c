@@ -401,6 +401,117 @@ static void quorums_decide_where_there_are_no_lines(void **state)
     bench_close(&b);
 }
 
+/* One replica of four tells what it executes, and falls silent while the others go on, or everybody halts. */
+static enum tc_status one_teller(bool partial, bool goes_on)
+{
+    struct bench b;
+    struct tc_judge_config config = {.has_messages = true,
+                                     .has_executions = true,
+                                     .executions_partial = partial,
+                                     .has_client_history = true,
+                                     .links_complete = true};
+    bench_open_config(&b, 4, 1, NAME, config);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    bench_request(&b, 128, 1, true);
+    for (uint64_t sequence = 2; sequence <= 5; sequence++) {
+        wait_ns(&b, BOUND - 1000000);
+        if (goes_on)
+            bench_round(&b, 0, sequence, 'a');
+    }
+    const enum tc_status status = bench_finish(&b, NAME)->status;
+    bench_close(&b);
+    return status;
+}
+
+static void one_that_falls_silent_is_no_halt(void **state)
+{
+    (void)state;
+    assert_int_equal(one_teller(true, true), TC_HOLDS);
+    assert_int_equal(one_teller(true, false), TC_VIOLATED);
+    assert_int_equal(one_teller(false, true), TC_VIOLATED); /* all tell: votes alone execute nothing */
+}
+
+static void part_of_the_lines_and_of_the_wire_is_not_judged(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct tc_judge_config config = {
+        .has_messages = true, .has_executions = true, .executions_partial = true, .has_client_history = true};
+    bench_open_config(&b, 4, 1, NAME, config);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    bench_request(&b, 128, 1, true);
+    wait_ns(&b, 2 * (uint64_t)BOUND);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_string_equal(j->result.reason, "traffic bypasses the proxy");
+    bench_close(&b);
+}
+
+/* The faulty replica goes down and comes back again and again, with or without being a traitor as well. */
+static enum tc_status restarts(bool traitor, bool decides)
+{
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    bench_phase(&b, TC_RUN_DURING);
+    bench_request(&b, 128, 1, true);
+    if (traitor)
+        bench_traitor(&b, 3);
+    for (uint64_t i = 0; i < 8; i++) {
+        bench_down(&b, 3);
+        wait_ns(&b, BOUND / 4);
+        bench_up(&b, 3);
+        if (traitor)
+            bench_traitor(&b, 3);
+        wait_ns(&b, BOUND / 4);
+        if (decides)
+            bench_execute_as(&b, 0, 0, 2 + i, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    }
+    if (decides) {
+        bench_execute_as(&b, 0, 0, 10, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+        bench_execute_as(&b, 1, 0, 10, 'a', TC_EXEC_EXECUTED, 128, 1, 'r');
+    }
+    const enum tc_status status = bench_finish(&b, NAME)->status;
+    bench_close(&b);
+    return status;
+}
+
+static void restarts_of_the_faulty_one_stop_no_clock(void **state)
+{
+    (void)state;
+    assert_int_equal(restarts(false, false), TC_VIOLATED);
+    assert_int_equal(restarts(true, false), TC_VIOLATED);
+    assert_int_equal(restarts(false, true), TC_HOLDS);
+    assert_int_equal(restarts(true, true), TC_HOLDS);
+}
+
+/* Another replica every time: the clock starts anew for each, and nothing was judged in the end. */
+static void one_after_another_is_inconclusive(void **state)
+{
+    (void)state;
+    struct bench b;
+    for (int decides = 0; decides <= 1; decides++) {
+        bench_open(&b, 4, 1, NAME);
+        bench_execute_as(&b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+        bench_request(&b, 128, 1, true);
+        for (uint16_t i = 0; i < 8; i++) {
+            bench_down(&b, i % 4);
+            wait_ns(&b, BOUND / 2);
+            bench_up(&b, i % 4);
+            if (decides)
+                bench_execute_as(&b, (i + 1) % 4, 0, 2 + i, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+        }
+        if (decides)
+            bench_request(&b, 128, 1, false);
+        const struct tc_judgement *j = bench_finish(&b, NAME);
+        assert_int_equal(j->status, decides ? TC_HOLDS : TC_INCONCLUSIVE);
+        assert_int_equal(j->finding_total, 0);
+        if (!decides)
+            assert_non_null(strstr(j->result.reason, "who was faulty changed too often to judge it"));
+        bench_close(&b);
+    }
+}
+
 /* One decision, then a request that nobody has answered when the run ends. */
 static const struct tc_judgement *ends_waiting(struct bench *b, uint64_t waited_ns)
 {
@@ -482,6 +593,10 @@ int main(void)
         cmocka_unit_test(a_wire_without_clients_is_not_judged),
         cmocka_unit_test(what_was_not_judged_is_said),
         cmocka_unit_test(quorums_decide_where_there_are_no_lines),
+        cmocka_unit_test(one_that_falls_silent_is_no_halt),
+        cmocka_unit_test(part_of_the_lines_and_of_the_wire_is_not_judged),
+        cmocka_unit_test(restarts_of_the_faulty_one_stop_no_clock),
+        cmocka_unit_test(one_after_another_is_inconclusive),
         cmocka_unit_test(a_short_run_is_inconclusive),
         cmocka_unit_test(a_halt_is_known_by_the_runs_own_pace),
     };

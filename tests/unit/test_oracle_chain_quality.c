@@ -66,7 +66,9 @@ static void without_a_chain_there_is_nothing_to_measure(void **state)
     struct bench b;
     bench_open(&b, 4, 1, NAME);
     views(&b, 801, false);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_string_equal(j->result.reason, "its proposals name no parents: there is no chain of views to measure");
     bench_close(&b);
 }
 
