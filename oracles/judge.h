@@ -60,6 +60,9 @@ void tc_judge_bitten(struct tc_judge *judge, uint64_t bitten);
  * found is withdrawn. Call before tc_judge_finish; `why` is copied. */
 void tc_judge_links_hidden(struct tc_judge *judge, const char *why);
 
+/* A replica no longer tells what it executes: from here on decisions are taken from the wire as well. */
+void tc_judge_executions_partial(struct tc_judge *judge);
+
 /* The run was not what it was meant to be, for a reason that is nobody's breach: without a breach its verdict is
  * inconclusive. The first call's `why` is copied. */
 void tc_judge_unsure(struct tc_judge *judge, const char *why);

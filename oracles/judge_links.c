@@ -73,6 +73,12 @@ void tc_judge_links_hidden(struct tc_judge *judge, const char *why)
     tc_judge_withdraw_since(judge, 0);
 }
 
+void tc_judge_executions_partial(struct tc_judge *judge)
+{
+    if (judge)
+        judge->env.all_executions = false;
+}
+
 void tc_judge_unsure(struct tc_judge *judge, const char *why)
 {
     if (!judge || judge->unsure[0])

@@ -84,6 +84,7 @@ static void silent(void *self, uint16_t node, bool ended)
     if (run->launch || run->scenario->cluster.nodes[node].log[0])
         return;
     snprintf(text, sizeof text, "replica %u no longer answered over RPC", node);
+    tc_judge_executions_partial(run->judge);
     if (ended)
         tc_judge_unsure(run->judge, text);
     else

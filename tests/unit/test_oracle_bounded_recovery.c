@@ -327,6 +327,28 @@ static void a_running_cluster_that_halts_is_caught(void **state)
     }
 }
 
+/* Replicas that fall silent have not stopped: what the wire shows decided is decided, and where it shows nothing they
+ * have. */
+static void who_no_longer_tells_has_not_stopped(void **state)
+{
+    (void)state;
+    struct bench b;
+    for (int partial = 0; partial <= 1; partial++) {
+        for (int halted = 0; halted <= 1; halted++) {
+            open_wire(&b, true);
+            if (partial)
+                tc_judge_executions_partial(b.judge);
+            say_request(&b, 1);
+            wait_ns(&b, BOUND - 1000000);
+            if (!halted)
+                bench_round(&b, 0, 1, 'a');
+            wait_ns(&b, BOUND - 1000000);
+            assert_int_equal(bench_finish(&b, NAME)->finding_total, partial && !halted ? 0 : 1);
+            bench_close(&b);
+        }
+    }
+}
+
 static void a_wire_without_clients_is_not_judged(void **state)
 {
     (void)state;
@@ -590,6 +612,7 @@ int main(void)
         cmocka_unit_test(giving_up_stops_no_clock),
         cmocka_unit_test(requests_and_replies_are_read_off_the_wire),
         cmocka_unit_test(a_running_cluster_that_halts_is_caught),
+        cmocka_unit_test(who_no_longer_tells_has_not_stopped),
         cmocka_unit_test(a_wire_without_clients_is_not_judged),
         cmocka_unit_test(what_was_not_judged_is_said),
         cmocka_unit_test(quorums_decide_where_there_are_no_lines),
