@@ -7,6 +7,8 @@
  *  - nobody's faults changed, and a client waited all along (what was answered waits no more);
  *  - all that the sound said to one another before the step was heard by its end, and no proposal or vote was on its
  *    way then: nothing was lost or late;
+ *  - no connection between the sound that was there before is missing: what cannot be said is not seen to be lost (a
+ *    partition that heals leaves them down until somebody dials again);
  *  - no proposal or vote was heard in its second half: it did not run out of time, it stood still.
  * A rotation is a row of such steps whose leaders are all n; one more certificate or decision begins it anew. Two of
  * them are a lasso.
@@ -46,6 +48,7 @@ struct tc_oracle {
     const struct tc_oracle_env *env;
     uint32_t n, quorum;
     uint64_t *views;                   /* [n] the view that each replica is in or asks for */
+    bool *missing;                     /* [n · n] a connection went down and none came up since; dialler first */
     uint64_t waiting_for[CLIENTS_MAX]; /* timestamp + 1; 0 nothing */
     uint32_t waiting;                  /* clients that wait */
     struct tc_nodeset liveness;        /* as of the last change */
@@ -67,12 +70,14 @@ static bool init(struct tc_oracle *o)
     o->n = env->protocol_env.cluster->n;
     o->quorum = tc_protocol_quorum(env->protocol, env->protocol_env.cluster);
     o->views = calloc(o->n, sizeof *o->views);
-    return o->views != NULL;
+    o->missing = calloc((size_t)o->n * o->n, sizeof *o->missing);
+    return o->views && o->missing;
 }
 
 static void release(struct tc_oracle *o)
 {
     free(o->views);
+    free(o->missing);
 }
 
 static bool is_sound(const struct tc_oracle *o, uint32_t node)
@@ -168,12 +173,22 @@ static bool beyond(const struct tc_oracle *o)
     return count > o->env->protocol_env.cluster->f;
 }
 
+/* Is a connection between sound replicas gone, and none in its place? */
+static bool disconnected(const struct tc_oracle *o)
+{
+    for (uint32_t i = 0; i < o->n; i++)
+        for (uint32_t k = 0; is_sound(o, i) && k < o->n; k++)
+            if (o->missing[i * o->n + k] && is_sound(o, k))
+                return true;
+    return false;
+}
+
 /* The step that ends now: did it stand still though it lacked nothing? */
 static bool stood_still(const struct tc_oracle *o, bool fair, uint64_t now_ns)
 {
     const uint64_t active_ns = o->last_core_ns > o->began_ns ? o->last_core_ns - o->began_ns : 0;
     return fair && o->waiting > 0 && o->heard >= o->said_before && o->core_heard >= o->core_said &&
-           active_ns <= (now_ns - o->began_ns) / 2 && !beyond(o);
+           active_ns <= (now_ns - o->began_ns) / 2 && !beyond(o) && !disconnected(o);
 }
 
 /* A step that stood still has ended: is it where we were before, one turn further? */
@@ -303,6 +318,18 @@ static void client_line(struct tc_oracle *o, const struct tc_observation *observ
     }
 }
 
+/* A connection came up, or ended, and what was on it is lost. */
+static void link_line(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    if (observation->node >= o->n || observation->peer >= o->n)
+        return;
+    o->missing[observation->node * o->n + observation->peer] = observation->kind == TC_OBS_LINK_DOWN;
+    if (!is_sound(o, observation->node) || !is_sound(o, observation->peer))
+        return; /* the faulty may come and go as they like: it is nobody's excuse */
+    settle_accounts(o);
+    begin_anew(o);
+}
+
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
 {
     switch (observation->kind) {
@@ -335,7 +362,11 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         settle_accounts(o);
         begin_anew(o);
         break;
-    default: /* a connection ends: what was on it is lost */
+    case TC_OBS_LINK_UP:
+    case TC_OBS_LINK_DOWN:
+        link_line(o, observation);
+        break;
+    default: /* a process ends: what was on its way to it is lost */
         settle_accounts(o);
         begin_anew(o);
         break;
@@ -371,7 +402,8 @@ const struct tc_oracle_class tc_oracle_lasso = {
     .property = TC_LIVENESS,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_VIEW) | TC_OBS_BIT(TC_OBS_EXECUTED) |
                     TC_OBS_BIT(TC_OBS_FAULTS) | TC_OBS_BIT(TC_OBS_REQUESTED) | TC_OBS_BIT(TC_OBS_REPLIED) |
-                    TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_LINK_DOWN),
+                    TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_NODE_EXIT) | TC_OBS_BIT(TC_OBS_LINK_UP) |
+                    TC_OBS_BIT(TC_OBS_LINK_DOWN),
     .kinds = UINT32_MAX & ~(TC_WANT_CONFLICT | TC_WANT_QUORUM),
     .needs_links = true,
     .size = sizeof(struct tc_oracle),

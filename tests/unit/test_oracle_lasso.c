@@ -118,6 +118,26 @@ static void what_disturbs_a_round_begins_it_anew(void **state)
     }
 }
 
+/* What a connection that is gone would have carried is never said, so nothing is seen to be lost. */
+static void a_missing_connection_excuses_until_it_is_back(void **state)
+{
+    (void)state;
+    for (uint16_t peer = 2; peer <= 3; peer++) { /* 3 is down: the links of the others are what counts */
+        for (int back = 0; back < 2; back++) {
+            struct bench b;
+            begin(&b);
+            bench_down(&b, 3);
+            bench_observe(&b, (struct tc_observation){.kind = TC_OBS_LINK_DOWN, .node = 1, .peer = peer});
+            if (back)
+                bench_observe(&b, (struct tc_observation){.kind = TC_OBS_LINK_UP, .node = 1, .peer = peer});
+            for (uint64_t view = 1; view <= 40; view++)
+                stand_still(&b, view, NOTHING);
+            assert_int_equal(bench_finish(&b, NAME)->status, back || peer == 3 ? TC_VIOLATED : TC_HOLDS);
+            bench_close(&b);
+        }
+    }
+}
+
 /* What a traitor proposes can hold up a correct cluster so. */
 static void a_traitor_that_proposes_excuses_it(void **state)
 {
@@ -192,6 +212,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_nothing_is_due),
         cmocka_unit_test(the_same_again_with_newer_certificates_is_a_breach),
         cmocka_unit_test(what_disturbs_a_round_begins_it_anew),
+        cmocka_unit_test(a_missing_connection_excuses_until_it_is_back),
         cmocka_unit_test(a_traitor_that_proposes_excuses_it),
         cmocka_unit_test(more_than_f_faulty_are_excused),
         cmocka_unit_test(a_traitor_may_lead_one_of_them),
