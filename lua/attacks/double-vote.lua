@@ -4,10 +4,10 @@ return attack "double-vote" {
   tags     = { "safety", "equivocation", "accountability" },
   kinds    = { "vote" },
   args     = {
-    phase   = { "prevote", "which vote is doubled: prevote or precommit" },
+    phase   = { "prevote", "which vote is doubled: prevote, precommit or both" },
     traitor = { 0, "the validator that signs twice", min = 0 },
     victim  = { -1, "the peer that is shown both; -1: the next one" },
-    times   = { 1, "at how many heights", min = 1 },
+    times   = { 1, "how many votes are doubled, at a height each (both: two)", min = 1 },
     apart   = { 1, "heights between two of them", min = 1 },
     first   = { false, "send the lie before the true vote" },
     grace   = { 0.2, "seconds by which others' precommits of that height come late to the peer: it must not leave before it has seen both", min = 0 },
@@ -32,16 +32,18 @@ return attack "double-vote" {
       if m.sequence > s.height then s.height, s.offered = m.sequence, 0 end
       if m.sequence == s.height then s.offered = s.offered + 1 end
     end
-    if m.phase ~= a.phase or m.from ~= a.traitor or m.signer ~= a.traitor then return end
+    if m.from ~= a.traitor or m.signer ~= a.traitor then return end
+    if m.phase ~= a.phase and a.phase ~= "both" then return end
+    local second = m.sequence == s.lied and m.phase ~= s.phase -- of both
     if m.sequence < s.height or (m.sequence == s.height and s.offered > 1) then return end
-    if m.value == NIL or s.done >= a.times or (s.next and m.sequence < s.next) then return end
+    if m.value == NIL or s.done >= a.times or (s.next and m.sequence < s.next and not second) then return end
     local lie = m:copy()
     lie.fields.block_id.hash = ""
     lie.fields.block_id.part_set_header.total = 0
     lie.fields.block_id.part_set_header.hash = ""
     lie = lie:sign(m.signer)
-    s.done, s.next, s.lied = s.done + 1, m.sequence + a.apart, m.sequence
-    c:note(("two %ss at height %d, round %d, shown to replica %d"):format(a.phase, m.sequence, m.view, m.to))
+    s.done, s.next, s.lied, s.phase = s.done + 1, m.sequence + a.apart, m.sequence, m.phase
+    c:note(("two %ss at height %d, round %d, shown to replica %d"):format(m.phase, m.sequence, m.view, m.to))
     if a.first then return replace(lie, m, "two votes") end
     return replace(m, lie, "two votes")
   end,
