@@ -116,7 +116,7 @@ static void read_again(const struct tc_arguments *a, const struct tc_run_request
                                             TC_OPTION_SHARD,     TC_OPTION_DECISIONS, TC_OPTION_STOP_AFTER,
                                             TC_OPTION_KEEP_GOING};
     char seed[24], *line = request->again;
-    tc_shell_line(line, sizeof request->again, "turncoat", "hunt", run->named, NULL);
+    tc_shell_line(line, sizeof request->again, "hunt", run->named);
     const size_t used = strlen(line);
     if (*run->repeat_with) /* quoted already */
         snprintf(line + used, sizeof request->again - used, " %s", run->repeat_with);

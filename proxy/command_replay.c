@@ -166,7 +166,7 @@ int tc_command_replay(const struct tc_arguments *a, struct tc_error *err)
     if (status == 0)
         status = tc_command_recorded(a, path, &decisions, &scenario, &request, err);
     if (status == 0) {
-        tc_shell_line(repeat, sizeof repeat, "turncoat", "replay", path, NULL);
+        tc_shell_line(repeat, sizeof repeat, "replay", path);
         if (!request.simulated)
             tc_shell_option(repeat, sizeof repeat, "world", "live");
         request.repeat = repeat;
@@ -210,8 +210,8 @@ static int store(const char *path, struct tc_run_request *request, const struct 
     beside(path, to, sizeof to);
     if (strcmp(to, path) == 0)
         return tc_error_set(err, TC_EUSAGE, "%s: it is called like the file to be written; give it another name", path);
-    tc_shell_line(repeat, sizeof repeat, "turncoat", "replay", to, NULL);
-    tc_shell_line(whole, sizeof whole, "turncoat", "replay", path, NULL);
+    tc_shell_line(repeat, sizeof repeat, "replay", to);
+    tc_shell_line(whole, sizeof whole, "replay", path);
     snprintf(note, sizeof note, "shrunk from %u decisions to %u%s; first decision kept %s; %s",
              decisions->tape.choice_count, shrunk->result.kept,
              shrunk->result.minimal ? "" : " (more might be left out: its runs were used up)", shrunk->first_bad,

@@ -153,7 +153,7 @@ static void repeat_line(const struct look *l, const char *file, char line[static
 {
     char path[800];
     snprintf(path, sizeof path, "%s/%s", l->dir, file);
-    tc_shell_line(line, TC_SHELL_LINE_MAX, "turncoat", "replay", path, NULL);
+    tc_shell_line(line, TC_SHELL_LINE_MAX, "replay", path);
 }
 
 static int store_full(struct look *l)

@@ -31,7 +31,7 @@ void tc_run_repeat(const struct tc_run_request *request, char *line, size_t size
         snprintf(line, size, "%s", request->repeat ? request->repeat : request->command);
         return;
     }
-    tc_shell_line(line, size, "turncoat", "run", request->named, NULL);
+    tc_shell_line(line, size, "run", request->named);
     const size_t used = strlen(line);
     if (*request->repeat_with) /* quoted already */
         snprintf(line + used, size - used, " %s", request->repeat_with);

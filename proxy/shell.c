@@ -1,6 +1,5 @@
 #include "shell.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -68,12 +67,10 @@ void tc_shell_option(char *line, size_t size, const char *name, const char *valu
         tc_shell_add(line, size, value);
 }
 
-void tc_shell_line(char *line, size_t size, const char *first, ...)
+void tc_shell_line(char *line, size_t size, const char *command, const char *operand)
 {
-    va_list words;
     line[0] = 0;
-    va_start(words, first);
-    for (const char *word = first; word; word = va_arg(words, const char *))
-        tc_shell_add(line, size, word);
-    va_end(words);
+    tc_shell_add(line, size, "turncoat");
+    tc_shell_add(line, size, command);
+    tc_shell_add(line, size, operand);
 }

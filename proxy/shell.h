@@ -14,7 +14,7 @@ void tc_shell_add(char *line, size_t size, const char *word);
 /* The same for an option: --NAME, and the value after it as a word of its own; NULL: a flag. */
 void tc_shell_option(char *line, size_t size, const char *name, const char *value);
 
-/* Makes the line of these words; NULL ends them. */
-void tc_shell_line(char *line, size_t size, const char *first, ...) __attribute__((sentinel));
+/* Begins a line anew: turncoat, one of its commands, and what that is about. */
+void tc_shell_line(char *line, size_t size, const char *command, const char *operand);
 
 #endif

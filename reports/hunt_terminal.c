@@ -63,7 +63,7 @@ void tc_hunt_repeat(const struct tc_hunt_result *r, const struct tc_hunt_group *
     char path[1600];
     const bool below = r->shards_merged == 0; /* else g->dir leads there */
     snprintf(path, sizeof path, "%s%s%s/%s", below ? dir : "", below ? "/" : "", g->dir, file);
-    tc_shell_line(line, TC_SHELL_LINE_MAX, "turncoat", "replay", path, NULL);
+    tc_shell_line(line, TC_SHELL_LINE_MAX, "replay", path);
 }
 
 void tc_hunt_group_text(const struct tc_hunt_result *r, const struct tc_hunt_group *g, const char *dir, bool color,

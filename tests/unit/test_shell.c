@@ -37,7 +37,7 @@ static void test_makes_lines(void **state)
 {
     (void)state;
     char line[80];
-    tc_shell_line(line, sizeof line, "turncoat", "run", "my scenario.lua", NULL);
+    tc_shell_line(line, sizeof line, "run", "my scenario.lua");
     tc_shell_option(line, sizeof line, "verify-all", NULL);
     tc_shell_option(line, sizeof line, "arg", "x=");
     tc_shell_option(line, sizeof line, "bug", "");
