@@ -114,20 +114,32 @@ static void settle_accounts(struct tc_oracle *o)
     o->said = o->heard = o->said_before = o->core_said = o->core_heard = 0;
 }
 
+/* A finding of the present view; its text is to follow. */
+static struct tc_text begin_text(const struct tc_oracle *o, struct tc_finding *f, uint64_t now_ns)
+{
+    tc_finding_begin(f, &tc_oracle_lasso, now_ns);
+    f->has_view = true;
+    f->view = o->view;
+    return tc_text_begin(f->text, sizeof f->text);
+}
+
+static struct tc_text begin_because(struct tc_finding *f, uint64_t first_ns)
+{
+    struct tc_text t = tc_text_begin(f->because, sizeof f->because);
+    tc_text_add(&t, "since ");
+    tc_text_duration(&t, first_ns);
+    return t;
+}
+
 static void breach(struct tc_oracle *o, uint64_t now_ns)
 {
     struct tc_finding f;
-    tc_finding_begin(&f, &tc_oracle_lasso, now_ns);
-    f.has_view = true;
-    f.view = o->view;
-    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    struct tc_text t = begin_text(o, &f, now_ns);
     tc_text_add(&t,
                 "views %" PRIu64 " to %" PRIu64 ": every replica led twice, nothing was decided and no certificate "
                 "added, while %" PRIu32 " client%s waited",
                 o->first_view, o->view, o->waiting, o->waiting == 1 ? "" : "s");
-    t = tc_text_begin(f.because, sizeof f.because);
-    tc_text_add(&t, "since ");
-    tc_text_duration(&t, o->first_ns);
+    t = begin_because(&f, o->first_ns);
     tc_text_add(&t,
                 " all that the sound said to one another was heard, and each view stood still for half its time; "
                 "the highest certificate is of view %" PRIu64 ", the last decision sequence ",
@@ -143,17 +155,12 @@ static void breach_screw(struct tc_oracle *o, uint64_t now_ns)
 {
     const struct screw *w = &o->screw;
     struct tc_finding f;
-    tc_finding_begin(&f, &tc_oracle_lasso, now_ns);
-    f.has_view = true;
-    f.view = o->view;
-    struct tc_text t = tc_text_begin(f.text, sizeof f.text);
+    struct tc_text t = begin_text(o, &f, now_ns);
     tc_text_add(&t,
                 "views %" PRIu64 " to %" PRIu64 ": the same comes again every %" PRIu64
                 " views, certificates that are never enough, and nothing was decided while %" PRIu32 " client%s waited",
                 w->first_view, o->view, w->pitch, o->waiting, o->waiting == 1 ? "" : "s");
-    t = tc_text_begin(f.because, sizeof f.because);
-    tc_text_add(&t, "since ");
-    tc_text_duration(&t, w->first_ns);
+    t = begin_because(&f, w->first_ns);
     tc_text_add(&t,
                 " all that the sound said to one another was heard and the faulty were silent; the highest certificate "
                 "went from view %" PRIu64 " to %" PRIu64 ", the last decision is sequence ",
