@@ -77,7 +77,7 @@ static void put_message(struct tc_window *w, const struct tc_observation *o)
     struct tc_window_record r = {.time_ns = o->time_ns, .what = TC_WINDOW_MESSAGE};
     r.key = m->key;
     r.occurrence = m->occurrence;
-    r.from = m->from;
+    r.from = r.signer = m->from;
     r.to = m->to;
     r.said = o->message.said;
     r.heard = o->message.heard;
@@ -85,6 +85,8 @@ static void put_message(struct tc_window *w, const struct tc_observation *o)
     r.type = type_number(w, m->type);
     if (m->statement_count > 0) {
         const struct tc_statement *s = &m->statements[0];
+        if (s->signer != TC_NODE_NONE)
+            r.signer = s->signer;
         r.kind = (uint8_t)s->kind;
         r.phase = (uint8_t)s->phase;
         r.has_view = s->has_view;

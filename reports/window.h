@@ -20,6 +20,7 @@ struct tc_window_record {
     uint8_t digest[8];
     uint32_t occurrence;
     uint16_t from, to; /* EXECUTED, VIEW: both the replica */
+    uint16_t signer;   /* MESSAGE: whose word it is; peers may relay it. `from` where it has no signature */
     uint8_t what, verb, kind, phase, type, value_state;
     bool said, heard, touched, bitten, has_view, has_sequence, active;
 };

@@ -1,6 +1,7 @@
 /* messages.tsv: said_ns heard_ns from to type kind phase view sequence digest fate decision. Times empty when it was
  * not said (made or changed by us) or not heard; nodes are numbers; fate is one of the words below, "executed" or
- * "enters"/"asks". What we changed and did not sign anew is "corrupted", for its signature no longer holds. */
+ * "enters"/"asks". What we changed and did not sign anew is "corrupted", for its signature no longer holds: by its
+ * signer, whoever relays it. */
 #include "../proxy/names.h"
 #include "../proxy/nodeset.h"
 #include "window_parts.h"
@@ -67,7 +68,7 @@ static void add_message(struct table *t, const struct tc_window *w, const struct
     if (r->heard)
         row->heard_ns = r->time_ns;
     if (r->touched)
-        row->fate = tc_nodeset_has(&w->signed_for, r->from) ? "changed" : "corrupted";
+        row->fate = tc_nodeset_has(&w->signed_for, r->signer) ? "changed" : "corrupted";
     else if (again)
         row->fate = "duplicate";
 }

@@ -1,4 +1,5 @@
 /* The window of messages: what became of each, and which of them are kept. */
+#include "../../proxy/nodeset.h"
 #include "../../reports/window.h"
 
 #include <setjmp.h>
@@ -82,6 +83,24 @@ static void fates_are_told_apart(void **state)
                               "40\t90\t0\t1\tpre-prepare\tpropose\t\t3\t42\t9c9c9c9c9c9c9c9c\tdelayed\t3\n"
                               "\t95\t0\t1\tpre-prepare\tpropose\t\t3\t42\t9c9c9c9c9c9c9c9c\tduplicate\t\n"
                               "99\t\t0\t1\tpre-prepare\tpropose\t\t3\t43\t9c9c9c9c9c9c9c9c\tundelivered\t\n");
+    free(rows);
+    tc_window_free(w);
+}
+
+/* A traitor's second proposal that a correct replica passes on bears the traitor's valid signature. */
+static void what_is_signed_anew_is_not_corrupted(void **state)
+{
+    (void)state;
+    struct tc_window *w = tc_window_new();
+    struct tc_observation faults = {.kind = TC_OBS_FAULTS, .time_ns = 5};
+    tc_nodeset_add(&faults.faults.signed_for, 0);
+    enter(w, TC_RUN_DURING);
+    tc_window_observe(w, &faults);
+    speak(w, (struct spoken){10, 1, 41, 0, 2, false, true, true});
+    speak(w, (struct spoken){20, 2, 41, 3, 2, false, true, true}); /* signer 0, on replica 3's link */
+    char *rows = table(w);
+    assert_non_null(strstr(rows, "\t0\t2\tpre-prepare\tpropose\t\t3\t41\t7777777777777777\tchanged\t"));
+    assert_non_null(strstr(rows, "\t3\t2\tpre-prepare\tpropose\t\t3\t41\t7777777777777777\tchanged\t"));
     free(rows);
     tc_window_free(w);
 }
@@ -171,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fates_are_told_apart),
+        cmocka_unit_test(what_is_signed_anew_is_not_corrupted),
         cmocka_unit_test(the_first_bad_decision_is_about_the_slot),
         cmocka_unit_test(both_moments_are_kept_once),
         cmocka_unit_test(many_types_do_not_overflow),
