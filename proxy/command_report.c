@@ -11,30 +11,52 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define SHARDS_MAX 4096
 
+struct shard {
+    char dir[512];
+    dev_t device; /* which directory it is, whatever its name */
+    ino_t file;
+};
+
 /* Directories of shards, in the order in which they were given or, below one directory, of their names. */
 struct shards {
-    char (*dirs)[512];
+    struct shard *list;
     size_t count;
 };
+
+/* A shell's "all in out/hunt-NAME" names each shard twice, by itself and by the link to the latest: it counts once. */
+static bool is_there(const struct shards *s, const struct shard *shard)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->list[i].device == shard->device && s->list[i].file == shard->file)
+            return true;
+    return false;
+}
 
 static int add(struct shards *s, const char *parent, const char *name, struct tc_error *err)
 {
     if (s->count == SHARDS_MAX)
         return tc_error_set(err, TC_ELIMIT, "more than %d shards", SHARDS_MAX);
-    if ((size_t)snprintf(s->dirs[s->count], sizeof s->dirs[0], "%s%s%s", parent, *parent ? "/" : "", name) >=
-        sizeof s->dirs[0])
+    struct shard *shard = &s->list[s->count];
+    struct stat is;
+    if ((size_t)snprintf(shard->dir, sizeof shard->dir, "%s%s%s", parent, *parent ? "/" : "", name) >=
+        sizeof shard->dir)
         return tc_error_set(err, TC_EUSAGE, "%s/%s: the path is too long", parent, name);
-    s->count++;
+    if (stat(shard->dir, &is) != 0)
+        return tc_error_set(err, TC_EIO, "%s: %s", shard->dir, strerror(errno));
+    shard->device = is.st_dev;
+    shard->file = is.st_ino;
+    s->count += !is_there(s, shard);
     return 0;
 }
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(a, b);
+    return strcmp(((const struct shard *)a)->dir, ((const struct shard *)b)->dir);
 }
 
 static bool has_result(const char *dir)
@@ -69,7 +91,7 @@ static int add_below(struct shards *s, const char *dir, struct tc_error *err)
     closedir(list);
     if (status == 0 && s->count == before)
         status = add_latest(s, dir, err);
-    qsort(s->dirs + before, s->count - before, sizeof s->dirs[0], by_name);
+    qsort(s->list + before, s->count - before, sizeof *s->list, by_name);
     return status;
 }
 
@@ -98,9 +120,9 @@ static int merge(const struct tc_arguments *a, const struct shards *s, struct tc
     int status = 0;
     memset(&whole, 0, sizeof whole);
     for (size_t i = 0; status == 0 && i < s->count; i++) {
-        status = tc_hunt_read(s->dirs[i], &one, err);
+        status = tc_hunt_read(s->list[i].dir, &one, err);
         if (status == 0)
-            status = tc_hunt_merge(&whole, &one, s->dirs[i], err);
+            status = tc_hunt_merge(&whole, &one, s->list[i].dir, err);
     }
     if (status < 0)
         return status;
@@ -115,20 +137,20 @@ static int merge(const struct tc_arguments *a, const struct shards *s, struct tc
 static int hunts(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct tc_hunt_result one;
-    struct shards s = {.dirs = calloc(SHARDS_MAX, sizeof *s.dirs)};
-    int status = s.dirs ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the names of shards");
+    struct shards s = {.list = calloc(SHARDS_MAX, sizeof *s.list)};
+    int status = s.list ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the names of shards");
     for (size_t i = 0; status == 0 && i < a->operand_count; i++)
         status = has_result(a->operands[i]) ? add(&s, "", a->operands[i], err) : add_below(&s, a->operands[i], err);
-    if (status == 0 && s.count == 1 && !tc_hunt_is(s.dirs[0])) {
-        status = render(s.dirs[0], err);
+    if (status == 0 && s.count == 1 && !tc_hunt_is(s.list[0].dir)) {
+        status = render(s.list[0].dir, err);
     } else if (status == 0 && s.count == 1) {
-        status = tc_hunt_read(s.dirs[0], &one, err);
+        status = tc_hunt_read(s.list[0].dir, &one, err);
         if (status == 0)
-            status = show(&one, s.dirs[0], err);
+            status = show(&one, s.list[0].dir, err);
     } else if (status == 0) {
         status = merge(a, &s, err);
     }
-    free(s.dirs);
+    free(s.list);
     return status;
 }
 
