@@ -166,6 +166,18 @@ static void merge_sums(struct tc_hunt_result *into, const struct tc_hunt_result 
     }
 }
 
+/* The whole hunt is repeated without saying which part of it. */
+static void leave_out_shard(char *command)
+{
+    static const char option[] = " --shard ";
+    char *at = strstr(command, option);
+    if (!at)
+        return;
+    const char *rest = at + strlen(option);
+    rest += strcspn(rest, " ");
+    memmove(at, rest, strlen(rest) + 1);
+}
+
 int tc_hunt_merge(struct tc_hunt_result *into, const struct tc_hunt_result *from, const char *dir, struct tc_error *err)
 {
     if (into->shards_merged == 0) {
@@ -174,6 +186,7 @@ int tc_hunt_merge(struct tc_hunt_result *into, const struct tc_hunt_result *from
         into->groups_lost = 0;
         into->seconds = 0;
         into->complete = true;
+        leave_out_shard(into->command);
         for (uint32_t i = 0; i < into->strategy_count; i++)
             into->strategies[i].sum = (struct tc_hunt_sum){0};
         memset(into->next, 0, sizeof into->next);

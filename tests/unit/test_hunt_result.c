@@ -38,6 +38,7 @@ static void begin(struct tc_hunt_result *r, uint32_t shard, uint32_t shards)
     r->shard = shard;
     r->shards = shards;
     r->jobs = 2;
+    snprintf(r->command, sizeof r->command, "turncoat hunt hunt-pbft --shard %u/%u --keep-going", shard, shards);
     r->next[1] = UINT64_C(1) << 40;
     r->strategy_count = 2;
     snprintf(r->strategies[0].name, sizeof r->strategies[0].name, "random");
@@ -121,6 +122,7 @@ static void merging_knows_no_order(void **state)
         memset(&whole, 0, sizeof whole);
         for (int i = 0; i < 3; i++)
             assert_int_equal(tc_hunt_merge(&whole, &shards[orders[k][i]], dirs[orders[k][i]], &err), 0);
+        assert_string_equal(whole.command, "turncoat hunt hunt-pbft --keep-going");
         assert_int_equal(whole.group_count, 2);
         assert_string_equal(whole.groups[0].oracle, "lock");
         assert_int_equal(whole.groups[1].all.index, 13);
