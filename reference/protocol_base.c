@@ -57,38 +57,38 @@ void tc_statement_set_slot(struct tc_statement *s, uint64_t major, uint64_t mino
     s->slot = slot ? slot : 1;
 }
 
-void tc_statement_set_envelope(struct tc_statement *s, const Pbft__Envelope *envelope)
+void tc_statement_set_envelope(struct tc_statement *s, const Wire__Envelope *envelope)
 {
     s->signer = envelope->sender < TC_NODES_MAX ? (uint16_t)envelope->sender : TC_NODE_NONE;
-    s->body = tc_pbft_slice(envelope->body);
-    s->signature = tc_pbft_slice(envelope->signature.len > 0 ? envelope->signature : envelope->macs);
+    s->body = tc_wire_slice(envelope->body);
+    s->signature = tc_wire_slice(envelope->signature.len > 0 ? envelope->signature : envelope->macs);
 }
 
-void tc_statement_set_request(struct tc_statement *s, const Pbft__Request *request)
+void tc_statement_set_request(struct tc_statement *s, const Wire__Request *request)
 {
     s->value.state = TC_VALUE_BYTES;
-    tc_pbft_request_digest(s->signer, request->timestamp, tc_pbft_slice(request->operation), s->value.bytes);
+    tc_wire_request_digest(s->signer, request->timestamp, tc_wire_slice(request->operation), s->value.bytes);
     tc_statement_set_slot(s, s->signer, request->timestamp);
 }
 
 /* ---- from a frame, and to one ---- */
 
-int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope **envelope)
+int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope)
 {
     m->frame = frame;
     m->decoded = false;
     m->sender = TC_NODE_NONE;
     m->type = "other";
-    m->envelope = (struct tc_fields){&pbft__envelope__descriptor, NULL};
+    m->envelope = (struct tc_fields){&wire__envelope__descriptor, NULL};
     m->statements = NULL;
     m->statement_count = 0;
     *envelope = tc_arena_alloc(arena, sizeof **envelope);
     if (!*envelope)
         return TC_ELIMIT;
-    return tc_pbft_scan_envelope(frame, *envelope) ? 0 : tc_pbft_unpack(frame, arena, envelope);
+    return tc_wire_scan_envelope(frame, *envelope) ? 0 : tc_wire_unpack(frame, arena, envelope);
 }
 
-void tc_envelope_close(struct tc_message *m, Pbft__Envelope *envelope, const struct tc_statements *list,
+void tc_envelope_close(struct tc_message *m, Wire__Envelope *envelope, const struct tc_statements *list,
                        const struct tc_message_row *rows)
 {
     m->decoded = true;
@@ -131,12 +131,12 @@ static int pack_if_changed(const ProtobufCMessage *now, struct tc_slice wire, st
  * fields packed anew. */
 static int body_of(const struct tc_message *m, struct tc_arena *arena, struct tc_slice *body)
 {
-    const Pbft__Envelope *envelope = m->envelope.base;
+    const Wire__Envelope *envelope = m->envelope.base;
     struct tc_slice packed;
     bool changed;
     const int rc = pack_if_changed(m->statements[0].fields.base, m->statements[0].body, arena, &changed, &packed);
     if (rc == 0)
-        *body = changed ? packed : tc_pbft_slice(envelope->body);
+        *body = changed ? packed : tc_wire_slice(envelope->body);
     return rc;
 }
 
@@ -151,14 +151,14 @@ int tc_envelope_encode(const struct tc_message *m, struct tc_arena *arena, struc
     int rc = body_of(m, arena, &body);
     if (rc != 0)
         return rc;
-    Pbft__Envelope envelope = *(const Pbft__Envelope *)m->envelope.base;
-    envelope.body = tc_pbft_binary(body);
-    inner = (struct tc_slice){m->frame.data + TC_PBFT_LENGTH_SIZE, m->frame.len - TC_PBFT_LENGTH_SIZE};
+    Wire__Envelope envelope = *(const Wire__Envelope *)m->envelope.base;
+    envelope.body = tc_wire_binary(body);
+    inner = (struct tc_slice){m->frame.data + TC_WIRE_LENGTH_SIZE, m->frame.len - TC_WIRE_LENGTH_SIZE};
     rc = pack_if_changed(&envelope.base, inner, arena, &changed, &packed);
     if (rc != 0)
         return rc;
     if (changed)
-        return tc_pbft_pack(&envelope, arena, frame);
+        return tc_wire_pack(&envelope, arena, frame);
     *frame = tc_arena_copy(arena, m->frame);
     return frame->data ? 0 : TC_ELIMIT;
 }
@@ -166,7 +166,7 @@ int tc_envelope_encode(const struct tc_message *m, struct tc_arena *arena, struc
 int tc_envelope_hello(const struct tc_message *m, uint16_t *node)
 {
     if (!m->decoded || m->statement_count == 0 || m->sender == TC_NODE_NONE ||
-        m->statements[0].fields.descriptor != (const void *)&pbft__hello__descriptor)
+        m->statements[0].fields.descriptor != (const void *)&wire__hello__descriptor)
         return TC_EMALFORMED;
     *node = m->sender;
     return 0;
@@ -176,11 +176,11 @@ int tc_envelope_hello(const struct tc_message *m, uint16_t *node)
 
 int tc_envelope_build(uint32_t type, struct tc_arena *arena, struct tc_slice *frame)
 {
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-    envelope.type = (Pbft__Type)type;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+    envelope.type = type;
     /* A frame must not be empty, so a hello, all of whose fields are zero, names a sender it will not keep. */
-    envelope.sender = type == PBFT__TYPE__HELLO ? 1 : 0;
-    return tc_pbft_pack(&envelope, arena, frame);
+    envelope.sender = type == WIRE__TYPE__HELLO ? 1 : 0;
+    return tc_wire_pack(&envelope, arena, frame);
 }
 
 int tc_envelope_sign(const struct tc_protocol_env *env, const struct tc_message *m, uint16_t node,
@@ -193,20 +193,20 @@ int tc_envelope_sign(const struct tc_protocol_env *env, const struct tc_message 
     int rc = body_of(m, arena, &body);
     if (rc != 0)
         return rc;
-    Pbft__Envelope envelope = *(const Pbft__Envelope *)m->envelope.base;
-    envelope.body = tc_pbft_binary(body);
+    Wire__Envelope envelope = *(const Wire__Envelope *)m->envelope.base;
+    envelope.body = tc_wire_binary(body);
     envelope.sender = node;
-    if (envelope.type == PBFT__TYPE__REPLY)
-        client = ((const Pbft__Reply *)m->statements[0].fields.base)->client;
-    rc = tc_pbft_seal(env, &envelope, client, arena);
-    return rc != 0 ? rc : tc_pbft_pack(&envelope, arena, frame);
+    if (envelope.type == WIRE__TYPE__REPLY)
+        client = ((const Wire__Reply *)m->statements[0].fields.base)->client;
+    rc = tc_wire_seal(env, &envelope, client, arena);
+    return rc != 0 ? rc : tc_wire_pack(&envelope, arena, frame);
 }
 
-int tc_envelope_remake(const struct tc_message *m, const ProtobufCMessage *body, Pbft__Envelope **requests,
+int tc_envelope_remake(const struct tc_message *m, const ProtobufCMessage *body, Wire__Envelope **requests,
                        size_t request_count, struct tc_arena *arena, struct tc_slice *frame)
 {
-    Pbft__Envelope envelope = *(const Pbft__Envelope *)m->envelope.base;
-    const int rc = tc_pbft_set_body(&envelope, body, arena);
+    Wire__Envelope envelope = *(const Wire__Envelope *)m->envelope.base;
+    const int rc = tc_wire_set_body(&envelope, body, arena);
     if (rc != 0)
         return rc;
     if (requests) {
@@ -215,7 +215,7 @@ int tc_envelope_remake(const struct tc_message *m, const ProtobufCMessage *body,
     }
     envelope.signature = (ProtobufCBinaryData){0, NULL};
     envelope.macs = (ProtobufCBinaryData){0, NULL};
-    return tc_pbft_pack(&envelope, arena, frame);
+    return tc_wire_pack(&envelope, arena, frame);
 }
 
 struct tc_message tc_envelope_blank(const struct tc_message *like)
@@ -229,7 +229,7 @@ struct tc_message tc_envelope_blank(const struct tc_message *like)
 
 /* A MAC convinces only who shares the key: one entry that we can compute and that fits is enough, and so is one that
  * does not fit to refuse it. Replies go to one client, whose key we may hold. */
-static int verify_macs(const struct tc_protocol_env *env, const Pbft__Envelope *envelope, const Pbft__Reply *reply)
+static int verify_macs(const struct tc_protocol_env *env, const Wire__Envelope *envelope, const Wire__Reply *reply)
 {
     const uint32_t first = reply ? reply->client : 0;
     const uint32_t count = reply ? 1 : env->cluster->n;
@@ -237,7 +237,7 @@ static int verify_macs(const struct tc_protocol_env *env, const Pbft__Envelope *
     for (uint32_t i = 0; i < count; i++) {
         if (!tc_keyring_has_secret(env->keys, first + i) && !tc_keyring_has_secret(env->keys, envelope->sender))
             continue;
-        const int rc = tc_pbft_check_mac(env, envelope, first + i, first);
+        const int rc = tc_wire_check_mac(env, envelope, first + i, first);
         if (rc == TC_ESIGNATURE)
             return rc;
         if (rc == 0)
@@ -249,20 +249,20 @@ static int verify_macs(const struct tc_protocol_env *env, const Pbft__Envelope *
 int tc_envelope_verify(const struct tc_protocol_env *env, const struct tc_message_row *row,
                        const struct tc_statement *s)
 {
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     if (!s->fields.base || !row->is_signed)
         return s->fields.base ? 0 : TC_ESIGNATURE;
     if (s->signer == TC_NODE_NONE)
         return TC_ESIGNATURE;
-    envelope.type = (Pbft__Type)row->wire_type;
+    envelope.type = row->wire_type;
     envelope.sender = s->signer;
-    envelope.body = tc_pbft_binary(s->body);
-    if (!tc_pbft_uses_macs(env->cluster, row->wire_type)) {
-        envelope.signature = tc_pbft_binary(s->signature);
-        return tc_pbft_verify(env, &envelope);
+    envelope.body = tc_wire_binary(s->body);
+    if (!tc_wire_uses_macs(env->cluster, row->wire_type)) {
+        envelope.signature = tc_wire_binary(s->signature);
+        return tc_wire_verify(env, &envelope);
     }
-    envelope.macs = tc_pbft_binary(s->signature);
-    return verify_macs(env, &envelope, row->wire_type == PBFT__TYPE__REPLY ? s->fields.base : NULL);
+    envelope.macs = tc_wire_binary(s->signature);
+    return verify_macs(env, &envelope, row->wire_type == WIRE__TYPE__REPLY ? s->fields.base : NULL);
 }
 
 /* ---- rules ---- */

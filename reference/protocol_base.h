@@ -5,8 +5,8 @@
 #define TC_PROTOCOL_BASE_H
 
 #include "../proxy/arena.h"
-#include "pbft/wire.h"
 #include "protocol.h"
+#include "wire.h"
 
 #define TC_PARENT_NONE 0xffffu /* of the first statement, which is embedded in none */
 
@@ -32,18 +32,18 @@ void tc_statement_set_value(struct tc_statement *s, ProtobufCBinaryData digest);
 void tc_statement_set_slot(struct tc_statement *s, uint64_t major, uint64_t minor);
 
 /* Who signed what: signer, body and signature (or MACs) as the envelope has them. */
-void tc_statement_set_envelope(struct tc_statement *s, const Pbft__Envelope *envelope);
+void tc_statement_set_envelope(struct tc_statement *s, const Wire__Envelope *envelope);
 
 /* Value and slot of a client's request, whose signer is set. */
-void tc_statement_set_request(struct tc_statement *s, const Pbft__Request *request);
+void tc_statement_set_request(struct tc_statement *s, const Wire__Request *request);
 
 /* ---- messages ---- */
 
 /* Begins decoding: a message without statements, and the envelope in its frame. */
-int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope **envelope);
+int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope);
 
 /* Ends it: the message is decoded, its statements are these. */
-void tc_envelope_close(struct tc_message *m, Pbft__Envelope *envelope, const struct tc_statements *list,
+void tc_envelope_close(struct tc_message *m, Wire__Envelope *envelope, const struct tc_statements *list,
                        const struct tc_message_row *rows);
 
 /* tc_protocol.encode and .hello, whose message must be decoded with the row's descriptor. */
@@ -55,7 +55,7 @@ int tc_envelope_hello(const struct tc_message *m, uint16_t *node);
 int tc_envelope_build(uint32_t type, struct tc_arena *arena, struct tc_slice *frame);
 int tc_envelope_sign(const struct tc_protocol_env *env, const struct tc_message *m, uint16_t node,
                      struct tc_arena *arena, struct tc_slice *frame);
-int tc_envelope_remake(const struct tc_message *m, const ProtobufCMessage *body, Pbft__Envelope **requests,
+int tc_envelope_remake(const struct tc_message *m, const ProtobufCMessage *body, Wire__Envelope **requests,
                        size_t request_count, struct tc_arena *arena, struct tc_slice *frame);
 
 /* A message of ours in place of `like`: its link and connection. NULL: of none. */

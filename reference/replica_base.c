@@ -52,7 +52,7 @@ int tc_replica_base_init(struct tc_replica_base *base, const struct tc_replica_c
     base->window = cluster->window;
     base->interval = cluster->checkpoint_interval;
     base->batch_max = cluster->batch_max < 1                   ? 1
-                      : cluster->batch_max > TC_PBFT_BATCH_MAX ? TC_PBFT_BATCH_MAX
+                      : cluster->batch_max > TC_WIRE_BATCH_MAX ? TC_WIRE_BATCH_MAX
                                                                : cluster->batch_max;
     base->from = TC_NODE_NONE;
     base->replaying = true;

@@ -8,11 +8,11 @@
 
 #include "../proxy/arena.h"
 #include "bugs.h"
-#include "pbft/wire.h"
 #include "replica.h"
 #include "replica_pending.h"
 #include "replica_verified.h"
 #include "store.h"
+#include "wire.h"
 
 /* How often a replica has complained about one node lately. */
 struct tc_complaint_account {
@@ -114,16 +114,16 @@ void tc_replica_complain(struct tc_replica_base *base, uint32_t peer, const char
 
 /* The envelope in a frame that arrived, in the arena; NULL where nothing is to be done: malformed (complained about),
  * or a HELLO. */
-Pbft__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice frame);
+Wire__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice frame);
 
 /* An envelope of ours around `body`, sealed (for `client`, if it is a reply). false: out of memory, too large, no key;
  * complained about. */
 bool tc_replica_envelope(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body, uint32_t client,
-                         Pbft__Envelope *envelope);
+                         Wire__Envelope *envelope);
 
 /* An envelope as a frame, and an envelope of ours as one; {NULL, 0} when that fails (complained about), the second also
  * while replaying. */
-struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Pbft__Envelope *envelope);
+struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Wire__Envelope *envelope);
 struct tc_slice tc_replica_message(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body,
                                    uint32_t client);
 
@@ -132,10 +132,10 @@ struct tc_slice tc_replica_reply(struct tc_replica_base *base, uint16_t client);
 void tc_replica_send_reply(struct tc_replica_base *base, uint16_t client);
 
 /* Does the signature or MAC hold? Asked twice about the same signature, it remembers. */
-bool tc_replica_authentic(struct tc_replica_base *base, const Pbft__Envelope *envelope);
+bool tc_replica_authentic(struct tc_replica_base *base, const Wire__Envelope *envelope);
 
 /* The body, in the arena, of an envelope that is a well-formed request of one of our clients; else NULL. Not verified.
  */
-const Pbft__Request *tc_replica_request(struct tc_replica_base *base, const Pbft__Envelope *envelope);
+const Wire__Request *tc_replica_request(struct tc_replica_base *base, const Wire__Envelope *envelope);
 
 #endif

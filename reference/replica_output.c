@@ -132,34 +132,34 @@ void tc_replica_complain(struct tc_replica_base *base, uint32_t peer, const char
     tc_replica_observe(base, &observation);
 }
 
-Pbft__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice frame)
+Wire__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice frame)
 {
-    Pbft__Envelope *envelope;
-    if (tc_pbft_unpack(frame, &base->arena, &envelope) != 0) {
+    Wire__Envelope *envelope;
+    if (tc_wire_unpack(frame, &base->arena, &envelope) != 0) {
         tc_replica_complain(base, base->from, "malformed frame of %zu bytes", frame.len);
         return NULL;
     }
-    return envelope->type == PBFT__TYPE__HELLO ? NULL : envelope;
+    return envelope->type == WIRE__TYPE__HELLO ? NULL : envelope;
 }
 
 bool tc_replica_envelope(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body, uint32_t client,
-                         Pbft__Envelope *envelope)
+                         Wire__Envelope *envelope)
 {
-    *envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
-    envelope->type = (Pbft__Type)type;
+    *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
+    envelope->type = type;
     envelope->sender = base->id;
-    int rc = tc_pbft_set_body(envelope, body, &base->arena);
+    int rc = tc_wire_set_body(envelope, body, &base->arena);
     if (rc == 0)
-        rc = tc_pbft_seal(&base->env, envelope, client, &base->arena);
+        rc = tc_wire_seal(&base->env, envelope, client, &base->arena);
     if (rc != 0)
         tc_replica_complain(base, base->id, "cannot make message of type %u: %s", type, tc_error_text(rc));
     return rc == 0;
 }
 
-struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Pbft__Envelope *envelope)
+struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Wire__Envelope *envelope)
 {
     struct tc_slice frame = {NULL, 0};
-    if (tc_pbft_pack(envelope, &base->arena, &frame) != 0)
+    if (tc_wire_pack(envelope, &base->arena, &frame) != 0)
         tc_replica_complain(base, base->id, "message of type %d is too large for a frame", (int)envelope->type);
     return frame;
 }
@@ -167,7 +167,7 @@ struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Pbft__Envel
 struct tc_slice tc_replica_message(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body,
                                    uint32_t client)
 {
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     if (base->replaying || !tc_replica_envelope(base, type, body, client, &envelope))
         return (struct tc_slice){NULL, 0};
     return tc_replica_frame(base, &envelope);
@@ -175,12 +175,12 @@ struct tc_slice tc_replica_message(struct tc_replica_base *base, uint32_t type, 
 
 struct tc_slice tc_replica_reply(struct tc_replica_base *base, uint16_t client)
 {
-    Pbft__Reply body = PBFT__REPLY__INIT;
+    Wire__Reply body = WIRE__REPLY__INIT;
     body.view = base->view;
     body.timestamp = tc_store_last(base->store, client);
     body.client = client;
-    body.result = tc_pbft_binary(tc_store_reply(base->store, client));
-    return tc_replica_message(base, PBFT__TYPE__REPLY, &body.base, client);
+    body.result = tc_wire_binary(tc_store_reply(base->store, client));
+    return tc_replica_message(base, WIRE__TYPE__REPLY, &body.base, client);
 }
 
 void tc_replica_send_reply(struct tc_replica_base *base, uint16_t client)
@@ -188,19 +188,19 @@ void tc_replica_send_reply(struct tc_replica_base *base, uint16_t client)
     tc_replica_send(base, client, tc_replica_reply(base, client));
 }
 
-bool tc_replica_authentic(struct tc_replica_base *base, const Pbft__Envelope *envelope)
+bool tc_replica_authentic(struct tc_replica_base *base, const Wire__Envelope *envelope)
 {
     return tc_verified_authentic(&base->verified, &base->env, base->id, envelope);
 }
 
-const Pbft__Request *tc_replica_request(struct tc_replica_base *base, const Pbft__Envelope *envelope)
+const Wire__Request *tc_replica_request(struct tc_replica_base *base, const Wire__Envelope *envelope)
 {
     void *body;
-    if (envelope->type != PBFT__TYPE__REQUEST || !tc_replica_is_client(base, envelope->sender) ||
-        envelope->body.len + envelope->signature.len + envelope->macs.len > TC_PBFT_REQUEST_MAX)
+    if (envelope->type != WIRE__TYPE__REQUEST || !tc_replica_is_client(base, envelope->sender) ||
+        envelope->body.len + envelope->signature.len + envelope->macs.len > TC_WIRE_REQUEST_MAX)
         return NULL;
-    if (tc_pbft_get_body(envelope, &pbft__request__descriptor, &base->arena, &body) != 0)
+    if (tc_wire_get_body(envelope, &wire__request__descriptor, &base->arena, &body) != 0)
         return NULL;
-    const Pbft__Request *request = body;
-    return request->timestamp == 0 || request->operation.len > TC_PBFT_OPERATION_MAX ? NULL : request;
+    const Wire__Request *request = body;
+    return request->timestamp == 0 || request->operation.len > TC_WIRE_OPERATION_MAX ? NULL : request;
 }

@@ -5,7 +5,7 @@
 
 #include "protocol.h"
 
-#include "pbft/wire.h"
+#include "wire.h"
 
 /* Begin with it zeroed, end with tc_verified_free. */
 struct tc_verified {
@@ -15,7 +15,7 @@ struct tc_verified {
 /* Does the envelope's signature hold, or its MAC for `self`? Asked twice about the same signature, it remembers.
  * Without memory to remember, it verifies again. */
 bool tc_verified_authentic(struct tc_verified *memory, const struct tc_protocol_env *env, uint16_t self,
-                           const Pbft__Envelope *envelope);
+                           const Wire__Envelope *envelope);
 
 void tc_verified_free(struct tc_verified *memory);
 

@@ -7,7 +7,10 @@
 
 #define BUCKETS_FIRST 256u
 #define ENTRY_COST    8u
-#define SNAPSHOT_TAG  UINT64_C(0x5443504246543031) /* "TCPBFT01" */
+
+/* "TCPBFT01", after the first protocol that had this store. Every state's digest covers it, and the draws of a seed are
+ * keyed by such digests: another tag would make another run of every seed that was ever noted down. */
+#define SNAPSHOT_TAG UINT64_C(0x5443504246543031)
 
 struct sum {
     uint64_t lanes[TC_VALUE_SIZE / 8];
@@ -177,42 +180,42 @@ static bool slice_equal(struct tc_slice a, struct tc_slice b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-static bool well_formed(const Pbft__Operation *operation)
+static bool well_formed(const Wire__Operation *operation)
 {
-    return operation->key.len > 0 && operation->key.len <= TC_PBFT_KEY_MAX &&
-           operation->value.len <= TC_PBFT_OPERAND_MAX && operation->expected.len <= TC_PBFT_OPERAND_MAX;
+    return operation->key.len > 0 && operation->key.len <= TC_WIRE_KEY_MAX &&
+           operation->value.len <= TC_WIRE_OPERAND_MAX && operation->expected.len <= TC_WIRE_OPERAND_MAX;
 }
 
-static int store_value(struct tc_store *store, const Pbft__Operation *operation, Pbft__Result *result)
+static int store_value(struct tc_store *store, const Wire__Operation *operation, Wire__Result *result)
 {
-    int rc = put(store, tc_pbft_slice(operation->key), tc_pbft_slice(operation->value));
+    int rc = put(store, tc_wire_slice(operation->key), tc_wire_slice(operation->value));
     result->found = rc == 1;
     return rc < 0 ? rc : 0;
 }
 
-static int apply(struct tc_store *store, const Pbft__Operation *operation, Pbft__Result *result)
+static int apply(struct tc_store *store, const Wire__Operation *operation, Wire__Result *result)
 {
-    struct tc_slice key = tc_pbft_slice(operation->key);
+    struct tc_slice key = tc_wire_slice(operation->key);
     struct entry **at = find(store, key, key_hash(key));
     switch (operation->code) {
-    case PBFT__OPERATION__CODE__GET:
+    case WIRE__OPERATION__CODE__GET:
         result->found = *at != NULL;
         if (*at)
-            result->value = tc_pbft_binary(entry_value(*at));
+            result->value = tc_wire_binary(entry_value(*at));
         return 0;
-    case PBFT__OPERATION__CODE__PUT:
+    case WIRE__OPERATION__CODE__PUT:
         return store_value(store, operation, result);
-    case PBFT__OPERATION__CODE__DELETE:
+    case WIRE__OPERATION__CODE__DELETE:
         result->found = *at != NULL;
         if (*at)
             unlink_entry(store, at);
         return 0;
-    case PBFT__OPERATION__CODE__COMPARE_AND_SWAP:
+    case WIRE__OPERATION__CODE__COMPARE_AND_SWAP:
         if (!*at)
             return 0;
-        if (slice_equal(entry_value(*at), tc_pbft_slice(operation->expected)))
+        if (slice_equal(entry_value(*at), tc_wire_slice(operation->expected)))
             return store_value(store, operation, result);
-        result->value = tc_pbft_binary(entry_value(*at));
+        result->value = tc_wire_binary(entry_value(*at));
         return 0;
     default:
         return 0;
@@ -256,13 +259,13 @@ int tc_store_execute(struct tc_store *store, uint32_t client, uint64_t timestamp
         return TC_EUSAGE;
     if (timestamp <= store->clients[client].timestamp)
         return 0;
-    Pbft__Result result = PBFT__RESULT__INIT;
+    Wire__Result result = WIRE__RESULT__INIT;
     ProtobufCMessage *base = NULL;
-    int rc = tc_fields_unpack(&pbft__operation__descriptor, bytes, arena, &base);
+    int rc = tc_fields_unpack(&wire__operation__descriptor, bytes, arena, &base);
     if (rc == TC_ELIMIT)
         return TC_EMEMORY;
-    if (rc == 0 && well_formed((const Pbft__Operation *)base))
-        rc = apply(store, (const Pbft__Operation *)base, &result);
+    if (rc == 0 && well_formed((const Wire__Operation *)base))
+        rc = apply(store, (const Wire__Operation *)base, &result);
     if (rc == TC_EMEMORY)
         return rc;
     struct tc_slice packed;
@@ -384,7 +387,7 @@ static int load_entries(struct tc_store *store, struct tc_cursor *cursor)
     for (uint32_t i = 0; i < count && tc_cursor_ok(cursor); i++) {
         uint32_t key_len = tc_cursor_u32(cursor), value_len = tc_cursor_u32(cursor);
         struct tc_slice key = tc_cursor_bytes(cursor, key_len), value = tc_cursor_bytes(cursor, value_len);
-        if (!tc_cursor_ok(cursor) || key.len == 0 || key.len > TC_PBFT_KEY_MAX || value.len > TC_PBFT_OPERAND_MAX ||
+        if (!tc_cursor_ok(cursor) || key.len == 0 || key.len > TC_WIRE_KEY_MAX || value.len > TC_WIRE_OPERAND_MAX ||
             !key_follows(previous, key))
             return TC_EMALFORMED;
         int rc = put(store, key, value);

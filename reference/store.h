@@ -4,7 +4,7 @@
 #ifndef TC_STORE_H
 #define TC_STORE_H
 
-#include "pbft/wire.h"
+#include "wire.h"
 
 #define TC_STORE_BYTES_MAX (2u << 20) /* keys and values together, 8 bytes an entry included */
 

@@ -28,10 +28,10 @@
         true)
 
 #define COMMON_ROWS                                                                                                    \
-    ROW(PBFT__TYPE__HELLO, "hello", TC_KIND_OTHER, TC_PHASE_NONE, pbft__hello__descriptor, NULL, NULL, NULL, false),   \
-        ROW(PBFT__TYPE__REQUEST, "request", TC_KIND_REQUEST, TC_PHASE_NONE, pbft__request__descriptor, NULL, NULL,     \
+    ROW(WIRE__TYPE__HELLO, "hello", TC_KIND_OTHER, TC_PHASE_NONE, wire__hello__descriptor, NULL, NULL, NULL, false),   \
+        ROW(WIRE__TYPE__REQUEST, "request", TC_KIND_REQUEST, TC_PHASE_NONE, wire__request__descriptor, NULL, NULL,     \
             NULL, true),                                                                                               \
-        ROW(PBFT__TYPE__REPLY, "reply", TC_KIND_REPLY, TC_PHASE_NONE, pbft__reply__descriptor, "view", NULL, NULL,     \
+        ROW(WIRE__TYPE__REPLY, "reply", TC_KIND_REPLY, TC_PHASE_NONE, wire__reply__descriptor, "view", NULL, NULL,     \
             true),                                                                                                     \
         ROW(HOTSTUFF__TYPE__NEW_VIEW, "new-view", TC_KIND_VIEW_CHANGE, TC_PHASE_NONE, hotstuff__new_view__descriptor,  \
             "view", NULL, NULL, true),                                                                                 \
@@ -155,7 +155,7 @@ VARIANT(basic)
 VARIANT(chained)
 
 #define PROTOCOL(variant)                                                                                              \
-    .loss = TC_LOSS_FINAL, .hello_names_dialler = true, .frame = tc_pbft_frame, .decode = variant##_decode,            \
+    .loss = TC_LOSS_FINAL, .hello_names_dialler = true, .frame = tc_wire_frame, .decode = variant##_decode,            \
     .encode = tc_envelope_encode, .hello = tc_envelope_hello, .sign = variant##_sign, .verify = variant##_verify,      \
     .perturb = variant##_perturb, .vote_for = variant##_vote_for, .build = variant##_build,                            \
     .certificate = variant##_certificate, .leader = tc_protocol_in_turn, .quorum = tc_protocol_majority,               \

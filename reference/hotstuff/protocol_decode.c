@@ -52,7 +52,7 @@ static int add_vote(struct builder *b, uint32_t parent, int row, uint32_t signer
     struct tc_statement *s = &b->list.items[index];
     s->signer = signer < TC_NODES_MAX ? (uint16_t)signer : TC_NODE_NONE;
     s->body = body;
-    s->signature = tc_pbft_slice(signature);
+    s->signature = tc_wire_slice(signature);
     s->fields.base = (void *)(uintptr_t)vote;
     set_point(s, vote->view, vote->sequence, vote->digest);
     return 0;
@@ -99,7 +99,7 @@ static int add_share(struct builder *b, uint32_t parent, uint64_t view, uint32_t
     struct tc_statement *s = &b->list.items[index];
     s->signer = signer < TC_NODES_MAX ? (uint16_t)signer : TC_NODE_NONE;
     s->body = body;
-    s->signature = tc_pbft_slice(signature);
+    s->signature = tc_wire_slice(signature);
     s->fields.base = timeout;
     tc_statement_set_view(s, view);
     return 0;
@@ -161,11 +161,11 @@ static int add_children(struct builder *b, uint32_t wire_type, const void *body,
 static void read_neutral(struct tc_statement *s, uint32_t wire_type, const void *body)
 {
     switch (wire_type) {
-    case PBFT__TYPE__REQUEST:
+    case WIRE__TYPE__REQUEST:
         tc_statement_set_request(s, body);
         break;
-    case PBFT__TYPE__REPLY:
-        tc_statement_set_view(s, ((const Pbft__Reply *)body)->view);
+    case WIRE__TYPE__REPLY:
+        tc_statement_set_view(s, ((const Wire__Reply *)body)->view);
         break;
     case HOTSTUFF__TYPE__PREPARE:
     case HOTSTUFF__TYPE__GENERIC: {
@@ -209,15 +209,15 @@ static void read_neutral(struct tc_statement *s, uint32_t wire_type, const void 
 }
 
 /* Requests lie one level deep; whatever else stands there is a statement without fields. */
-static int add_envelope(struct builder *b, const Pbft__Envelope *envelope, uint32_t parent)
+static int add_envelope(struct builder *b, const Wire__Envelope *envelope, uint32_t parent)
 {
     const bool inner = parent != TC_PARENT_NONE;
     const uint32_t wire_type = tc_hotstuff_type(envelope);
-    const bool known = wire_type < TC_HOTSTUFF_TYPE_CERTIFICATE && (!inner || wire_type == PBFT__TYPE__REQUEST);
+    const bool known = wire_type < TC_HOTSTUFF_TYPE_CERTIFICATE && (!inner || wire_type == WIRE__TYPE__REQUEST);
     const int row = known ? tc_hotstuff_row(b->table, wire_type) : -1;
     ProtobufCMessage *body = NULL;
     int rc = row < 0 ? TC_EMALFORMED
-                     : tc_fields_unpack_borrowed(b->table->rows[row].descriptor, tc_pbft_slice(envelope->body),
+                     : tc_fields_unpack_borrowed(b->table->rows[row].descriptor, tc_wire_slice(envelope->body),
                                                  b->arena, &body);
     if (rc != 0 && (rc != TC_EMALFORMED || !inner))
         return rc;
@@ -239,7 +239,7 @@ int tc_hotstuff_message_decode(const struct tc_hotstuff_table *table, struct tc_
                                struct tc_message *m)
 {
     struct builder b = {.table = table, .arena = arena, .list = {.arena = arena}};
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     int rc = tc_envelope_open(m, frame, arena, &envelope);
     if (rc == 0)
         rc = add_envelope(&b, envelope, TC_PARENT_NONE);

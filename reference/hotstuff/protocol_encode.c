@@ -11,7 +11,7 @@ static int again(const struct tc_hotstuff_table *table, struct tc_slice frame, c
 }
 
 static int remake(const struct tc_hotstuff_table *table, const struct tc_message *m, const ProtobufCMessage *body,
-                  Pbft__Envelope **requests, size_t request_count, struct tc_arena *arena, struct tc_message *out)
+                  Wire__Envelope **requests, size_t request_count, struct tc_arena *arena, struct tc_message *out)
 {
     struct tc_slice frame;
     const int rc = tc_envelope_remake(m, body, requests, request_count, arena, &frame);
@@ -48,7 +48,7 @@ int tc_hotstuff_message_verify(const struct tc_hotstuff_table *table, const stru
 /* ---- a second proposal ---- */
 
 /* The same requests in an order drawn from `hash`; if that leaves the digest as it was, turned by one. */
-static void reorder(const Pbft__Envelope *envelope, uint64_t hash, bool turn, uint32_t *order, Pbft__Envelope **made)
+static void reorder(const Wire__Envelope *envelope, uint64_t hash, bool turn, uint32_t *order, Wire__Envelope **made)
 {
     const size_t count = envelope->n_requests;
     tc_random_order(hash, order, (uint32_t)count);
@@ -56,10 +56,10 @@ static void reorder(const Pbft__Envelope *envelope, uint64_t hash, bool turn, ui
         made[i] = envelope->requests[turn ? (i + 1) % count : order[i]];
 }
 
-static bool differs(const struct tc_message *proposal, const Hotstuff__Proposal *body, Pbft__Envelope **requests,
+static bool differs(const struct tc_message *proposal, const Hotstuff__Proposal *body, Wire__Envelope **requests,
                     size_t count, struct tc_arena *arena, uint8_t *digest)
 {
-    Pbft__Envelope candidate = *(const Pbft__Envelope *)proposal->envelope.base;
+    Wire__Envelope candidate = *(const Wire__Envelope *)proposal->envelope.base;
     candidate.requests = requests;
     candidate.n_requests = count;
     return tc_hotstuff_envelope_digest(&candidate, body->view, body->sequence, body->parent.data, arena, digest) == 0 &&
@@ -74,19 +74,19 @@ int tc_hotstuff_message_perturb(const struct tc_hotstuff_table *table, const str
         proposal->statements[0].fields.descriptor != (const void *)&hotstuff__proposal__descriptor)
         return tc_error_set(err, TC_EUNSUPPORTED, "a %s proposes no block of its own", proposal->type);
     const struct tc_statement *s = &proposal->statements[0];
-    const Pbft__Envelope *envelope = proposal->envelope.base;
+    const Wire__Envelope *envelope = proposal->envelope.base;
     struct tc_fields fields = tc_fields_copy(s->fields, arena);
     Hotstuff__Proposal *body = fields.base;
     if (s->value.state != TC_VALUE_BYTES || (body && body->parent.len != TC_VALUE_SIZE))
         return tc_error_set(err, TC_EUNSUPPORTED, "the proposal names no block or no parent");
     size_t count = envelope->n_requests;
     uint8_t *digest = tc_arena_alloc(arena, TC_VALUE_SIZE);
-    Pbft__Envelope **requests = tc_arena_alloc(arena, (count + 1) * sizeof *requests);
+    Wire__Envelope **requests = tc_arena_alloc(arena, (count + 1) * sizeof *requests);
     uint32_t *order = tc_arena_alloc(arena, (count + 1) * sizeof *order);
     if (!body || !digest || !requests || !order)
         return tc_error_set(err, TC_ELIMIT, "the second proposal does not fit");
     bool found = false;
-    for (int turn = 0; turn < 2 && !found && !omit_requests && count > 1 && count <= TC_PBFT_BATCH_MAX; turn++) {
+    for (int turn = 0; turn < 2 && !found && !omit_requests && count > 1 && count <= TC_WIRE_BATCH_MAX; turn++) {
         reorder(envelope, hash, turn == 1, order, requests);
         found = differs(proposal, body, requests, count, arena, digest);
     }
@@ -113,7 +113,7 @@ int tc_hotstuff_message_vote_for(const struct tc_hotstuff_table *table, const st
     if (!fields.base || !digest.data)
         return TC_ELIMIT;
     Hotstuff__Vote *body = fields.base;
-    body->digest = tc_pbft_binary(digest);
+    body->digest = tc_wire_binary(digest);
     body->sequence = proposal->statements[0].sequence;
     return remake(table, vote, &body->base, NULL, 0, arena, out);
 }
@@ -155,7 +155,7 @@ int tc_hotstuff_message_certificate(const struct tc_hotstuff_table *table, const
         if (!votes[i]->decoded || votes[i]->statements[0].kind != TC_KIND_VOTE)
             return TC_EUNSUPPORTED;
         certificate.signers[i] = votes[i]->statements[0].signer;
-        certificate.signatures[i] = tc_pbft_binary(votes[i]->statements[0].signature);
+        certificate.signatures[i] = tc_wire_binary(votes[i]->statements[0].signature);
     }
     return tc_fields_pack(&certificate.base, arena, out);
 }

@@ -65,7 +65,7 @@ static struct tc_replica *create_chained(const struct tc_replica_config *config,
 
 /* ---- frames ---- */
 
-typedef void handler(struct hotstuff *r, const Pbft__Envelope *envelope);
+typedef void handler(struct hotstuff *r, const Wire__Envelope *envelope);
 
 static handler *const handlers[] = {
     [HOTSTUFF__TYPE__PREPARE] = tc_hotstuff_on_proposal,
@@ -86,11 +86,11 @@ static handler *const handlers[] = {
 
 static void on_frame(struct hotstuff *r, struct tc_slice frame)
 {
-    Pbft__Envelope *envelope = tc_replica_open(&r->base, frame);
+    Wire__Envelope *envelope = tc_replica_open(&r->base, frame);
     if (!envelope)
         return;
     const uint32_t type = tc_hotstuff_type(envelope);
-    if (type == PBFT__TYPE__REQUEST) {
+    if (type == WIRE__TYPE__REQUEST) {
         tc_hotstuff_on_request(r, envelope);
         return;
     }

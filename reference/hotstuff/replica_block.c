@@ -27,29 +27,29 @@ static void block_free(struct block *block)
 }
 
 /* The block as it is kept, sent and recorded: an unsigned envelope, for the digest says all. */
-static bool pack(struct hotstuff *r, struct block *block, const Pbft__Envelope *envelope)
+static bool pack(struct hotstuff *r, struct block *block, const Wire__Envelope *envelope)
 {
     Hotstuff__Block body = HOTSTUFF__BLOCK__INIT;
-    Pbft__Envelope kept = PBFT__ENVELOPE__INIT;
+    Wire__Envelope kept = WIRE__ENVELOPE__INIT;
     body.view = block->at.view;
     body.sequence = block->at.sequence;
-    body.parent = tc_pbft_binary((struct tc_slice){block->parent, TC_VALUE_SIZE});
-    kept.type = (Pbft__Type)HOTSTUFF__TYPE__BLOCK;
+    body.parent = tc_wire_binary((struct tc_slice){block->parent, TC_VALUE_SIZE});
+    kept.type = HOTSTUFF__TYPE__BLOCK;
     kept.sender = r->base.id;
     kept.requests = envelope->requests;
     kept.n_requests = envelope->n_requests;
-    if (tc_pbft_set_body(&kept, &body.base, &r->base.arena) != 0)
+    if (tc_wire_set_body(&kept, &body.base, &r->base.arena) != 0)
         return false;
-    block->packed_len = pbft__envelope__get_packed_size(&kept);
+    block->packed_len = wire__envelope__get_packed_size(&kept);
     block->packed = tc_replica_alloc(&r->base, block->packed_len);
     if (!block->packed)
         return false;
-    pbft__envelope__pack(&kept, block->packed);
+    wire__envelope__pack(&kept, block->packed);
     return true;
 }
 
 struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, const uint8_t *parent,
-                                    const Pbft__Envelope *envelope)
+                                    const Wire__Envelope *envelope)
 {
     uint8_t digest[TC_VALUE_SIZE];
     struct tc_slice operation;
@@ -82,15 +82,15 @@ struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, 
     return block;
 }
 
-Pbft__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block)
+Wire__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block)
 {
     ProtobufCMessage *base;
     const struct tc_slice packed = {block->packed, block->packed_len};
-    if (tc_fields_unpack(&pbft__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
+    if (tc_fields_unpack(&wire__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
         r->base.out_of_memory = true;
         return NULL;
     }
-    return (Pbft__Envelope *)base;
+    return (Wire__Envelope *)base;
 }
 
 bool tc_hotstuff_extends(const struct hotstuff *r, const uint8_t *digest, const struct point *ancestor)

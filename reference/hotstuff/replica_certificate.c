@@ -7,11 +7,11 @@
 bool tc_hotstuff_signed(struct hotstuff *r, uint32_t signer, uint32_t type, struct tc_slice body,
                         struct tc_slice signature)
 {
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-    envelope.type = (Pbft__Type)type;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+    envelope.type = type;
     envelope.sender = signer;
-    envelope.body = tc_pbft_binary(body);
-    envelope.signature = tc_pbft_binary(signature);
+    envelope.body = tc_wire_binary(body);
+    envelope.signature = tc_wire_binary(signature);
     return tc_replica_authentic(&r->base, &envelope);
 }
 
@@ -55,7 +55,7 @@ Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point
     hotstuff__vote__init(message);
     message->view = at->view;
     message->sequence = at->sequence;
-    message->digest = tc_pbft_binary((struct tc_slice){at->digest, TC_VALUE_SIZE});
+    message->digest = tc_wire_binary((struct tc_slice){at->digest, TC_VALUE_SIZE});
     return message;
 }
 
@@ -174,7 +174,7 @@ static bool write_shares(struct hotstuff *r, const struct certificate *certifica
         return false;
     for (uint32_t i = 0; i < certificate->count; i++) {
         (*signers)[i] = certificate->shares[i].signer;
-        (*signatures)[i] = tc_pbft_binary((struct tc_slice){certificate->shares[i].signature, TC_SIGNATURE_SIZE});
+        (*signatures)[i] = tc_wire_binary((struct tc_slice){certificate->shares[i].signature, TC_SIGNATURE_SIZE});
     }
     return true;
 }
@@ -190,7 +190,7 @@ Hotstuff__Certificate *tc_hotstuff_certificate_message(struct hotstuff *r, const
     message->type = certificate->type;
     message->view = certificate->at.view;
     message->sequence = certificate->at.sequence;
-    message->digest = tc_pbft_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
+    message->digest = tc_wire_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
     if (!write_shares(r, certificate, &message->signers, &message->signatures))
         return NULL;
     message->n_signers = message->n_signatures = certificate->count;

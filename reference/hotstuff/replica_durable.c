@@ -67,8 +67,8 @@ void tc_hotstuff_state_message(struct hotstuff *r, Hotstuff__State *out)
     *out = (Hotstuff__State)HOTSTUFF__STATE__INIT;
     out->sequence = r->stable.sequence;
     out->view = r->stable.view;
-    out->digest = tc_pbft_binary((struct tc_slice){r->stable.digest, TC_VALUE_SIZE});
-    out->snapshot = tc_pbft_binary((struct tc_slice){r->snapshot, r->snapshot_len});
+    out->digest = tc_wire_binary((struct tc_slice){r->stable.digest, TC_VALUE_SIZE});
+    out->snapshot = tc_wire_binary((struct tc_slice){r->snapshot, r->snapshot_len});
 }
 
 static size_t list_blocks(struct hotstuff *r, ProtobufCBinaryData *list)
@@ -79,7 +79,7 @@ static size_t list_blocks(struct hotstuff *r, ProtobufCBinaryData *list)
             if (block->at.sequence <= r->stable.sequence)
                 continue;
             if (list)
-                list[count] = tc_pbft_binary((struct tc_slice){block->packed, block->packed_len});
+                list[count] = tc_wire_binary((struct tc_slice){block->packed, block->packed_len});
             count++;
         }
     return count;
@@ -117,12 +117,12 @@ static int unpack(struct hotstuff *r, const ProtobufCMessageDescriptor *descript
 
 static int replay_block(struct hotstuff *r, struct tc_slice bytes)
 {
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     Hotstuff__Block *body;
     struct point at;
-    int rc = unpack(r, &pbft__envelope__descriptor, bytes, &envelope);
+    int rc = unpack(r, &wire__envelope__descriptor, bytes, &envelope);
     if (rc == 0)
-        rc = unpack(r, &hotstuff__block__descriptor, tc_pbft_slice(envelope->body), &body);
+        rc = unpack(r, &hotstuff__block__descriptor, tc_wire_slice(envelope->body), &body);
     if (rc != 0)
         return rc;
     if (body->parent.len != TC_VALUE_SIZE ||
@@ -171,7 +171,7 @@ int tc_hotstuff_state_load(struct hotstuff *r, const Hotstuff__State *state)
     uint64_t sequence;
     if (state->digest.len != TC_VALUE_SIZE)
         return TC_EMALFORMED;
-    int rc = tc_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
+    int rc = tc_store_load(tc_wire_slice(state->snapshot), &sequence, &store);
     if (rc != 0)
         return rc;
     uint8_t *bytes = tc_replica_alloc(&r->base, state->snapshot.len);
@@ -206,7 +206,7 @@ static int replay_snapshot(struct hotstuff *r, struct tc_slice bytes)
     if (rc == 0)
         rc = load_voting(r, snapshot->voting);
     for (size_t i = 0; rc == 0 && i < snapshot->n_blocks; i++)
-        rc = replay_block(r, tc_pbft_slice(snapshot->blocks[i]));
+        rc = replay_block(r, tc_wire_slice(snapshot->blocks[i]));
     return rc;
 }
 

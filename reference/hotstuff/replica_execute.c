@@ -28,7 +28,7 @@ static void observe_execution(struct hotstuff *r, const struct block *block, con
     tc_replica_observe(&r->base, &observation);
 }
 
-static bool run(struct hotstuff *r, const Pbft__Envelope *envelope, struct tc_operation *operation,
+static bool run(struct hotstuff *r, const Wire__Envelope *envelope, struct tc_operation *operation,
                 struct tc_slice *reply)
 {
     struct request_id id;
@@ -47,7 +47,7 @@ static bool run(struct hotstuff *r, const Pbft__Envelope *envelope, struct tc_op
 
 static void execute_block(struct hotstuff *r, const struct block *block)
 {
-    const Pbft__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
+    const Wire__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
     struct tc_operation *operations = tc_replica_scratch(&r->base, block->count * sizeof *operations);
     struct tc_slice *replies = tc_replica_scratch(&r->base, block->count * sizeof *replies);
     if (!envelope || !operations || !replies)

@@ -179,9 +179,9 @@ bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at);
 struct block *tc_hotstuff_block_find(const struct hotstuff *r, const uint8_t *digest);
 /* Keeps the block with these requests (envelope->requests); NULL when out of memory or a request is malformed. */
 struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, const uint8_t *parent,
-                                    const Pbft__Envelope *envelope);
+                                    const Wire__Envelope *envelope);
 /* The requests of a block, unpacked into the arena; NULL when out of memory. */
-Pbft__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block);
+Wire__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block);
 /* Is `ancestor` on the way from `digest` to the executed block? missing: the way is not known whole. */
 bool tc_hotstuff_extends(const struct hotstuff *r, const uint8_t *digest, const struct point *ancestor);
 /* Drops what is not needed any more. */
@@ -190,17 +190,17 @@ void tc_hotstuff_blocks_free(struct hotstuff *r);
 
 /* ---- replica_request.c ---- */
 
-void tc_hotstuff_on_request(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_request(struct hotstuff *r, const Wire__Envelope *envelope);
 /* Is the envelope a well-formed request? Fills client, timestamp and digest. Not verified. */
-bool tc_hotstuff_request_read(struct hotstuff *r, const Pbft__Envelope *envelope, struct request_id *id,
+bool tc_hotstuff_request_read(struct hotstuff *r, const Wire__Envelope *envelope, struct request_id *id,
                               uint8_t *digest, struct tc_slice *operation);
 /* Are all requests beside a proposal well-formed and authentic? Those we did not know wait from now on too. */
-bool tc_hotstuff_requests_take(struct hotstuff *r, const Pbft__Envelope *envelope);
+bool tc_hotstuff_requests_take(struct hotstuff *r, const Wire__Envelope *envelope);
 /* Drops what the client table makes obsolete. */
 void tc_hotstuff_pending_prune(struct hotstuff *r);
 /* What may be proposed on top of `parent`: not in any block between the executed one and it. false: that way is not
  * known. */
-bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Pbft__Envelope ***requests, size_t *count,
+bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Wire__Envelope ***requests, size_t *count,
                         bool *unfinished);
 void tc_hotstuff_pending_forward(struct hotstuff *r);
 void tc_hotstuff_pending_free(struct hotstuff *r);
@@ -210,9 +210,9 @@ void tc_hotstuff_pending_free(struct hotstuff *r);
 /* The leader proposes, or goes on to the next phase, when it may. */
 void tc_hotstuff_propose(struct hotstuff *r);
 void tc_hotstuff_announce(struct hotstuff *r, uint32_t type, const struct certificate *certificate);
-void tc_hotstuff_on_proposal(struct hotstuff *r, const Pbft__Envelope *envelope);
-void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envelope);
-void tc_hotstuff_on_vote(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_proposal(struct hotstuff *r, const Wire__Envelope *envelope);
+void tc_hotstuff_on_announcement(struct hotstuff *r, const Wire__Envelope *envelope);
+void tc_hotstuff_on_vote(struct hotstuff *r, const Wire__Envelope *envelope);
 void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
                            const uint8_t *signature);
 /* Votes for a block we hold, if the rules allow it (PODC'19 safeNode). */
@@ -231,7 +231,7 @@ void tc_hotstuff_decide(struct hotstuff *r, const struct certificate *certificat
 
 /* Enters a view for which there is evidence; nothing if we are there or beyond. */
 void tc_hotstuff_enter(struct hotstuff *r, uint64_t view);
-void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_new_view(struct hotstuff *r, const Wire__Envelope *envelope);
 void tc_hotstuff_view_timeout(struct hotstuff *r);
 void tc_hotstuff_resend_timeout(struct hotstuff *r);
 void tc_hotstuff_update_timers(struct hotstuff *r);
@@ -253,10 +253,10 @@ void tc_hotstuff_observe_stable(struct hotstuff *r);
 
 void tc_hotstuff_want(struct hotstuff *r, const uint8_t *digest);
 void tc_hotstuff_ask_again(struct hotstuff *r);
-void tc_hotstuff_on_block_request(struct hotstuff *r, const Pbft__Envelope *envelope);
-void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope);
-void tc_hotstuff_on_state_request(struct hotstuff *r, const Pbft__Envelope *envelope);
-void tc_hotstuff_on_state(struct hotstuff *r, const Pbft__Envelope *envelope);
+void tc_hotstuff_on_block_request(struct hotstuff *r, const Wire__Envelope *envelope);
+void tc_hotstuff_on_block(struct hotstuff *r, const Wire__Envelope *envelope);
+void tc_hotstuff_on_state_request(struct hotstuff *r, const Wire__Envelope *envelope);
+void tc_hotstuff_on_state(struct hotstuff *r, const Wire__Envelope *envelope);
 
 /* ---- replica_durable.c ---- */
 

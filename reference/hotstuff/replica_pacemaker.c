@@ -15,7 +15,7 @@
 static struct tc_slice new_view_frame(struct hotstuff *r, bool asking, bool helping)
 {
     Hotstuff__NewView body = HOTSTUFF__NEW_VIEW__INIT;
-    Pbft__Envelope share, vote;
+    Wire__Envelope share, vote;
     Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
     body.view = timeout.view = r->base.view;
     body.justify = tc_hotstuff_certificate_message(r, &r->high);
@@ -91,7 +91,7 @@ static void try_certificate(struct hotstuff *r, uint64_t view)
 static void ask(struct hotstuff *r, uint64_t view)
 {
     Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
-    Pbft__Envelope share;
+    Wire__Envelope share;
     r->base.view = view;
     r->base.active = false;
     r->dirty = true;
@@ -107,7 +107,7 @@ static void ask(struct hotstuff *r, uint64_t view)
     tc_replica_broadcast(&r->base, new_view_frame(r, true, false));
     if (r->chained && r->voted.view > 0) {
         const Hotstuff__Vote *body = tc_hotstuff_point_message(r, &r->voted);
-        Pbft__Envelope vote;
+        Wire__Envelope vote;
         if (body && tc_replica_envelope(&r->base, r->voted_type, &body->base, 0, &vote))
             tc_hotstuff_take_vote(r, r->base.id, r->voted_type, &r->voted, vote.signature.data);
     }
@@ -153,7 +153,7 @@ static bool take_share(struct hotstuff *r, uint16_t sender, const Hotstuff__NewV
     if (body->share.len == 0)
         return true;
     if (body->share.len != TC_SIGNATURE_SIZE || tc_hotstuff_timeout_body(body->view, &r->base.arena, &text) != 0 ||
-        !tc_hotstuff_signed(r, sender, HOTSTUFF__TYPE__TIMEOUT, text, tc_pbft_slice(body->share)))
+        !tc_hotstuff_signed(r, sender, HOTSTUFF__TYPE__TIMEOUT, text, tc_wire_slice(body->share)))
         return false;
     if (body->view > peer->asked_view) {
         peer->asked_view = body->view;
@@ -171,7 +171,7 @@ static bool take_last_vote(struct hotstuff *r, uint16_t sender, const Hotstuff__
     if (!tc_hotstuff_point_read(body->vote, &at) || at.view == 0 || at.sequence == 0 ||
         body->vote_signature.len != TC_SIGNATURE_SIZE ||
         tc_hotstuff_vote_body(at.view, at.sequence, at.digest, &r->base.arena, &text) != 0 ||
-        !tc_hotstuff_signed(r, sender, HOTSTUFF__TYPE__GENERIC_VOTE, text, tc_pbft_slice(body->vote_signature)))
+        !tc_hotstuff_signed(r, sender, HOTSTUFF__TYPE__GENERIC_VOTE, text, tc_wire_slice(body->vote_signature)))
         return false;
     tc_hotstuff_take_vote(r, sender, HOTSTUFF__TYPE__GENERIC_VOTE, &at, body->vote_signature.data);
     return true;
@@ -201,11 +201,11 @@ static bool take_parts(struct hotstuff *r, uint16_t sender, const Hotstuff__NewV
     return good && take_share(r, sender, body) && take_last_vote(r, sender, body);
 }
 
-void tc_hotstuff_on_new_view(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_new_view(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     const uint16_t sender = (uint16_t)envelope->sender;
-    if (tc_pbft_get_body(envelope, &hotstuff__new_view__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_wire_get_body(envelope, &hotstuff__new_view__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad new-view message of node %u", envelope->sender);
         return;

@@ -51,10 +51,10 @@ static bool others_wait(const struct hotstuff *r)
     return false;
 }
 
-static void propose_block(struct hotstuff *r, Pbft__Envelope **requests, size_t count)
+static void propose_block(struct hotstuff *r, Wire__Envelope **requests, size_t count)
 {
     Hotstuff__Proposal body = HOTSTUFF__PROPOSAL__INIT;
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     struct point at = {.view = r->base.view, .sequence = r->high.at.sequence + 1};
     const uint32_t type = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
     envelope.requests = requests;
@@ -66,8 +66,8 @@ static void propose_block(struct hotstuff *r, Pbft__Envelope **requests, size_t 
     }
     body.view = at.view;
     body.sequence = at.sequence;
-    body.digest = tc_pbft_binary((struct tc_slice){at.digest, TC_VALUE_SIZE});
-    body.parent = tc_pbft_binary((struct tc_slice){r->high.at.digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){at.digest, TC_VALUE_SIZE});
+    body.parent = tc_wire_binary((struct tc_slice){r->high.at.digest, TC_VALUE_SIZE});
     body.justify = tc_hotstuff_certificate_message(r, &r->high);
     if (r->high.at.view + 1 != r->base.view)
         body.timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
@@ -89,7 +89,7 @@ void tc_hotstuff_propose(struct hotstuff *r)
     /* A vote of our own may be the last one missing: one leader (n = 1, or a rotation that repeats) may go on at once.
      */
     for (uint32_t rounds = 0; rounds < 8 && may_propose(r); rounds++) {
-        Pbft__Envelope **requests;
+        Wire__Envelope **requests;
         size_t count;
         bool unfinished;
         if (!tc_hotstuff_gather(r, &r->high, &requests, &count, &unfinished) ||
@@ -104,7 +104,7 @@ void tc_hotstuff_announce(struct hotstuff *r, uint32_t type, const struct certif
     Hotstuff__Announcement body = HOTSTUFF__ANNOUNCEMENT__INIT;
     body.view = certificate->at.view;
     body.sequence = certificate->at.sequence;
-    body.digest = tc_pbft_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
     body.justify = tc_hotstuff_certificate_message(r, certificate);
     if (!body.justify)
         return;

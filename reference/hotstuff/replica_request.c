@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-bool tc_hotstuff_request_read(struct hotstuff *r, const Pbft__Envelope *envelope, struct request_id *id,
+bool tc_hotstuff_request_read(struct hotstuff *r, const Wire__Envelope *envelope, struct request_id *id,
                               uint8_t *digest, struct tc_slice *operation)
 {
-    const Pbft__Request *body = envelope->n_requests > 0 ? NULL : tc_replica_request(&r->base, envelope);
+    const Wire__Request *body = envelope->n_requests > 0 ? NULL : tc_replica_request(&r->base, envelope);
     if (!body)
         return false;
     id->client = (uint16_t)envelope->sender;
     id->timestamp = body->timestamp;
-    *operation = tc_pbft_slice(body->operation);
-    tc_pbft_request_digest(id->client, id->timestamp, *operation, digest);
+    *operation = tc_wire_slice(body->operation);
+    tc_wire_request_digest(id->client, id->timestamp, *operation, digest);
     return true;
 }
 
@@ -34,10 +34,10 @@ static struct pending *pending_find(const struct hotstuff *r, const struct reque
 }
 
 static struct pending *pending_add(struct hotstuff *r, const struct request_id *id, const uint8_t *digest,
-                                   const Pbft__Envelope *envelope)
+                                   const Wire__Envelope *envelope)
 {
     struct pending *pending = tc_replica_alloc(&r->base, sizeof *pending);
-    const size_t size = pbft__envelope__get_packed_size(envelope);
+    const size_t size = wire__envelope__get_packed_size(envelope);
     uint8_t *packed = tc_replica_alloc(&r->base, size);
     if (!pending || !packed) {
         free(pending);
@@ -48,7 +48,7 @@ static struct pending *pending_add(struct hotstuff *r, const struct request_id *
     pending->link.timestamp = id->timestamp;
     memcpy(pending->digest, digest, TC_VALUE_SIZE);
     pending->packed = packed;
-    pending->packed_len = pbft__envelope__pack(envelope, packed);
+    pending->packed_len = wire__envelope__pack(envelope, packed);
     tc_pending_append(&r->base.pending, &pending->link);
     return pending;
 }
@@ -75,15 +75,15 @@ void tc_hotstuff_pending_free(struct hotstuff *r)
         pending_remove(r, first(r));
 }
 
-static Pbft__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
+static Wire__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
 {
     ProtobufCMessage *base;
     const struct tc_slice packed = {pending->packed, pending->packed_len};
-    if (tc_fields_unpack(&pbft__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
+    if (tc_fields_unpack(&wire__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
         r->base.out_of_memory = true;
         return NULL;
     }
-    return (Pbft__Envelope *)base;
+    return (Wire__Envelope *)base;
 }
 
 /* To the leader that may still propose: of the present view, or where we voted in it, of the next one. It may have
@@ -92,7 +92,7 @@ static void forward(struct hotstuff *r, const struct pending *pending)
 {
     const bool voted = r->chained && r->voted.view == r->base.view;
     const uint16_t leader = tc_replica_leader(&r->base, voted ? r->base.view + 1 : r->base.view);
-    const Pbft__Envelope *envelope = leader == r->base.id ? NULL : unpack(r, pending);
+    const Wire__Envelope *envelope = leader == r->base.id ? NULL : unpack(r, pending);
     if (envelope)
         tc_replica_send(&r->base, leader, tc_replica_frame(&r->base, envelope));
 }
@@ -106,7 +106,7 @@ void tc_hotstuff_pending_forward(struct hotstuff *r)
     }
 }
 
-void tc_hotstuff_on_request(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_request(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     struct request_id id;
     struct tc_slice operation;
@@ -139,29 +139,29 @@ void tc_hotstuff_on_request(struct hotstuff *r, const Pbft__Envelope *envelope)
         forward(r, known);
 }
 
-bool tc_hotstuff_requests_take(struct hotstuff *r, const Pbft__Envelope *envelope)
+bool tc_hotstuff_requests_take(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     size_t bytes = 0;
-    if (envelope->n_requests > TC_PBFT_BATCH_MAX)
+    if (envelope->n_requests > TC_WIRE_BATCH_MAX)
         return false;
     for (size_t i = 0; i < envelope->n_requests; i++) {
         struct request_id id;
         struct tc_slice operation;
         uint8_t digest[TC_VALUE_SIZE];
-        const Pbft__Envelope *request = envelope->requests[i];
+        const Wire__Envelope *request = envelope->requests[i];
         if (!tc_hotstuff_request_read(r, request, &id, digest, &operation))
             return false;
-        bytes += pbft__envelope__get_packed_size(request) + 4;
+        bytes += wire__envelope__get_packed_size(request) + 4;
         const struct pending *known = pending_find(r, &id);
         if (known && tc_digest_same(known->digest, digest))
             continue;
-        if (bytes > TC_PBFT_BATCH_BYTES || !tc_replica_authentic(&r->base, request))
+        if (bytes > TC_WIRE_BATCH_BYTES || !tc_replica_authentic(&r->base, request))
             return false;
         if (!known && id.timestamp > tc_store_last(r->base.store, id.client) &&
             tc_pending_has_room(&r->base.pending, id.client))
             (void)pending_add(r, &id, digest, request);
     }
-    return bytes <= TC_PBFT_BATCH_BYTES;
+    return bytes <= TC_WIRE_BATCH_BYTES;
 }
 
 /* Marks what stands in blocks between `parent` and the executed one. */
@@ -185,7 +185,7 @@ static bool mark_way(struct hotstuff *r, const uint8_t *digest, bool *unfinished
     return true;
 }
 
-bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Pbft__Envelope ***requests, size_t *count,
+bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Wire__Envelope ***requests, size_t *count,
                         bool *unfinished)
 {
     size_t bytes = 0;
@@ -199,9 +199,9 @@ bool tc_hotstuff_gather(struct hotstuff *r, const struct certificate *parent, Pb
     for (struct pending *pending = first(r); pending && *count < r->base.batch_max; pending = next(pending)) {
         if (pending->mark == r->mark)
             continue;
-        if (*count > 0 && bytes + pending->packed_len + 4 > TC_PBFT_BATCH_BYTES)
+        if (*count > 0 && bytes + pending->packed_len + 4 > TC_WIRE_BATCH_BYTES)
             break;
-        Pbft__Envelope *envelope = unpack(r, pending);
+        Wire__Envelope *envelope = unpack(r, pending);
         if (!envelope)
             return false;
         bytes += pending->packed_len + 4;

@@ -8,7 +8,7 @@
 static void ask(struct hotstuff *r, uint32_t to)
 {
     Hotstuff__BlockRequest body = HOTSTUFF__BLOCK_REQUEST__INIT;
-    body.digest = tc_pbft_binary((struct tc_slice){r->wanted, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){r->wanted, TC_VALUE_SIZE});
     body.sequence = r->executed.sequence;
     r->wanted_taken = 0;
     tc_replica_send(&r->base, to, tc_replica_message(&r->base, HOTSTUFF__TYPE__BLOCK_REQUEST, &body.base, 0));
@@ -45,11 +45,11 @@ void tc_hotstuff_ask_again(struct hotstuff *r)
 
 static void send_block(struct hotstuff *r, const struct block *block, uint16_t to)
 {
-    Pbft__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
+    Wire__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
     if (!envelope)
         return;
     envelope->sender = r->base.id;
-    if (tc_pbft_seal(&r->base.env, envelope, 0, &r->base.arena) != 0) {
+    if (tc_wire_seal(&r->base.env, envelope, 0, &r->base.arena) != 0) {
         tc_replica_complain(&r->base, r->base.id, "cannot sign a block");
         return;
     }
@@ -69,10 +69,10 @@ static void send_state(struct hotstuff *r, uint16_t to, uint64_t executed)
     tc_replica_send(&r->base, to, tc_replica_message(&r->base, HOTSTUFF__TYPE__STATE, &body.base, 0));
 }
 
-void tc_hotstuff_on_block_request(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_block_request(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__block_request__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_wire_get_body(envelope, &hotstuff__block_request__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad block request of node %u", envelope->sender);
         return;
@@ -96,10 +96,10 @@ void tc_hotstuff_on_block_request(struct hotstuff *r, const Pbft__Envelope *enve
         send_state(r, to, body->sequence);
 }
 
-void tc_hotstuff_on_state_request(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_state_request(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__state_request__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_wire_get_body(envelope, &hotstuff__state_request__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad state request of node %u", envelope->sender);
         return;
@@ -109,13 +109,13 @@ void tc_hotstuff_on_state_request(struct hotstuff *r, const Pbft__Envelope *enve
 
 /* ---- taking ---- */
 
-void tc_hotstuff_on_block(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_block(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     struct point at = {0};
     if (!r->wants)
         return;
-    if (tc_pbft_get_body(envelope, &hotstuff__block__descriptor, &r->base.arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &hotstuff__block__descriptor, &r->base.arena, &base) != 0)
         return;
     const Hotstuff__Block *body = base;
     if (body->parent.len != TC_VALUE_SIZE ||
@@ -181,11 +181,11 @@ static void install(struct hotstuff *r, const Hotstuff__State *state)
     tc_hotstuff_execute(r);
 }
 
-void tc_hotstuff_on_state(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_state(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     uint8_t digest[TC_VALUE_SIZE];
-    if (tc_pbft_get_body(envelope, &hotstuff__state__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_wire_get_body(envelope, &hotstuff__state__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad state of node %u", envelope->sender);
         return;
@@ -194,7 +194,7 @@ void tc_hotstuff_on_state(struct hotstuff *r, const Pbft__Envelope *envelope)
     struct peer *peer = &r->peers[envelope->sender];
     if (body->digest.len != TC_VALUE_SIZE || body->sequence <= r->executed.sequence)
         return;
-    tc_digest(tc_pbft_slice(envelope->body), digest);
+    tc_digest(tc_wire_slice(envelope->body), digest);
     peer->offer_height = body->sequence;
     memcpy(peer->offer_digest, digest, TC_VALUE_SIZE);
     if (count_offers(r, body->sequence, digest) > r->base.f)

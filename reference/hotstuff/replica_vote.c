@@ -7,7 +7,7 @@
 
 static struct tc_slice vote_frame(struct hotstuff *r, uint32_t type, const struct point *at, uint8_t *signature)
 {
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     const Hotstuff__Vote *body = tc_hotstuff_point_message(r, at);
     if (!body || !tc_replica_envelope(&r->base, type, &body->base, 0, &envelope) ||
         envelope.signature.len != TC_SIGNATURE_SIZE)
@@ -164,7 +164,7 @@ void tc_hotstuff_decide(struct hotstuff *r, const struct certificate *certificat
 /* ---- hearing proposals ---- */
 
 /* The checks that need no memory: who, what, and on which certificate. */
-static bool proposal_read(struct hotstuff *r, const Pbft__Envelope *envelope, const Hotstuff__Proposal *body,
+static bool proposal_read(struct hotstuff *r, const Wire__Envelope *envelope, const Hotstuff__Proposal *body,
                           struct point *at, struct certificate *justify, struct certificate *timeout)
 {
     uint8_t digest[TC_VALUE_SIZE];
@@ -198,14 +198,14 @@ static bool crowded(struct hotstuff *r, const struct point *at)
     return ++r->crowd > PROPOSALS_VIEW_MAX;
 }
 
-void tc_hotstuff_on_proposal(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_proposal(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     struct point at;
     struct certificate justify, timeout;
     const uint32_t wanted = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
     if (tc_hotstuff_type(envelope) != wanted ||
-        tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &r->base.arena, &base) != 0 ||
+        tc_wire_get_body(envelope, &hotstuff__proposal__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope) || !proposal_read(r, envelope, base, &at, &justify, &timeout)) {
         tc_replica_complain(&r->base, r->base.from, "bad proposal of node %u", envelope->sender);
         return;
@@ -226,13 +226,13 @@ void tc_hotstuff_on_proposal(struct hotstuff *r, const Pbft__Envelope *envelope)
         tc_hotstuff_vote_block(r, block, &justify);
 }
 
-void tc_hotstuff_on_announcement(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_announcement(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     struct certificate justify;
     const uint32_t type = tc_hotstuff_type(envelope);
     const uint32_t votes = type - HOTSTUFF__TYPE__PRE_COMMIT + HOTSTUFF__TYPE__PREPARE_VOTE;
-    if (r->chained || tc_pbft_get_body(envelope, &hotstuff__announcement__descriptor, &r->base.arena, &base) != 0 ||
+    if (r->chained || tc_wire_get_body(envelope, &hotstuff__announcement__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad announcement of node %u", envelope->sender);
         return;
@@ -303,13 +303,13 @@ void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, c
     advance(r, &made);
 }
 
-void tc_hotstuff_on_vote(struct hotstuff *r, const Pbft__Envelope *envelope)
+void tc_hotstuff_on_vote(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     struct point at;
     const uint32_t type = tc_hotstuff_type(envelope);
     if ((type == HOTSTUFF__TYPE__GENERIC_VOTE) != r->chained ||
-        tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &r->base.arena, &base) != 0 ||
+        tc_wire_get_body(envelope, &hotstuff__vote__descriptor, &r->base.arena, &base) != 0 ||
         !tc_hotstuff_point_read(base, &at) || at.view == 0 || at.sequence == 0 ||
         envelope->signature.len != TC_SIGNATURE_SIZE || !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad vote of node %u", envelope->sender);

@@ -17,12 +17,12 @@ void tc_hotstuff_block_digest(uint64_t view, uint64_t sequence, const uint8_t pa
     tc_digest_parts(parts, 3, digest);
 }
 
-int tc_hotstuff_envelope_digest(const Pbft__Envelope *envelope, uint64_t view, uint64_t sequence,
+int tc_hotstuff_envelope_digest(const Wire__Envelope *envelope, uint64_t view, uint64_t sequence,
                                 const uint8_t parent[static TC_VALUE_SIZE], struct tc_arena *arena,
                                 uint8_t digest[static TC_VALUE_SIZE])
 {
     uint8_t batch[TC_VALUE_SIZE];
-    const int rc = tc_pbft_requests_digest(envelope, arena, batch);
+    const int rc = tc_wire_requests_digest(envelope, arena, batch);
     if (rc == 0)
         tc_hotstuff_block_digest(view, sequence, parent, batch, digest);
     return rc;
@@ -34,7 +34,7 @@ int tc_hotstuff_vote_body(uint64_t view, uint64_t sequence, const uint8_t digest
     Hotstuff__Vote vote = HOTSTUFF__VOTE__INIT;
     vote.view = view;
     vote.sequence = sequence;
-    vote.digest = tc_pbft_binary((struct tc_slice){digest, TC_VALUE_SIZE});
+    vote.digest = tc_wire_binary((struct tc_slice){digest, TC_VALUE_SIZE});
     return tc_fields_pack(&vote.base, arena, body);
 }
 

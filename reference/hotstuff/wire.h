@@ -1,13 +1,13 @@
 /* What everyone who speaks the reference HotStuff's wire format needs (hotstuff.proto). Frames, envelopes, signatures,
- * requests and replies are PBFT's (../pbft/wire.h). Pure; what is made lives in the caller's arena. */
+ * requests and replies are everybody's (../wire.h). Pure; what is made lives in the caller's arena. */
 #ifndef TC_HOTSTUFF_WIRE_H
 #define TC_HOTSTUFF_WIRE_H
 
-#include "../pbft/wire.h"
+#include "../wire.h"
 #include "hotstuff.pb-c.h"
 
 /* Envelopes carry the numbers of both enumerations in one field. */
-static inline uint32_t tc_hotstuff_type(const Pbft__Envelope *envelope)
+static inline uint32_t tc_hotstuff_type(const Wire__Envelope *envelope)
 {
     return (uint32_t)envelope->type;
 }
@@ -22,8 +22,8 @@ static inline bool tc_hotstuff_is_vote(uint32_t type)
 void tc_hotstuff_block_digest(uint64_t view, uint64_t sequence, const uint8_t parent[static TC_VALUE_SIZE],
                               const uint8_t batch[static TC_VALUE_SIZE], uint8_t digest[static TC_VALUE_SIZE]);
 
-/* The same for a block whose requests stand beside `envelope`. TC_EMALFORMED, TC_ELIMIT as tc_pbft_requests_digest. */
-int tc_hotstuff_envelope_digest(const Pbft__Envelope *envelope, uint64_t view, uint64_t sequence,
+/* The same for a block whose requests stand beside `envelope`. TC_EMALFORMED, TC_ELIMIT as tc_wire_requests_digest. */
+int tc_hotstuff_envelope_digest(const Wire__Envelope *envelope, uint64_t view, uint64_t sequence,
                                 const uint8_t parent[static TC_VALUE_SIZE], struct tc_arena *arena,
                                 uint8_t digest[static TC_VALUE_SIZE]);
 

@@ -117,8 +117,8 @@ static void said(struct tc_justifier *j, uint16_t replica, const struct tc_messa
         set_floor(j, r, s);
     if (!r->fresh && s->has_view && s->has_sequence && s->sequence <= r->floor && s->view > r->view_floor)
         r->view_floor = s->view;
-    switch ((Pbft__Type)s->type) {
-    case PBFT__TYPE__HELLO:
+    switch (s->type) {
+    case WIRE__TYPE__HELLO:
         r->links[m->to % TC_NODES_MAX] =
             (struct justify_link){.conn = m->conn, .open = true, .born = j->events, .asked = 0};
         break;
@@ -149,7 +149,7 @@ static void said(struct tc_justifier *j, uint16_t replica, const struct tc_messa
 /* One statement of a message that was offered. Pre-prepares count as their primary's wherever they are found. */
 static void heard_statement(struct tc_justifier *j, uint16_t replica, const struct tc_statement *s, bool genuine)
 {
-    switch ((Pbft__Type)s->type) {
+    switch (s->type) {
     case PBFT__TYPE__PRE_PREPARE:
         if (s->signer == tc_justify_leader(j, s->view))
             tc_justify_offer(j, replica, s, JUSTIFY_PROPOSE, genuine);
@@ -166,7 +166,7 @@ static void heard_statement(struct tc_justifier *j, uint16_t replica, const stru
     case PBFT__TYPE__STATE:
         note_checkpoint(j, s);
         break;
-    case PBFT__TYPE__REQUEST:
+    case WIRE__TYPE__REQUEST:
     case PBFT__TYPE__CHECKPOINT:
         note_checkpoint(j, s);
         if (genuine)

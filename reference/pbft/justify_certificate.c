@@ -4,11 +4,11 @@
 #include <string.h>
 
 /* The body of an envelope of this type; NULL if it is of another type, does not decode or scratch is full. */
-static const void *body_of(struct tc_justifier *j, const Pbft__Envelope *envelope, Pbft__Type type,
+static const void *body_of(struct tc_justifier *j, const Wire__Envelope *envelope, uint32_t type,
                            const ProtobufCMessageDescriptor *descriptor)
 {
     void *body;
-    if (!envelope || envelope->type != type || tc_pbft_get_body(envelope, descriptor, &j->scratch, &body) != 0)
+    if (!envelope || envelope->type != type || tc_wire_get_body(envelope, descriptor, &j->scratch, &body) != 0)
         return NULL;
     return body;
 }
@@ -18,7 +18,7 @@ static bool is_digest(ProtobufCBinaryData found, const uint8_t *wanted)
     return found.len == TC_VALUE_SIZE && memcmp(found.data, wanted, TC_VALUE_SIZE) == 0;
 }
 
-bool tc_justify_stable_proven(struct tc_justifier *j, Pbft__Envelope *const *envelopes, size_t count, uint64_t sequence,
+bool tc_justify_stable_proven(struct tc_justifier *j, Wire__Envelope *const *envelopes, size_t count, uint64_t sequence,
                               ProtobufCBinaryData digest)
 {
     struct justify_set signers = {0};
@@ -39,7 +39,7 @@ static uint32_t count_prepares(struct tc_justifier *j, const Pbft__Prepared *pre
     const uint16_t leader = tc_justify_leader(j, proposal->view);
     struct justify_set signers = {0};
     for (size_t i = 0; i < prepared->n_prepares && justify_count(&signers) + 1 < j->quorum; i++) {
-        const Pbft__Envelope *envelope = prepared->prepares[i];
+        const Wire__Envelope *envelope = prepared->prepares[i];
         const Pbft__Prepare *body = body_of(j, envelope, PBFT__TYPE__PREPARE, &pbft__prepare__descriptor);
         if (body && envelope->sender < j->n && envelope->sender != leader && body->view == proposal->view &&
             body->sequence == proposal->sequence && is_digest(body->digest, proposal->digest.data) &&

@@ -118,7 +118,7 @@ void tc_justify_heard_state(struct tc_justifier *j, uint16_t replica, const stru
     if (state->sequence <= j->replicas[replica].transferred)
         return;
     tc_arena_reset(&j->scratch);
-    tc_digest(tc_pbft_slice(state->snapshot), digest);
+    tc_digest(tc_wire_slice(state->snapshot), digest);
     if (tc_justify_stable_proven(j, state->checkpoints, state->n_checkpoints, state->sequence,
                                  (ProtobufCBinaryData){TC_VALUE_SIZE, digest}))
         j->replicas[replica].transferred = state->sequence;

@@ -51,13 +51,13 @@ void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, st
         grow(j);
 }
 
-bool tc_justify_genuine(struct tc_justifier *j, const Pbft__Envelope *envelope)
+bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope)
 {
-    const struct tc_slice body = tc_pbft_slice(envelope->body), signature = tc_pbft_slice(envelope->signature);
+    const struct tc_slice body = tc_wire_slice(envelope->body), signature = tc_wire_slice(envelope->signature);
     const int known = tc_justify_known(j, (uint32_t)envelope->type, envelope->sender, body, signature);
     if (known >= 0)
         return known != 0;
-    const int rc = tc_pbft_verify(&j->env, envelope);
+    const int rc = tc_wire_verify(&j->env, envelope);
     /* A key that we lack proves nothing against the signature. */
     const bool genuine = rc == 0 || rc == TC_EKEY;
     tc_justify_vouch(j, (uint32_t)envelope->type, envelope->sender, body, signature, genuine);

@@ -31,12 +31,12 @@ static bool read_changes(struct weighing *w)
     if (!w->changes)
         return false;
     for (size_t i = 0; i < w->body->n_view_changes; i++) {
-        const Pbft__Envelope *envelope = w->body->view_changes[i];
+        const Wire__Envelope *envelope = w->body->view_changes[i];
         void *body;
         if (envelope->type != PBFT__TYPE__VIEW_CHANGE || envelope->sender >= j->n ||
             sender_counted(w, envelope->sender))
             continue;
-        const int rc = tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &j->scratch, &body);
+        const int rc = tc_wire_get_body(envelope, &pbft__view_change__descriptor, &j->scratch, &body);
         if (rc == TC_ELIMIT)
             return false;
         const Pbft__ViewChange *change = body;
@@ -71,10 +71,10 @@ static const Pbft__PrePrepare **read_proposals(const struct weighing *w)
     const Pbft__PrePrepare **proposals =
         tc_arena_zalloc(&j->scratch, (w->body->n_pre_prepares + 1) * sizeof *proposals);
     for (size_t i = 0; proposals && i < w->body->n_pre_prepares; i++) {
-        const Pbft__Envelope *envelope = w->body->pre_prepares[i];
+        const Wire__Envelope *envelope = w->body->pre_prepares[i];
         void *body;
         if (envelope->type != PBFT__TYPE__PRE_PREPARE || envelope->sender != w->leader ||
-            tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &j->scratch, &body) != 0)
+            tc_wire_get_body(envelope, &pbft__pre_prepare__descriptor, &j->scratch, &body) != 0)
             continue;
         const Pbft__PrePrepare *proposal = body;
         if (proposal->view == w->record->view && proposal->digest.len == TC_VALUE_SIZE &&
@@ -143,12 +143,12 @@ static bool holds(struct weighing *w, const Pbft__PrePrepare **proposals, bool s
 void tc_justify_weigh(struct tc_justifier *j, struct justify_new_view *record)
 {
     struct weighing w = {.j = j, .record = record, .leader = tc_justify_leader(j, record->view)};
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     void *body;
     record->verdict = JUSTIFY_UNREADABLE;
     tc_arena_reset(&j->scratch);
-    if (tc_pbft_unpack((struct tc_slice){record->frame, record->frame_len}, &j->scratch, &envelope) != 0 ||
-        tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &j->scratch, &body) != 0)
+    if (tc_wire_unpack((struct tc_slice){record->frame, record->frame_len}, &j->scratch, &envelope) != 0 ||
+        tc_wire_get_body(envelope, &pbft__new_view__descriptor, &j->scratch, &body) != 0)
         return;
     if (!tc_justify_genuine(j, envelope)) {
         record->verdict = JUSTIFY_NO_QUORUM;

@@ -203,7 +203,7 @@ int tc_justify_known(const struct tc_justifier *j, uint32_t type, uint32_t signe
 void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
                       struct tc_slice signature, bool genuine);
 /* Is the envelope signed by its sender? Asked twice, it remembers. */
-bool tc_justify_genuine(struct tc_justifier *j, const Pbft__Envelope *envelope);
+bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope);
 
 /* ---- justify_report.c ---- */
 
@@ -256,7 +256,7 @@ struct justify_change {
 };
 
 /* Quorum of genuine checkpoints of different replicas for (sequence, digest)? */
-bool tc_justify_stable_proven(struct tc_justifier *j, Pbft__Envelope *const *envelopes, size_t count, uint64_t sequence,
+bool tc_justify_stable_proven(struct tc_justifier *j, Wire__Envelope *const *envelopes, size_t count, uint64_t sequence,
                               ProtobufCBinaryData digest);
 /* Reads a view change's body into scratch. false: out of scratch. */
 bool tc_justify_read_change(struct tc_justifier *j, uint16_t sender, const Pbft__ViewChange *body,

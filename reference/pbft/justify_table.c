@@ -238,11 +238,11 @@ void tc_justify_offer(struct tc_justifier *j, uint16_t replica, const struct tc_
             slot->overflow |= !keep_text(j, ballot, replica, s, class);
             return;
         }
-        Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-        envelope.type = (Pbft__Type)s->type;
+        Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+        envelope.type = s->type;
         envelope.sender = s->signer;
-        envelope.body = tc_pbft_binary(s->body);
-        envelope.signature = tc_pbft_binary(s->signature);
+        envelope.body = tc_wire_binary(s->body);
+        envelope.signature = tc_wire_binary(s->signature);
         if (known < 0 && !tc_justify_genuine(j, &envelope))
             return;
     }
@@ -253,8 +253,8 @@ void tc_justify_resolve(struct tc_justifier *j, struct justify_ballot *ballot)
 {
     for (uint32_t i = ballot->texts; i != JUSTIFY_NONE; i = j->texts[i].next) {
         struct justify_text *text = &j->texts[i];
-        Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-        envelope.type = (Pbft__Type)class_types[text->class];
+        Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+        envelope.type = class_types[text->class];
         envelope.sender = text->signer;
         envelope.body = (ProtobufCBinaryData){text->body_len, text->body};
         envelope.signature = (ProtobufCBinaryData){TC_SIGNATURE_SIZE, text->signature};

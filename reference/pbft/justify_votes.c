@@ -217,14 +217,14 @@ void tc_justify_said_vote(struct tc_justifier *j, uint16_t replica, const struct
  * only, so they are not judged. */
 static bool judge_batch(struct tc_justifier *j, uint16_t replica, const struct tc_message *m)
 {
-    const Pbft__Envelope *envelope = m->envelope.base;
+    const Wire__Envelope *envelope = m->envelope.base;
     const struct tc_statement *s = &m->statements[0];
     uint8_t digest[TC_VALUE_SIZE];
     char named[16], found[16];
     tc_arena_reset(&j->scratch);
     if (envelope->n_requests == 0)
         return true;
-    if (tc_pbft_requests_digest(envelope, &j->scratch, digest) == 0 &&
+    if (tc_wire_requests_digest(envelope, &j->scratch, digest) == 0 &&
         memcmp(digest, s->value.bytes, TC_VALUE_SIZE) != 0) {
         tc_justify_breach(j, replica, m, "pre-prepare-wrong-digest", NORMAL_CASE, s->view, s->sequence,
                           "replica %u proposed %s in view %llu, sequence %llu with a batch whose digest is %s", replica,
@@ -232,7 +232,7 @@ static bool judge_batch(struct tc_justifier *j, uint16_t replica, const struct t
                           (unsigned long long)s->sequence, tc_justify_short(digest, found));
         return false;
     }
-    for (size_t i = 0; i < envelope->n_requests && !tc_pbft_uses_macs(j->env.cluster, PBFT__TYPE__REQUEST); i++) {
+    for (size_t i = 0; i < envelope->n_requests && !tc_wire_uses_macs(j->env.cluster, WIRE__TYPE__REQUEST); i++) {
         if (tc_justify_genuine(j, envelope->requests[i]))
             continue;
         tc_justify_breach(j, replica, m, "pre-prepare-invalid-request", NORMAL_CASE, s->view, s->sequence,

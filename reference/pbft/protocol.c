@@ -11,37 +11,39 @@
 #include "../store.h"
 #include "protocol_parts.h"
 
-#define ROW(number, text, the_kind, the_phase, prefix, view, sequence, value, is_it_signed)                            \
+#define ROW(number, text, the_kind, the_phase, message, view, sequence, value, is_it_signed)                           \
     [number] = {.wire_type = (number),                                                                                 \
                 .name = (text),                                                                                        \
                 .kind = (the_kind),                                                                                    \
                 .phase = (the_phase),                                                                                  \
-                .descriptor = &pbft__##prefix##__descriptor,                                                           \
+                .descriptor = &message##__descriptor,                                                                  \
                 .view_field = (view),                                                                                  \
                 .sequence_field = (sequence),                                                                          \
                 .value_field = (value),                                                                                \
                 .is_signed = (is_it_signed)}
 
 const struct tc_message_row tc_pbft_rows[TC_PBFT_ROW_COUNT] = {
-    ROW(PBFT__TYPE__HELLO, "hello", TC_KIND_OTHER, TC_PHASE_NONE, hello, NULL, NULL, NULL, false),
-    ROW(PBFT__TYPE__REQUEST, "request", TC_KIND_REQUEST, TC_PHASE_NONE, request, NULL, NULL, NULL, true),
-    ROW(PBFT__TYPE__PRE_PREPARE, "pre-prepare", TC_KIND_PROPOSE, TC_PHASE_NONE, pre_prepare, "view", "sequence",
+    ROW(WIRE__TYPE__HELLO, "hello", TC_KIND_OTHER, TC_PHASE_NONE, wire__hello, NULL, NULL, NULL, false),
+    ROW(WIRE__TYPE__REQUEST, "request", TC_KIND_REQUEST, TC_PHASE_NONE, wire__request, NULL, NULL, NULL, true),
+    ROW(PBFT__TYPE__PRE_PREPARE, "pre-prepare", TC_KIND_PROPOSE, TC_PHASE_NONE, pbft__pre_prepare, "view", "sequence",
         "digest", true),
-    ROW(PBFT__TYPE__PREPARE, "prepare", TC_KIND_VOTE, TC_PHASE_PREPARE, prepare, "view", "sequence", "digest", true),
-    ROW(PBFT__TYPE__COMMIT, "commit", TC_KIND_VOTE, TC_PHASE_COMMIT, commit, "view", "sequence", "digest", true),
-    ROW(PBFT__TYPE__REPLY, "reply", TC_KIND_REPLY, TC_PHASE_NONE, reply, "view", NULL, NULL, true),
-    ROW(PBFT__TYPE__CHECKPOINT, "checkpoint", TC_KIND_CHECKPOINT, TC_PHASE_NONE, checkpoint, NULL, "sequence", "digest",
+    ROW(PBFT__TYPE__PREPARE, "prepare", TC_KIND_VOTE, TC_PHASE_PREPARE, pbft__prepare, "view", "sequence", "digest",
         true),
-    ROW(PBFT__TYPE__VIEW_CHANGE, "view-change", TC_KIND_VIEW_CHANGE, TC_PHASE_NONE, view_change, "view", NULL, NULL,
-        true),
-    ROW(PBFT__TYPE__NEW_VIEW, "new-view", TC_KIND_NEW_VIEW, TC_PHASE_NONE, new_view, "view", NULL, NULL, true),
-    ROW(PBFT__TYPE__STATE_REQUEST, "state-request", TC_KIND_SYNC, TC_PHASE_NONE, state_request, NULL, "sequence", NULL,
-        true),
-    ROW(PBFT__TYPE__STATE, "state", TC_KIND_SYNC, TC_PHASE_NONE, state, NULL, "sequence", NULL, true),
-    ROW(PBFT__TYPE__BATCH_REQUEST, "batch-request", TC_KIND_SYNC, TC_PHASE_NONE, batch_request, NULL, NULL, "digest",
-        true),
-    ROW(PBFT__TYPE__BATCH, "batch", TC_KIND_SYNC, TC_PHASE_NONE, batch, NULL, NULL, "digest", true),
-    ROW(TC_PBFT_ROW_PREPARED, "prepared", TC_KIND_CERTIFICATE, TC_PHASE_PREPARE, prepared, NULL, NULL, NULL, false),
+    ROW(PBFT__TYPE__COMMIT, "commit", TC_KIND_VOTE, TC_PHASE_COMMIT, pbft__commit, "view", "sequence", "digest", true),
+    ROW(WIRE__TYPE__REPLY, "reply", TC_KIND_REPLY, TC_PHASE_NONE, wire__reply, "view", NULL, NULL, true),
+    ROW(PBFT__TYPE__CHECKPOINT, "checkpoint", TC_KIND_CHECKPOINT, TC_PHASE_NONE, pbft__checkpoint, NULL, "sequence",
+        "digest", true),
+    ROW(PBFT__TYPE__VIEW_CHANGE, "view-change", TC_KIND_VIEW_CHANGE, TC_PHASE_NONE, pbft__view_change, "view", NULL,
+        NULL, true),
+    ROW(PBFT__TYPE__NEW_VIEW, "new-view", TC_KIND_NEW_VIEW, TC_PHASE_NONE, pbft__new_view, "view", NULL, NULL, true),
+    ROW(PBFT__TYPE__STATE_REQUEST, "state-request", TC_KIND_SYNC, TC_PHASE_NONE, pbft__state_request, NULL, "sequence",
+        NULL, true),
+    ROW(PBFT__TYPE__STATE, "state", TC_KIND_SYNC, TC_PHASE_NONE, pbft__state, NULL, "sequence", NULL, true),
+    ROW(PBFT__TYPE__BATCH_REQUEST, "batch-request", TC_KIND_SYNC, TC_PHASE_NONE, pbft__batch_request, NULL, NULL,
+        "digest", true),
+    ROW(PBFT__TYPE__BATCH, "batch", TC_KIND_SYNC, TC_PHASE_NONE, pbft__batch, NULL, NULL, "digest", true),
+    ROW(TC_PBFT_ROW_PREPARED, "prepared", TC_KIND_CERTIFICATE, TC_PHASE_PREPARE, pbft__prepared, NULL, NULL, NULL,
+        false),
 };
 
 static int certificate(const struct tc_message *const *votes, size_t count, struct tc_arena *arena,
@@ -80,7 +82,7 @@ const struct tc_protocol tc_pbft = {
     .row_count = TC_PBFT_ROW_COUNT,
     .loss = TC_LOSS_FINAL,
     .hello_names_dialler = true,
-    .frame = tc_pbft_frame,
+    .frame = tc_wire_frame,
     .decode = tc_pbft_message_decode,
     .encode = tc_envelope_encode,
     .hello = tc_envelope_hello,

@@ -5,12 +5,12 @@
 
 /* The same requests in another order. NULL if no order differs in digest (fewer than two distinct requests) or the
  * arena is full. Requests are compared by their digests: identical ones may change places without effect. */
-static Pbft__Envelope **permute(const Pbft__Envelope *envelope, uint64_t hash, struct tc_arena *arena)
+static Wire__Envelope **permute(const Wire__Envelope *envelope, uint64_t hash, struct tc_arena *arena)
 {
     const size_t count = envelope->n_requests;
-    if (count < 2 || count > TC_PBFT_BATCH_MAX)
+    if (count < 2 || count > TC_WIRE_BATCH_MAX)
         return NULL;
-    Pbft__Envelope **made = tc_arena_alloc(arena, count * sizeof *made);
+    Wire__Envelope **made = tc_arena_alloc(arena, count * sizeof *made);
     uint32_t *order = tc_arena_alloc(arena, count * sizeof *order);
     if (!made || !order)
         return NULL;
@@ -21,19 +21,19 @@ static Pbft__Envelope **permute(const Pbft__Envelope *envelope, uint64_t hash, s
 }
 
 /* Moves the first request to the end: differs whenever two requests differ. */
-static void rotate(Pbft__Envelope *const *requests, Pbft__Envelope **made, size_t count)
+static void rotate(Wire__Envelope *const *requests, Wire__Envelope **made, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         made[i] = requests[(i + 1) % count];
 }
 
-static bool batch_differs(const Pbft__Envelope *envelope, Pbft__Envelope **requests, size_t count,
+static bool batch_differs(const Wire__Envelope *envelope, Wire__Envelope **requests, size_t count,
                           const uint8_t *original, struct tc_arena *arena, uint8_t *digest)
 {
-    Pbft__Envelope candidate = *envelope;
+    Wire__Envelope candidate = *envelope;
     candidate.requests = requests;
     candidate.n_requests = count;
-    return tc_pbft_requests_digest(&candidate, arena, digest) == 0 && memcmp(digest, original, TC_VALUE_SIZE) != 0;
+    return tc_wire_requests_digest(&candidate, arena, digest) == 0 && memcmp(digest, original, TC_VALUE_SIZE) != 0;
 }
 
 int tc_pbft_message_perturb(const struct tc_protocol_env *env, const struct tc_message *proposal, uint64_t hash,
@@ -46,13 +46,13 @@ int tc_pbft_message_perturb(const struct tc_protocol_env *env, const struct tc_m
     if (s->value.state != TC_VALUE_BYTES)
         return tc_error_set(err, TC_EUNSUPPORTED, "the null request has no second version");
 
-    const Pbft__Envelope *envelope = proposal->envelope.base;
+    const Wire__Envelope *envelope = proposal->envelope.base;
     uint8_t *digest = tc_arena_alloc(arena, TC_VALUE_SIZE);
     struct tc_fields body = tc_fields_copy(s->fields, arena);
     if (!digest || !body.base)
         return tc_error_set(err, TC_ELIMIT, "the second proposal does not fit");
     size_t count = envelope->n_requests;
-    Pbft__Envelope **requests = omit_requests ? NULL : permute(envelope, hash, arena);
+    Wire__Envelope **requests = omit_requests ? NULL : permute(envelope, hash, arena);
     bool differs = requests && batch_differs(envelope, requests, count, s->value.bytes, arena, digest);
     if (requests && !differs) {
         rotate(envelope->requests, requests, count);
@@ -86,6 +86,6 @@ int tc_pbft_message_vote_for(const struct tc_message *vote, const struct tc_mess
     const struct tc_slice digest = tc_arena_copy(arena, value);
     if (!body.base || !digest.data)
         return TC_ELIMIT;
-    ((Pbft__Prepare *)body.base)->digest = tc_pbft_binary(digest); /* a Commit is laid out alike */
+    ((Pbft__Prepare *)body.base)->digest = tc_wire_binary(digest); /* a Commit is laid out alike */
     return tc_pbft_message_remake(vote, body.base, NULL, 0, arena, out);
 }

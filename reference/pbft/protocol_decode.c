@@ -12,6 +12,8 @@
 #include "protocol_parts.h"
 #include <string.h>
 
+const uint8_t tc_pbft_null_digest[TC_VALUE_SIZE];
+
 /* The null request's digest stands for no value. */
 static void set_value(struct tc_statement *s, ProtobufCBinaryData digest)
 {
@@ -20,13 +22,8 @@ static void set_value(struct tc_statement *s, ProtobufCBinaryData digest)
         s->value.state = TC_VALUE_NIL;
 }
 
-/* PrePrepare, Prepare and Commit are laid out alike: view, sequence, digest. */
-_Static_assert(sizeof(Pbft__PrePrepare) == sizeof(Pbft__Prepare) && sizeof(Pbft__Prepare) == sizeof(Pbft__Commit) &&
-                   offsetof(Pbft__PrePrepare, digest) == offsetof(Pbft__Prepare, digest) &&
-                   offsetof(Pbft__Prepare, digest) == offsetof(Pbft__Commit, digest),
-               "votes and proposals share one reader");
-
-static void read_vote(struct tc_statement *s, const Pbft__Prepare *vote)
+/* Pre-prepares, prepares and commits share one reader. */
+static void read_vote(struct tc_statement *s, const struct tc_wire_vote *vote)
 {
     tc_statement_set_view(s, vote->view);
     tc_statement_set_sequence(s, vote->sequence);
@@ -45,8 +42,8 @@ static void read_view_change(struct tc_statement *s, const Pbft__ViewChange *cha
 
 static void read_neutral(struct tc_statement *s, const void *body)
 {
-    switch ((Pbft__Type)s->type) {
-    case PBFT__TYPE__REQUEST:
+    switch (s->type) {
+    case WIRE__TYPE__REQUEST:
         tc_statement_set_request(s, body);
         break;
     case PBFT__TYPE__PRE_PREPARE:
@@ -54,8 +51,8 @@ static void read_neutral(struct tc_statement *s, const void *body)
     case PBFT__TYPE__COMMIT:
         read_vote(s, body);
         break;
-    case PBFT__TYPE__REPLY:
-        tc_statement_set_view(s, ((const Pbft__Reply *)body)->view);
+    case WIRE__TYPE__REPLY:
+        tc_statement_set_view(s, ((const Wire__Reply *)body)->view);
         break;
     case PBFT__TYPE__CHECKPOINT:
         tc_statement_set_sequence(s, ((const Pbft__Checkpoint *)body)->sequence);
@@ -85,9 +82,9 @@ static void read_neutral(struct tc_statement *s, const void *body)
     }
 }
 
-static int add_envelope(struct tc_statements *b, const Pbft__Envelope *envelope, uint32_t parent);
+static int add_envelope(struct tc_statements *b, const Wire__Envelope *envelope, uint32_t parent);
 
-static int add_envelopes(struct tc_statements *b, Pbft__Envelope **envelopes, size_t count, uint32_t parent)
+static int add_envelopes(struct tc_statements *b, Wire__Envelope **envelopes, size_t count, uint32_t parent)
 {
     for (size_t i = 0; i < count; i++) {
         const int rc = add_envelope(b, envelopes[i], parent);
@@ -134,7 +131,7 @@ static int add_view_change(struct tc_statements *b, const Pbft__ViewChange *chan
     return rc;
 }
 
-static int add_children(struct tc_statements *b, Pbft__Type type, const void *body, uint32_t parent)
+static int add_children(struct tc_statements *b, uint32_t type, const void *body, uint32_t parent)
 {
     int rc;
     switch (type) {
@@ -155,14 +152,14 @@ static int add_children(struct tc_statements *b, Pbft__Type type, const void *bo
     }
 }
 
-static int read_body(struct tc_statements *b, Pbft__Type type, struct tc_slice bytes, ProtobufCMessage **body)
+static int read_body(struct tc_statements *b, uint32_t type, struct tc_slice bytes, ProtobufCMessage **body)
 {
     const ProtobufCMessageDescriptor *descriptor = tc_pbft_rows[type].descriptor;
-    if (type == PBFT__TYPE__PRE_PREPARE || type == PBFT__TYPE__PREPARE || type == PBFT__TYPE__COMMIT) {
-        Pbft__Prepare *vote = tc_arena_alloc(b->arena, sizeof *vote);
+    if (tc_wire_is_vote(descriptor)) {
+        struct tc_wire_vote *vote = tc_arena_alloc(b->arena, sizeof *vote);
         if (!vote)
             return TC_ELIMIT;
-        if (tc_pbft_scan_vote(bytes, descriptor, vote)) {
+        if (tc_wire_scan_vote(bytes, descriptor, vote)) {
             *body = &vote->base;
             return 0;
         }
@@ -184,7 +181,7 @@ static bool too_deep(const struct tc_statements *b, uint32_t index)
 
 /* Adds the envelope's statement and its children; the statement's index, or TC_ELIMIT. A first statement (no parent)
  * that does not decode gives TC_EMALFORMED. */
-static int add_envelope(struct tc_statements *b, const Pbft__Envelope *envelope, uint32_t parent)
+static int add_envelope(struct tc_statements *b, const Wire__Envelope *envelope, uint32_t parent)
 {
     ProtobufCMessage *body = NULL;
     const int index = tc_statements_add(b, parent);
@@ -193,7 +190,7 @@ static int add_envelope(struct tc_statements *b, const Pbft__Envelope *envelope,
     struct tc_statement *s = &b->items[index];
     tc_statement_set_envelope(s, envelope);
     int rc = TC_EMALFORMED;
-    if (envelope->type >= 0 && envelope->type <= PBFT__TYPE__BATCH && !too_deep(b, (uint32_t)index))
+    if (envelope->type <= PBFT__TYPE__BATCH && !too_deep(b, (uint32_t)index))
         rc = read_body(b, envelope->type, s->body, &body);
     if (rc == TC_EMALFORMED && parent != TC_PARENT_NONE)
         return index;
@@ -213,7 +210,7 @@ static int add_envelope(struct tc_statements *b, const Pbft__Envelope *envelope,
 int tc_pbft_message_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)
 {
     struct tc_statements b = {.arena = arena};
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     int rc = tc_envelope_open(m, frame, arena, &envelope);
     if (rc != 0)
         return rc;

@@ -9,7 +9,7 @@ int tc_pbft_message_again(struct tc_slice frame, const struct tc_message *like, 
     return tc_pbft_message_decode(frame, arena, out);
 }
 
-int tc_pbft_message_remake(const struct tc_message *m, const ProtobufCMessage *body, Pbft__Envelope **requests,
+int tc_pbft_message_remake(const struct tc_message *m, const ProtobufCMessage *body, Wire__Envelope **requests,
                            size_t request_count, struct tc_arena *arena, struct tc_message *out)
 {
     struct tc_slice frame;

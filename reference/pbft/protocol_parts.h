@@ -5,6 +5,7 @@
 #include "../fields_alloc.h"
 #include "../protocol_base.h"
 #include "protocol.h"
+#include "wire.h"
 
 /* Rows of tc_pbft.rows: wire types in their order, then what has no envelope of its own. */
 enum { TC_PBFT_ROW_PREPARED = PBFT__TYPE__BATCH + 1, TC_PBFT_ROW_COUNT };
@@ -26,7 +27,7 @@ int tc_pbft_message_again(struct tc_slice frame, const struct tc_message *like, 
                           struct tc_message *out);
 
 /* m with another body and another batch (`requests`, NULL: as it was), unsigned, into `out`. TC_ELIMIT. */
-int tc_pbft_message_remake(const struct tc_message *m, const ProtobufCMessage *body, Pbft__Envelope **requests,
+int tc_pbft_message_remake(const struct tc_message *m, const ProtobufCMessage *body, Wire__Envelope **requests,
                            size_t request_count, struct tc_arena *arena, struct tc_message *out);
 
 #endif

@@ -63,7 +63,7 @@ out_of_memory:
 
 /* ---- frames ---- */
 
-typedef void handler(struct pbft *r, const Pbft__Envelope *envelope);
+typedef void handler(struct pbft *r, const Wire__Envelope *envelope);
 
 /* What replicas say to each other; requests come from clients and are looked at first. */
 static handler *const handlers[] = {
@@ -81,11 +81,11 @@ static handler *const handlers[] = {
 
 static void on_frame(struct pbft *r, struct tc_slice frame)
 {
-    Pbft__Envelope *envelope = tc_replica_open(&r->base, frame);
+    Wire__Envelope *envelope = tc_replica_open(&r->base, frame);
     if (!envelope)
         return;
     const uint32_t type = (uint32_t)envelope->type;
-    if (type == PBFT__TYPE__REQUEST) {
+    if (type == WIRE__TYPE__REQUEST) {
         tc_pbft_on_request(r, envelope);
         return;
     }

@@ -20,15 +20,15 @@ void tc_pbft_accept(struct pbft *r, struct slot *slot, const uint8_t *digest, co
     tc_pbft_check_slot(r, slot);
 }
 
-struct tc_slice tc_pbft_own_vote(struct pbft *r, struct slot *slot, Pbft__Type type)
+struct tc_slice tc_pbft_own_vote(struct pbft *r, struct slot *slot, uint32_t type)
 {
     Pbft__Prepare prepare = PBFT__PREPARE__INIT;
     Pbft__Commit commit = PBFT__COMMIT__INIT;
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     struct signed_text text;
     prepare.view = commit.view = slot->view;
     prepare.sequence = commit.sequence = slot->sequence;
-    prepare.digest = commit.digest = tc_pbft_binary((struct tc_slice){slot->digest, TC_VALUE_SIZE});
+    prepare.digest = commit.digest = tc_wire_binary((struct tc_slice){slot->digest, TC_VALUE_SIZE});
     bool is_prepare = type == PBFT__TYPE__PREPARE;
     if (!tc_replica_envelope(&r->base, type, is_prepare ? &prepare.base : &commit.base, 0, &envelope) ||
         !tc_pbft_text_from(&text, &envelope))
@@ -132,7 +132,7 @@ static bool between_watermarks(const struct pbft *r, uint64_t sequence)
 /* ---- pre-prepare ---- */
 
 /* The proposal is here already, from the new view or an earlier frame; its batch may not be. */
-static void repeat_pre_prepare(struct pbft *r, struct slot *slot, const Pbft__Envelope *envelope,
+static void repeat_pre_prepare(struct pbft *r, struct slot *slot, const Wire__Envelope *envelope,
                                const Pbft__PrePrepare *body)
 {
     if (!tc_digest_same(slot->digest, body->digest.data)) {
@@ -153,7 +153,7 @@ static void repeat_pre_prepare(struct pbft *r, struct slot *slot, const Pbft__En
     tc_pbft_batch_drop(batch);
 }
 
-static void first_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__PrePrepare *body)
+static void first_pre_prepare(struct pbft *r, const Wire__Envelope *envelope, const Pbft__PrePrepare *body)
 {
     struct signed_text text;
     if (!tc_replica_authentic(&r->base, envelope) || !tc_pbft_text_from(&text, envelope)) {
@@ -177,10 +177,10 @@ static void first_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope, co
     tc_pbft_batch_drop(batch);
 }
 
-void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_pre_prepare(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed pre-prepare");
         return;
     }
@@ -202,7 +202,7 @@ void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope)
 /* ---- prepare, commit ---- */
 
 /* Is the vote worth its verification? A later view's is: it may come before its new view. */
-static bool vote_wanted(const struct slot *slot, const Pbft__Envelope *envelope, uint64_t view, bool is_prepare)
+static bool vote_wanted(const struct slot *slot, const Wire__Envelope *envelope, uint64_t view, bool is_prepare)
 {
     if (!slot)
         return true;
@@ -213,7 +213,7 @@ static bool vote_wanted(const struct slot *slot, const Pbft__Envelope *envelope,
     return !(current && (is_prepare ? slot->prepared : slot->committed));
 }
 
-static void on_vote(struct pbft *r, const Pbft__Envelope *envelope, uint64_t view, uint64_t sequence,
+static void on_vote(struct pbft *r, const Wire__Envelope *envelope, uint64_t view, uint64_t sequence,
                     ProtobufCBinaryData digest)
 {
     bool is_prepare = envelope->type == PBFT__TYPE__PREPARE;
@@ -240,10 +240,10 @@ static void on_vote(struct pbft *r, const Pbft__Envelope *envelope, uint64_t vie
     tc_pbft_check_slot(r, slot);
 }
 
-void tc_pbft_on_prepare(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_prepare(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__prepare__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed prepare");
         return;
     }
@@ -251,10 +251,10 @@ void tc_pbft_on_prepare(struct pbft *r, const Pbft__Envelope *envelope)
     on_vote(r, envelope, body->view, body->sequence, body->digest);
 }
 
-void tc_pbft_on_commit(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_commit(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__commit__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__commit__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed commit");
         return;
     }

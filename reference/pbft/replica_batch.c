@@ -6,14 +6,14 @@
 
 /* One allocation: the parts of the envelope, and the operation again, so that a request may outlive the frame it came
  * in and be sent on exactly as its client signed it. */
-static struct request *copy_request(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__Request *body)
+static struct request *copy_request(struct pbft *r, const Wire__Envelope *envelope, const Wire__Request *body)
 {
     size_t total = envelope->body.len + envelope->signature.len + envelope->macs.len + body->operation.len;
     struct request *request = tc_replica_alloc(&r->base, sizeof *request + total);
     if (!request)
         return NULL;
-    request->envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
-    request->envelope.type = PBFT__TYPE__REQUEST;
+    request->envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
+    request->envelope.type = WIRE__TYPE__REQUEST;
     request->envelope.sender = envelope->sender;
     ProtobufCBinaryData operation;
     ProtobufCBinaryData *parts[4] = {&request->envelope.body, &request->envelope.signature, &request->envelope.macs,
@@ -26,14 +26,14 @@ static struct request *copy_request(struct pbft *r, const Pbft__Envelope *envelo
         *parts[i] = (ProtobufCBinaryData){sources[i]->len, at};
         at += sources[i]->len;
     }
-    request->operation = tc_pbft_slice(operation);
+    request->operation = tc_wire_slice(operation);
     request->references = 1;
     return request;
 }
 
-struct request *tc_pbft_request_from(struct pbft *r, const Pbft__Envelope *envelope)
+struct request *tc_pbft_request_from(struct pbft *r, const Wire__Envelope *envelope)
 {
-    const Pbft__Request *body = tc_replica_request(&r->base, envelope);
+    const Wire__Request *body = tc_replica_request(&r->base, envelope);
     if (!body)
         return NULL;
     struct request *request = copy_request(r, envelope, body);
@@ -41,8 +41,8 @@ struct request *tc_pbft_request_from(struct pbft *r, const Pbft__Envelope *envel
         return NULL;
     request->client = (uint16_t)envelope->sender;
     request->timestamp = body->timestamp;
-    request->packed_size = pbft__envelope__get_packed_size(&request->envelope) + 4;
-    tc_pbft_request_digest(request->client, request->timestamp, request->operation, request->digest);
+    request->packed_size = wire__envelope__get_packed_size(&request->envelope) + 4;
+    tc_wire_request_digest(request->client, request->timestamp, request->operation, request->digest);
     return request;
 }
 
@@ -65,18 +65,18 @@ struct batch *tc_pbft_batch_new(struct pbft *r, struct request *const *requests,
         batch->requests[i] = requests[i];
         requests[i]->references++;
     }
-    tc_pbft_batch_digest((const uint8_t(*)[TC_VALUE_SIZE])digests, count, batch->digest);
+    tc_wire_batch_digest((const uint8_t(*)[TC_VALUE_SIZE])digests, count, batch->digest);
     batch->count = count;
     batch->references = 1;
     return batch;
 }
 
-struct batch *tc_pbft_batch_from(struct pbft *r, const Pbft__Envelope *envelope)
+struct batch *tc_pbft_batch_from(struct pbft *r, const Wire__Envelope *envelope)
 {
     uint32_t count = 0;
     size_t bytes = 0;
     struct batch *batch = NULL;
-    if (envelope->n_requests > TC_PBFT_BATCH_MAX)
+    if (envelope->n_requests > TC_WIRE_BATCH_MAX)
         return NULL;
     struct request **requests = tc_replica_scratch(&r->base, envelope->n_requests * sizeof(struct request *));
     if (!requests)
@@ -88,7 +88,7 @@ struct batch *tc_pbft_batch_from(struct pbft *r, const Pbft__Envelope *envelope)
         bytes += requests[count]->packed_size;
         count++;
     }
-    if (count == envelope->n_requests && bytes <= TC_PBFT_BATCH_BYTES)
+    if (count == envelope->n_requests && bytes <= TC_WIRE_BATCH_BYTES)
         batch = tc_pbft_batch_new(r, requests, count);
     for (uint32_t i = 0; i < count; i++)
         tc_pbft_request_drop(requests[i]);
@@ -104,9 +104,9 @@ void tc_pbft_batch_drop(struct batch *batch)
     free(batch);
 }
 
-void tc_pbft_batch_attach(struct pbft *r, const struct batch *batch, Pbft__Envelope *envelope)
+void tc_pbft_batch_attach(struct pbft *r, const struct batch *batch, Wire__Envelope *envelope)
 {
-    Pbft__Envelope **pointers = tc_replica_scratch(&r->base, batch->count * sizeof *pointers);
+    Wire__Envelope **pointers = tc_replica_scratch(&r->base, batch->count * sizeof *pointers);
     if (!pointers)
         return;
     for (uint32_t i = 0; i < batch->count; i++)

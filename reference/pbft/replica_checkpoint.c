@@ -65,10 +65,10 @@ static void ring_store(struct pbft *r, uint32_t sender, uint64_t sequence, const
 void tc_pbft_send_checkpoint(struct pbft *r, const struct snapshot *snapshot, uint32_t to)
 {
     Pbft__Checkpoint body = PBFT__CHECKPOINT__INIT;
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     struct signed_text text;
     body.sequence = snapshot->sequence;
-    body.digest = tc_pbft_binary((struct tc_slice){snapshot->digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){snapshot->digest, TC_VALUE_SIZE});
     if (!tc_replica_envelope(&r->base, PBFT__TYPE__CHECKPOINT, &body.base, 0, &envelope) ||
         !tc_pbft_text_from(&text, &envelope))
         return;
@@ -126,11 +126,11 @@ static void ring_store(struct pbft *r, uint32_t sender, uint64_t sequence, const
     oldest->text = *text;
 }
 
-static const Pbft__Checkpoint *checkpoint_body(struct pbft *r, const Pbft__Envelope *envelope)
+static const Pbft__Checkpoint *checkpoint_body(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
     if (envelope->type != PBFT__TYPE__CHECKPOINT || envelope->sender >= r->base.n ||
-        tc_pbft_get_body(envelope, &pbft__checkpoint__descriptor, &r->base.arena, &base) != 0)
+        tc_wire_get_body(envelope, &pbft__checkpoint__descriptor, &r->base.arena, &base) != 0)
         return NULL;
     const Pbft__Checkpoint *body = base;
     if (body->digest.len != TC_VALUE_SIZE || body->sequence == 0 || body->sequence % r->base.interval != 0)
@@ -138,7 +138,7 @@ static const Pbft__Checkpoint *checkpoint_body(struct pbft *r, const Pbft__Envel
     return body;
 }
 
-void tc_pbft_note_checkpoint(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_note_checkpoint(struct pbft *r, const Wire__Envelope *envelope)
 {
     struct signed_text text;
     const Pbft__Checkpoint *body = checkpoint_body(r, envelope);
@@ -156,12 +156,12 @@ void tc_pbft_note_checkpoint(struct pbft *r, const Pbft__Envelope *envelope)
     tc_pbft_check_stable(r, body->sequence);
 }
 
-void tc_pbft_on_checkpoint(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_checkpoint(struct pbft *r, const Wire__Envelope *envelope)
 {
     tc_pbft_note_checkpoint(r, envelope);
 }
 
-bool tc_pbft_certificate_valid(struct pbft *r, Pbft__Envelope *const *envelopes, size_t count, uint64_t sequence,
+bool tc_pbft_certificate_valid(struct pbft *r, Wire__Envelope *const *envelopes, size_t count, uint64_t sequence,
                                const uint8_t *digest, struct signed_text **texts, uint32_t *text_count)
 {
     struct tc_nodeset signers = {{0}};

@@ -40,7 +40,7 @@ static const struct tc_slice no_head = {NULL, 0};
 
 static struct tc_slice pre_prepare_record(struct pbft *r, const struct slot *slot, bool with_batch)
 {
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     tc_pbft_text_envelope(&slot->pre_prepare, PBFT__TYPE__PRE_PREPARE, &envelope);
     const struct batch *batch = with_batch ? tc_pbft_slot_batch(slot, slot->digest) : NULL;
     if (batch)
@@ -71,7 +71,7 @@ static struct tc_slice batch_record(struct pbft *r, uint64_t sequence, const str
     uint8_t head[8];
     struct tc_writer writer = tc_writer_into(head, sizeof head);
     tc_writer_u64(&writer, sequence);
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     envelope.type = PBFT__TYPE__BATCH;
     tc_pbft_batch_attach(r, batch, &envelope);
     return make_record(r, RECORD_BATCH, tc_writer_bytes(&writer), &envelope.base);
@@ -104,7 +104,7 @@ void tc_pbft_record_batch(struct pbft *r, uint64_t sequence, const struct batch 
     tc_replica_persist(&r->base, TC_OUT_PERSIST, batch_record(r, sequence, batch));
 }
 
-void tc_pbft_record_envelope(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_record_envelope(struct pbft *r, const Wire__Envelope *envelope)
 {
     tc_replica_persist(&r->base, TC_OUT_PERSIST, make_record(r, RECORD_ENVELOPE, no_head, &envelope->base));
 }
@@ -140,14 +140,14 @@ static struct tc_slice view_record(struct pbft *r)
     if (r->base.active)
         return no_head;
     tc_pbft_view_change_frame(r, &frame);
-    if (frame.len <= TC_PBFT_LENGTH_SIZE)
+    if (frame.len <= TC_WIRE_LENGTH_SIZE)
         return no_head;
-    uint8_t *bytes = tc_replica_scratch(&r->base, 1 + frame.len - TC_PBFT_LENGTH_SIZE);
+    uint8_t *bytes = tc_replica_scratch(&r->base, 1 + frame.len - TC_WIRE_LENGTH_SIZE);
     if (!bytes)
         return no_head;
     bytes[0] = RECORD_ENVELOPE;
-    memcpy(bytes + 1, frame.data + TC_PBFT_LENGTH_SIZE, frame.len - TC_PBFT_LENGTH_SIZE);
-    return (struct tc_slice){bytes, 1 + frame.len - TC_PBFT_LENGTH_SIZE};
+    memcpy(bytes + 1, frame.data + TC_WIRE_LENGTH_SIZE, frame.len - TC_WIRE_LENGTH_SIZE);
+    return (struct tc_slice){bytes, 1 + frame.len - TC_WIRE_LENGTH_SIZE};
 }
 
 static void list_slot(struct pbft *r, struct record_list *list, const struct slot *slot)
@@ -170,7 +170,7 @@ static bool state_message(struct pbft *r, Pbft__State *out)
     *out = (Pbft__State)PBFT__STATE__INIT;
     out->sequence = r->stable;
     if (snapshot)
-        out->snapshot = tc_pbft_binary((struct tc_slice){snapshot->bytes, snapshot->len});
+        out->snapshot = tc_wire_binary((struct tc_slice){snapshot->bytes, snapshot->len});
     out->n_checkpoints = certificate->count;
     out->checkpoints = tc_pbft_text_envelopes(r, certificate->texts, certificate->count, PBFT__TYPE__CHECKPOINT);
     return snapshot && out->checkpoints;

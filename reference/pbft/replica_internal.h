@@ -13,6 +13,7 @@
 #include "../../proxy/nodeset.h"
 #include "../replica_base.h"
 #include "replica.h"
+#include "wire.h"
 
 #define VOTE_BODY_MAX    96 /* bytes of a pre-prepare's, vote's or checkpoint's body that we keep */
 #define SLOT_BATCHES_MAX 8  /* different batches that we keep for one sequence number */
@@ -43,7 +44,7 @@ struct request {
     uint64_t timestamp;
     uint8_t digest[TC_VALUE_SIZE];
     struct tc_slice operation;
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     size_t packed_size;
     uint8_t bytes[];
 };
@@ -216,10 +217,10 @@ static inline uint32_t tc_pbft_prepares_needed(const struct pbft *r)
 /* ---- replica_text.c ---- */
 
 /* Signed texts and envelopes. The envelope borrows the text. */
-bool tc_pbft_text_from(struct signed_text *text, const Pbft__Envelope *envelope);
-void tc_pbft_text_envelope(const struct signed_text *text, Pbft__Type type, Pbft__Envelope *envelope);
+bool tc_pbft_text_from(struct signed_text *text, const Wire__Envelope *envelope);
+void tc_pbft_text_envelope(const struct signed_text *text, uint32_t type, Wire__Envelope *envelope);
 /* An array of pointers to envelopes around `texts`, in the arena; NULL if out of memory. */
-Pbft__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, Pbft__Type type);
+Wire__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, uint32_t type);
 
 /* ---- replica_log.c ---- */
 
@@ -246,22 +247,22 @@ void tc_pbft_see(struct pbft *r, uint64_t sequence);
 /* ---- replica_batch.c ---- */
 
 /* The request in an envelope, with one reference. NULL if it is none (wrong type, size, sender). Not verified. */
-struct request *tc_pbft_request_from(struct pbft *r, const Pbft__Envelope *envelope);
+struct request *tc_pbft_request_from(struct pbft *r, const Wire__Envelope *envelope);
 void tc_pbft_request_drop(struct request *request);
 /* The batch in an envelope's requests; NULL if one of them is none. Nothing is verified. One reference. */
-struct batch *tc_pbft_batch_from(struct pbft *r, const Pbft__Envelope *envelope);
+struct batch *tc_pbft_batch_from(struct pbft *r, const Wire__Envelope *envelope);
 /* A batch that takes over no references; NULL if out of memory. */
 struct batch *tc_pbft_batch_new(struct pbft *r, struct request *const *requests, uint32_t count);
 void tc_pbft_batch_drop(struct batch *batch);
 /* Puts the batch's requests beside the body of an envelope (borrowed). */
-void tc_pbft_batch_attach(struct pbft *r, const struct batch *batch, Pbft__Envelope *envelope);
+void tc_pbft_batch_attach(struct pbft *r, const struct batch *batch, Wire__Envelope *envelope);
 /* Is every request of the batch authentic? Complains if not. Requests we knew already take the place of their copies.
  */
 bool tc_pbft_batch_authentic(struct pbft *r, struct batch *batch);
 
 /* ---- replica_request.c ---- */
 
-void tc_pbft_on_request(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_on_request(struct pbft *r, const Wire__Envelope *envelope);
 struct pending *tc_pbft_pending_find(const struct pbft *r, uint16_t client, uint64_t timestamp);
 /* The requests of an accepted batch wait too, and are not to be proposed again in this view. */
 void tc_pbft_pending_note_batch(struct pbft *r, const struct batch *batch);
@@ -276,9 +277,9 @@ void tc_pbft_propose(struct pbft *r);
 
 /* ---- replica_agreement.c ---- */
 
-void tc_pbft_on_pre_prepare(struct pbft *r, const Pbft__Envelope *envelope);
-void tc_pbft_on_prepare(struct pbft *r, const Pbft__Envelope *envelope);
-void tc_pbft_on_commit(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_on_pre_prepare(struct pbft *r, const Wire__Envelope *envelope);
+void tc_pbft_on_prepare(struct pbft *r, const Wire__Envelope *envelope);
+void tc_pbft_on_commit(struct pbft *r, const Wire__Envelope *envelope);
 /* Takes a proposal of the open view, which the caller has checked, into its slot; says prepare if the view is active.
  * `record`: it stands in no durable record yet. May execute, and may clear the slot with it. */
 void tc_pbft_accept(struct pbft *r, struct slot *slot, const uint8_t *digest, const struct signed_text *text,
@@ -287,7 +288,7 @@ void tc_pbft_accept(struct pbft *r, struct slot *slot, const uint8_t *digest, co
 void tc_pbft_say_prepare(struct pbft *r, struct slot *slot);
 void tc_pbft_check_slot(struct pbft *r, struct slot *slot);
 /* Our vote for what the slot accepted, signed again, put among the votes; its frame, {NULL, 0} when that fails. */
-struct tc_slice tc_pbft_own_vote(struct pbft *r, struct slot *slot, Pbft__Type type);
+struct tc_slice tc_pbft_own_vote(struct pbft *r, struct slot *slot, uint32_t type);
 
 /* ---- replica_execute.c ---- */
 
@@ -295,12 +296,12 @@ void tc_pbft_execute(struct pbft *r);
 
 /* ---- replica_checkpoint.c ---- */
 
-void tc_pbft_on_checkpoint(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_on_checkpoint(struct pbft *r, const Wire__Envelope *envelope);
 /* After executing a multiple of the interval. */
 void tc_pbft_take_checkpoint(struct pbft *r);
 void tc_pbft_send_checkpoint(struct pbft *r, const struct snapshot *snapshot, uint32_t to); /* TC_NODE_NONE: to all */
 /* A checkpoint envelope found anywhere; verifies it. */
-void tc_pbft_note_checkpoint(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_note_checkpoint(struct pbft *r, const Wire__Envelope *envelope);
 /* Does a quorum of checkpoints certify a state at this sequence number, ours or ahead of us? */
 void tc_pbft_check_stable(struct pbft *r, uint64_t sequence);
 /* A valid certificate, wherever it was found: stable if we have that state, otherwise a reason to fetch it. One that
@@ -308,7 +309,7 @@ void tc_pbft_check_stable(struct pbft *r, uint64_t sequence);
 void tc_pbft_take_certificate(struct pbft *r, uint64_t sequence, const uint8_t *digest, const struct signed_text *texts,
                               uint32_t count);
 /* Do these envelopes prove the state `digest` at `sequence`? On success the texts are in *texts (arena). */
-bool tc_pbft_certificate_valid(struct pbft *r, Pbft__Envelope *const *envelopes, size_t count, uint64_t sequence,
+bool tc_pbft_certificate_valid(struct pbft *r, Wire__Envelope *const *envelopes, size_t count, uint64_t sequence,
                                const uint8_t *digest, struct signed_text **texts, uint32_t *text_count);
 void tc_pbft_certificate_set(struct pbft *r, struct certificate *into, uint64_t sequence, const uint8_t *digest,
                              const struct signed_text *texts, uint32_t count);
@@ -319,10 +320,10 @@ struct snapshot *tc_pbft_snapshot_add(struct pbft *r, uint64_t sequence, uint8_t
 
 /* ---- replica_state_transfer.c ---- */
 
-void tc_pbft_on_state_request(struct pbft *r, const Pbft__Envelope *envelope);
-void tc_pbft_on_state(struct pbft *r, const Pbft__Envelope *envelope);
-void tc_pbft_on_batch_request(struct pbft *r, const Pbft__Envelope *envelope);
-void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_on_state_request(struct pbft *r, const Wire__Envelope *envelope);
+void tc_pbft_on_state(struct pbft *r, const Wire__Envelope *envelope);
+void tc_pbft_on_batch_request(struct pbft *r, const Wire__Envelope *envelope);
+void tc_pbft_on_batch(struct pbft *r, const Wire__Envelope *envelope);
 void tc_pbft_ask_batch(struct pbft *r, const uint8_t *digest);
 void tc_pbft_ask_state(struct pbft *r, uint32_t to); /* TC_NODE_NONE: everybody */
 void tc_pbft_send_state(struct pbft *r, uint16_t to);
@@ -333,7 +334,7 @@ void tc_pbft_transfer_timeout(struct pbft *r);
 
 /* Leaves the present view and asks for `view`. */
 void tc_pbft_start_view_change(struct pbft *r, uint64_t view);
-void tc_pbft_on_view_change(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_on_view_change(struct pbft *r, const Wire__Envelope *envelope);
 void tc_pbft_view_timeout(struct pbft *r);
 /* How many replicas ask for `view` or a later one. */
 uint32_t tc_pbft_count_asking(const struct pbft *r, uint64_t view);
@@ -342,15 +343,15 @@ void tc_pbft_view_change_clear(struct view_change *change);
 
 /* Checks a view change (signature, C, P) and, if valid, fills `out` (malloc'ed parts). The first has its body already.
  */
-bool tc_pbft_view_change_check(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__ViewChange *body,
+bool tc_pbft_view_change_check(struct pbft *r, const Wire__Envelope *envelope, const Pbft__ViewChange *body,
                                bool trusted, struct view_change *out);
-bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bool trusted, struct view_change *out);
+bool tc_pbft_view_change_read(struct pbft *r, const Wire__Envelope *envelope, bool trusted, struct view_change *out);
 
 /* The primary of the view asked for makes the new view when it has a quorum. */
 void tc_pbft_try_new_view(struct pbft *r);
-void tc_pbft_on_new_view(struct pbft *r, const Pbft__Envelope *envelope);
+void tc_pbft_on_new_view(struct pbft *r, const Wire__Envelope *envelope);
 /* Enters the view of a checked (or our own, or recorded) new view. */
-bool tc_pbft_enter_view(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body,
+bool tc_pbft_enter_view(struct pbft *r, const Wire__Envelope *envelope, const Pbft__NewView *body,
                         uint64_t stable_sequence);
 /* Takes the new view's proposals that now lie within the watermarks into their slots. */
 void tc_pbft_apply_orders(struct pbft *r);
@@ -375,7 +376,7 @@ void tc_pbft_record_pre_prepare(struct pbft *r, const struct slot *slot);
 void tc_pbft_record_prepared(struct pbft *r, const struct prepared *certificate);
 void tc_pbft_record_committed(struct pbft *r, const struct slot *slot);
 void tc_pbft_record_batch(struct pbft *r, uint64_t sequence, const struct batch *batch);
-void tc_pbft_record_envelope(struct pbft *r, const Pbft__Envelope *envelope); /* VIEW-CHANGE (ours), NEW-VIEW */
+void tc_pbft_record_envelope(struct pbft *r, const Wire__Envelope *envelope); /* VIEW-CHANGE (ours), NEW-VIEW */
 void tc_pbft_record_snapshot(struct pbft *r);
 /* 0, TC_EMALFORMED, TC_EMEMORY. */
 int tc_pbft_replay(struct pbft *r, struct tc_slice record);

@@ -70,7 +70,7 @@ static bool left_out(const struct pbft *r, const struct outcome *outcome, uint32
 
 static bool add_view_changes(struct pbft *r, Pbft__NewView *body, const struct view_change **chosen, uint32_t needed)
 {
-    Pbft__Envelope *envelopes = tc_replica_scratch(&r->base, needed * sizeof *envelopes);
+    Wire__Envelope *envelopes = tc_replica_scratch(&r->base, needed * sizeof *envelopes);
     body->view_changes = tc_replica_scratch(&r->base, needed * sizeof *body->view_changes);
     if (!envelopes || !body->view_changes)
         return false;
@@ -80,12 +80,12 @@ static bool add_view_changes(struct pbft *r, Pbft__NewView *body, const struct v
         const struct view_change *change = &r->view_changes[replica];
         if (change->view != r->base.view)
             continue;
-        Pbft__Envelope *envelope = &envelopes[body->n_view_changes];
-        *envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
+        Wire__Envelope *envelope = &envelopes[body->n_view_changes];
+        *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
         envelope->type = PBFT__TYPE__VIEW_CHANGE;
         envelope->sender = replica;
-        envelope->body = tc_pbft_binary((struct tc_slice){change->body, change->body_len});
-        envelope->signature = tc_pbft_binary((struct tc_slice){change->signature, TC_SIGNATURE_SIZE});
+        envelope->body = tc_wire_binary((struct tc_slice){change->body, change->body_len});
+        envelope->signature = tc_wire_binary((struct tc_slice){change->signature, TC_SIGNATURE_SIZE});
         chosen[body->n_view_changes] = change;
         body->view_changes[body->n_view_changes++] = envelope;
     }
@@ -101,10 +101,10 @@ static bool add_pre_prepares(struct pbft *r, Pbft__NewView *body, const struct o
         if (left_out(r, outcome, i))
             continue;
         Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
-        Pbft__Envelope *envelope = tc_replica_scratch(&r->base, sizeof *envelope);
+        Wire__Envelope *envelope = tc_replica_scratch(&r->base, sizeof *envelope);
         proposal.view = r->base.view;
         proposal.sequence = outcome->stable + 1 + i;
-        proposal.digest = tc_pbft_binary((struct tc_slice){outcome->digests[i], TC_VALUE_SIZE});
+        proposal.digest = tc_wire_binary((struct tc_slice){outcome->digests[i], TC_VALUE_SIZE});
         if (!envelope || !tc_replica_envelope(&r->base, PBFT__TYPE__PRE_PREPARE, &proposal.base, 0, envelope))
             return false;
         body->pre_prepares[body->n_pre_prepares++] = envelope;
@@ -116,7 +116,7 @@ void tc_pbft_try_new_view(struct pbft *r)
 {
     const struct view_change *chosen[TC_REPLICAS_MAX];
     Pbft__NewView body = PBFT__NEW_VIEW__INIT;
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     struct outcome outcome;
     if (r->base.active || r->base.replaying || !tc_pbft_is_primary(r) ||
         r->view_changes[r->base.id].view != r->base.view)
@@ -142,7 +142,7 @@ static bool read_view_changes(struct pbft *r, const Pbft__NewView *body, struct 
 {
     struct tc_nodeset signers = {{0}};
     for (size_t i = 0; i < body->n_view_changes; i++) {
-        const Pbft__Envelope *envelope = body->view_changes[i];
+        const Wire__Envelope *envelope = body->view_changes[i];
         if (envelope->sender >= r->base.n ||
             (tc_nodeset_has(&signers, envelope->sender) && !tc_replica_bug(&r->base, TC_BUG_DUPLICATE_SIGNERS)))
             return false;
@@ -160,7 +160,7 @@ static bool read_view_changes(struct pbft *r, const Pbft__NewView *body, struct 
     return true;
 }
 
-static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body,
+static bool proposals_follow(struct pbft *r, const Wire__Envelope *envelope, const Pbft__NewView *body,
                              const struct outcome *outcome)
 {
     size_t next = 0;
@@ -170,9 +170,9 @@ static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, con
             continue;
         if (next == body->n_pre_prepares)
             return false;
-        const Pbft__Envelope *inner = body->pre_prepares[next++];
+        const Wire__Envelope *inner = body->pre_prepares[next++];
         if (inner->type != PBFT__TYPE__PRE_PREPARE || inner->sender != envelope->sender ||
-            tc_pbft_get_body(inner, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0)
+            tc_wire_get_body(inner, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0)
             return false;
         const Pbft__PrePrepare *proposal = base;
         if (proposal->view != body->view || proposal->sequence != outcome->stable + 1 + i ||
@@ -184,7 +184,7 @@ static bool proposals_follow(struct pbft *r, const Pbft__Envelope *envelope, con
 }
 
 /* Valid if V is a quorum of valid view changes and O is what we compute from V ourselves. */
-static bool new_view_valid(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body, uint64_t *stable)
+static bool new_view_valid(struct pbft *r, const Wire__Envelope *envelope, const Pbft__NewView *body, uint64_t *stable)
 {
     struct outcome outcome;
     if (body->n_view_changes < quorum_for_new_view(r) || body->n_view_changes > r->base.n ||
@@ -204,11 +204,11 @@ static bool new_view_valid(struct pbft *r, const Pbft__Envelope *envelope, const
     return valid;
 }
 
-void tc_pbft_on_new_view(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_new_view(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
     uint64_t stable = 0;
-    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__new_view__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed new view");
         return;
     }
@@ -242,7 +242,7 @@ static bool read_orders(struct pbft *r, const Pbft__NewView *body, struct new_vi
     for (size_t i = 0; out->orders && i < body->n_pre_prepares; i++) {
         void *base;
         struct order *order = &out->orders[out->order_count];
-        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0 ||
+        if (tc_wire_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0 ||
             !tc_pbft_text_from(&order->text, body->pre_prepares[i]))
             return false;
         const Pbft__PrePrepare *proposal = base;
@@ -255,19 +255,19 @@ static bool read_orders(struct pbft *r, const Pbft__NewView *body, struct new_vi
     return out->orders != NULL;
 }
 
-static bool make_new_view(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body, uint64_t stable,
+static bool make_new_view(struct pbft *r, const Wire__Envelope *envelope, const Pbft__NewView *body, uint64_t stable,
                           struct new_view *out)
 {
     memset(out, 0, sizeof *out);
     out->view = body->view;
     out->stable_sequence = stable;
-    out->packed_len = pbft__envelope__get_packed_size(envelope);
+    out->packed_len = wire__envelope__get_packed_size(envelope);
     out->packed = tc_replica_alloc(&r->base, out->packed_len);
     if (!out->packed || !read_orders(r, body, out)) {
         tc_pbft_new_view_clear(out);
         return false;
     }
-    pbft__envelope__pack(envelope, out->packed);
+    wire__envelope__pack(envelope, out->packed);
     return true;
 }
 
@@ -292,7 +292,7 @@ static void restart_counters(struct pbft *r)
     }
 }
 
-bool tc_pbft_enter_view(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__NewView *body,
+bool tc_pbft_enter_view(struct pbft *r, const Wire__Envelope *envelope, const Pbft__NewView *body,
                         uint64_t stable_sequence)
 {
     struct new_view entered;

@@ -16,7 +16,7 @@ static int unpack(struct pbft *r, const ProtobufCMessageDescriptor *descriptor, 
     return rc == TC_ELIMIT ? TC_EMEMORY : rc;
 }
 
-static int replay_view_change(struct pbft *r, const Pbft__Envelope *envelope)
+static int replay_view_change(struct pbft *r, const Wire__Envelope *envelope)
 {
     struct view_change own;
     if (envelope->sender != r->base.id || !tc_pbft_view_change_read(r, envelope, true, &own))
@@ -28,16 +28,16 @@ static int replay_view_change(struct pbft *r, const Pbft__Envelope *envelope)
     return 0;
 }
 
-static int replay_new_view(struct pbft *r, const Pbft__Envelope *envelope)
+static int replay_new_view(struct pbft *r, const Wire__Envelope *envelope)
 {
     Pbft__NewView *body;
     uint64_t stable = 0;
-    int rc = unpack(r, &pbft__new_view__descriptor, tc_pbft_slice(envelope->body), &body);
+    int rc = unpack(r, &pbft__new_view__descriptor, tc_wire_slice(envelope->body), &body);
     if (rc != 0)
         return rc;
     for (size_t i = 0; i < body->n_view_changes; i++) {
         Pbft__ViewChange *change;
-        rc = unpack(r, &pbft__view_change__descriptor, tc_pbft_slice(body->view_changes[i]->body), &change);
+        rc = unpack(r, &pbft__view_change__descriptor, tc_wire_slice(body->view_changes[i]->body), &change);
         if (rc != 0)
             return rc;
         if (change->stable_sequence > stable)
@@ -50,8 +50,8 @@ static int replay_new_view(struct pbft *r, const Pbft__Envelope *envelope)
 
 static int replay_envelope(struct pbft *r, struct tc_slice bytes)
 {
-    Pbft__Envelope *envelope;
-    int rc = unpack(r, &pbft__envelope__descriptor, bytes, &envelope);
+    Wire__Envelope *envelope;
+    int rc = unpack(r, &wire__envelope__descriptor, bytes, &envelope);
     if (rc != 0)
         return rc;
     if (envelope->type == PBFT__TYPE__VIEW_CHANGE)
@@ -59,7 +59,7 @@ static int replay_envelope(struct pbft *r, struct tc_slice bytes)
     return envelope->type == PBFT__TYPE__NEW_VIEW ? replay_new_view(r, envelope) : TC_EMALFORMED;
 }
 
-static int add_batch(struct pbft *r, uint64_t sequence, const Pbft__Envelope *envelope, uint8_t *digest)
+static int add_batch(struct pbft *r, uint64_t sequence, const Wire__Envelope *envelope, uint8_t *digest)
 {
     struct batch *batch = tc_pbft_batch_from(r, envelope);
     struct slot *slot = tc_pbft_slot(r, sequence);
@@ -76,13 +76,13 @@ static int add_batch(struct pbft *r, uint64_t sequence, const Pbft__Envelope *en
 
 static int replay_pre_prepare(struct pbft *r, struct tc_slice bytes)
 {
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     Pbft__PrePrepare *body;
     struct signed_text text;
     uint8_t digest[TC_VALUE_SIZE];
-    int rc = unpack(r, &pbft__envelope__descriptor, bytes, &envelope);
+    int rc = unpack(r, &wire__envelope__descriptor, bytes, &envelope);
     if (rc == 0)
-        rc = unpack(r, &pbft__pre_prepare__descriptor, tc_pbft_slice(envelope->body), &body);
+        rc = unpack(r, &pbft__pre_prepare__descriptor, tc_wire_slice(envelope->body), &body);
     if (rc != 0)
         return rc;
     if (!tc_pbft_in_window(r, body->sequence) || body->view != r->base.view || body->digest.len != TC_VALUE_SIZE ||
@@ -104,13 +104,13 @@ static int replay_pre_prepare(struct pbft *r, struct tc_slice bytes)
 
 static int replay_batch(struct pbft *r, struct tc_slice bytes)
 {
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     uint8_t digest[TC_VALUE_SIZE];
     struct tc_cursor cursor = tc_cursor_over(bytes);
     uint64_t sequence = tc_cursor_u64(&cursor);
     if (!tc_cursor_ok(&cursor) || !tc_pbft_in_window(r, sequence))
         return TC_EMALFORMED;
-    int rc = unpack(r, &pbft__envelope__descriptor, tc_cursor_rest(&cursor), &envelope);
+    int rc = unpack(r, &wire__envelope__descriptor, tc_cursor_rest(&cursor), &envelope);
     return rc != 0 ? rc : add_batch(r, sequence, envelope, digest);
 }
 
@@ -134,7 +134,7 @@ static int replay_prepared(struct pbft *r, struct tc_slice bytes)
     if (rc == 0 && (!message->pre_prepare || message->n_prepares > r->base.n))
         rc = TC_EMALFORMED;
     if (rc == 0)
-        rc = unpack(r, &pbft__pre_prepare__descriptor, tc_pbft_slice(message->pre_prepare->body), &body);
+        rc = unpack(r, &pbft__pre_prepare__descriptor, tc_wire_slice(message->pre_prepare->body), &body);
     if (rc == 0 && (!tc_pbft_in_window(r, body->sequence) || body->digest.len != TC_VALUE_SIZE))
         rc = TC_EMALFORMED;
     if (rc != 0)
@@ -191,7 +191,7 @@ static int load_state(struct pbft *r, const Pbft__State *state)
     }
     if (state->snapshot.len > 0)
         memcpy(bytes, state->snapshot.data, state->snapshot.len);
-    int rc = tc_store_load(tc_pbft_slice(state->snapshot), &sequence, &store);
+    int rc = tc_store_load(tc_wire_slice(state->snapshot), &sequence, &store);
     for (size_t i = 0; rc == 0 && i < state->n_checkpoints; i++)
         if (!tc_pbft_text_from(&texts[i], state->checkpoints[i])) {
             tc_store_free(store);

@@ -115,7 +115,7 @@ static void take_request(struct pbft *r, struct request *request)
     forward(r, request);
 }
 
-void tc_pbft_on_request(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_request(struct pbft *r, const Wire__Envelope *envelope)
 {
     struct request *request = tc_pbft_request_from(r, envelope);
     if (!request) {
@@ -136,7 +136,7 @@ static uint32_t gather(struct pbft *r, struct request **requests)
     for (struct pending *pending = first(r); pending && count < r->base.batch_max; pending = next(pending)) {
         if (pending->proposed)
             continue;
-        if (count > 0 && bytes + pending->request->packed_size > TC_PBFT_BATCH_BYTES)
+        if (count > 0 && bytes + pending->request->packed_size > TC_WIRE_BATCH_BYTES)
             break;
         bytes += pending->request->packed_size;
         requests[count++] = pending->request;
@@ -147,11 +147,11 @@ static uint32_t gather(struct pbft *r, struct request **requests)
 static void propose_batch(struct pbft *r, struct batch *batch)
 {
     Pbft__PrePrepare body = PBFT__PRE_PREPARE__INIT;
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     struct signed_text text;
     body.view = r->base.view;
     body.sequence = r->next;
-    body.digest = tc_pbft_binary((struct tc_slice){batch->digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){batch->digest, TC_VALUE_SIZE});
     struct slot *slot = tc_pbft_slot(r, r->next);
     if (!slot || !tc_replica_envelope(&r->base, PBFT__TYPE__PRE_PREPARE, &body.base, 0, &envelope) ||
         !tc_pbft_text_from(&text, &envelope))
@@ -172,7 +172,7 @@ static bool may_propose(const struct pbft *r)
 
 void tc_pbft_propose(struct pbft *r)
 {
-    struct request *requests[TC_PBFT_BATCH_MAX];
+    struct request *requests[TC_WIRE_BATCH_MAX];
     if (r->next <= r->executed)
         r->next = r->executed + 1;
     while (may_propose(r)) {

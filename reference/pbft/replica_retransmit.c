@@ -25,13 +25,13 @@ void tc_pbft_send_new_view(struct pbft *r, uint16_t peer)
     if (!r->base.active || r->new_view.view != r->base.view || r->base.view == 0)
         return;
     size_t len = r->new_view.packed_len;
-    uint8_t *frame = tc_replica_scratch(&r->base, len + TC_PBFT_LENGTH_SIZE);
+    uint8_t *frame = tc_replica_scratch(&r->base, len + TC_WIRE_LENGTH_SIZE);
     if (!frame)
         return;
-    for (size_t i = 0; i < TC_PBFT_LENGTH_SIZE; i++)
-        frame[i] = (uint8_t)(len >> (8 * (TC_PBFT_LENGTH_SIZE - 1 - i)));
-    __builtin_memcpy(frame + TC_PBFT_LENGTH_SIZE, r->new_view.packed, len);
-    tc_replica_send(&r->base, peer, (struct tc_slice){frame, len + TC_PBFT_LENGTH_SIZE});
+    for (size_t i = 0; i < TC_WIRE_LENGTH_SIZE; i++)
+        frame[i] = (uint8_t)(len >> (8 * (TC_WIRE_LENGTH_SIZE - 1 - i)));
+    __builtin_memcpy(frame + TC_WIRE_LENGTH_SIZE, r->new_view.packed, len);
+    tc_replica_send(&r->base, peer, (struct tc_slice){frame, len + TC_WIRE_LENGTH_SIZE});
 }
 
 /* ---- one slot ---- */
@@ -46,7 +46,7 @@ static void send_to(struct pbft *r, uint32_t to, struct tc_slice frame)
 
 static size_t send_proposal(struct pbft *r, const struct slot *slot, uint32_t to)
 {
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     const struct batch *batch = tc_pbft_slot_batch(slot, slot->digest);
     if (!batch)
         return 0; /* null requests come with the new view */
@@ -57,9 +57,9 @@ static size_t send_proposal(struct pbft *r, const struct slot *slot, uint32_t to
     return frame.len;
 }
 
-static size_t send_own_vote(struct pbft *r, const struct vote *vote, Pbft__Type type, uint32_t to)
+static size_t send_own_vote(struct pbft *r, const struct vote *vote, uint32_t type, uint32_t to)
 {
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     if (!vote->present || vote->view != r->base.view)
         return 0;
     tc_pbft_text_envelope(&vote->text, type, &envelope);

@@ -35,7 +35,7 @@ void tc_pbft_send_state(struct pbft *r, uint16_t to)
     if (!snapshot || r->stable == 0)
         return;
     body.sequence = r->stable;
-    body.snapshot = tc_pbft_binary((struct tc_slice){snapshot->bytes, snapshot->len});
+    body.snapshot = tc_wire_binary((struct tc_slice){snapshot->bytes, snapshot->len});
     body.n_checkpoints = r->stable_certificate.count;
     body.checkpoints =
         tc_pbft_text_envelopes(r, r->stable_certificate.texts, r->stable_certificate.count, PBFT__TYPE__CHECKPOINT);
@@ -43,11 +43,11 @@ void tc_pbft_send_state(struct pbft *r, uint16_t to)
         tc_replica_send(&r->base, to, tc_replica_message(&r->base, PBFT__TYPE__STATE, &body.base, 0));
 }
 
-void tc_pbft_on_state_request(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_state_request(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
     uint16_t peer = (uint16_t)envelope->sender;
-    if (tc_pbft_get_body(envelope, &pbft__state_request__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__state_request__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed state request");
         return;
     }
@@ -99,7 +99,7 @@ static void take_state(struct pbft *r, const Pbft__State *body, const struct sig
 {
     uint64_t sequence;
     struct tc_store *store;
-    int rc = tc_store_load(tc_pbft_slice(body->snapshot), &sequence, &store);
+    int rc = tc_store_load(tc_wire_slice(body->snapshot), &sequence, &store);
     if (rc == TC_EMEMORY)
         r->base.out_of_memory = true;
     if (rc == TC_EMALFORMED)
@@ -122,13 +122,13 @@ static void take_state(struct pbft *r, const Pbft__State *body, const struct sig
     tc_store_free(store);
 }
 
-void tc_pbft_on_state(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_state(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
     uint8_t digest[TC_VALUE_SIZE];
     struct signed_text *texts;
     uint32_t count;
-    if (tc_pbft_get_body(envelope, &pbft__state__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__state__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed state");
         return;
     }
@@ -139,7 +139,7 @@ void tc_pbft_on_state(struct pbft *r, const Pbft__Envelope *envelope)
         tc_replica_complain(&r->base, r->base.from, "bad signature on state");
         return;
     }
-    tc_digest(tc_pbft_slice(body->snapshot), digest);
+    tc_digest(tc_wire_slice(body->snapshot), digest);
     if (!tc_pbft_certificate_valid(r, body->checkpoints, body->n_checkpoints, body->sequence, digest, &texts, &count)) {
         tc_replica_complain(&r->base, r->base.from, "state at sequence %llu without a certificate",
                             (unsigned long long)body->sequence);
@@ -153,14 +153,14 @@ void tc_pbft_on_state(struct pbft *r, const Pbft__Envelope *envelope)
 void tc_pbft_ask_batch(struct pbft *r, const uint8_t *digest)
 {
     Pbft__BatchRequest body = PBFT__BATCH_REQUEST__INIT;
-    body.digest = tc_pbft_binary((struct tc_slice){digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){digest, TC_VALUE_SIZE});
     tc_replica_broadcast(&r->base, tc_replica_message(&r->base, PBFT__TYPE__BATCH_REQUEST, &body.base, 0));
 }
 
-void tc_pbft_on_batch_request(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_batch_request(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__batch_request__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_wire_get_body(envelope, &pbft__batch_request__descriptor, &r->base.arena, &base) != 0 ||
         ((const Pbft__BatchRequest *)base)->digest.len != TC_VALUE_SIZE) {
         tc_replica_complain(&r->base, r->base.from, "malformed batch request");
         return;
@@ -177,7 +177,7 @@ void tc_pbft_on_batch_request(struct pbft *r, const Pbft__Envelope *envelope)
         return;
     }
     Pbft__Batch answer = PBFT__BATCH__INIT;
-    Pbft__Envelope reply;
+    Wire__Envelope reply;
     answer.digest = body->digest;
     if (!tc_replica_envelope(&r->base, PBFT__TYPE__BATCH, &answer.base, 0, &reply))
         return;
@@ -195,10 +195,10 @@ static bool slot_lacks(const struct slot *slot, const uint8_t *digest)
 
 /* The digest says which requests they are, and a certificate said that digest: whoever prepared it first had verified
  * their signatures, so they are not verified again (with MAC vectors we could not). */
-void tc_pbft_on_batch(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_batch(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__batch__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_wire_get_body(envelope, &pbft__batch__descriptor, &r->base.arena, &base) != 0 ||
         ((const Pbft__Batch *)base)->digest.len != TC_VALUE_SIZE) {
         tc_replica_complain(&r->base, r->base.from, "malformed batch");
         return;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool tc_pbft_text_from(struct signed_text *text, const Pbft__Envelope *envelope)
+bool tc_pbft_text_from(struct signed_text *text, const Wire__Envelope *envelope)
 {
     if (envelope->body.len > VOTE_BODY_MAX || envelope->signature.len != TC_SIGNATURE_SIZE ||
         envelope->sender >= TC_REPLICAS_MAX)
@@ -16,19 +16,19 @@ bool tc_pbft_text_from(struct signed_text *text, const Pbft__Envelope *envelope)
     return true;
 }
 
-void tc_pbft_text_envelope(const struct signed_text *text, Pbft__Type type, Pbft__Envelope *envelope)
+void tc_pbft_text_envelope(const struct signed_text *text, uint32_t type, Wire__Envelope *envelope)
 {
-    *envelope = (Pbft__Envelope)PBFT__ENVELOPE__INIT;
+    *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
     envelope->type = type;
     envelope->sender = text->sender;
-    envelope->body = tc_pbft_binary((struct tc_slice){text->body, text->body_len});
-    envelope->signature = tc_pbft_binary((struct tc_slice){text->signature, TC_SIGNATURE_SIZE});
+    envelope->body = tc_wire_binary((struct tc_slice){text->body, text->body_len});
+    envelope->signature = tc_wire_binary((struct tc_slice){text->signature, TC_SIGNATURE_SIZE});
 }
 
-Pbft__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, Pbft__Type type)
+Wire__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, uint32_t type)
 {
-    Pbft__Envelope **pointers = tc_replica_scratch(&r->base, count * sizeof *pointers);
-    Pbft__Envelope *envelopes = tc_replica_scratch(&r->base, count * sizeof *envelopes);
+    Wire__Envelope **pointers = tc_replica_scratch(&r->base, count * sizeof *pointers);
+    Wire__Envelope *envelopes = tc_replica_scratch(&r->base, count * sizeof *envelopes);
     if (!pointers || !envelopes)
         return NULL;
     for (size_t i = 0; i < count; i++) {

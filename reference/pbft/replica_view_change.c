@@ -33,14 +33,14 @@ static bool add_prepared(struct pbft *r, Pbft__ViewChange *body)
     return true;
 }
 
-static bool make_view_change(struct pbft *r, Pbft__Envelope *envelope)
+static bool make_view_change(struct pbft *r, Wire__Envelope *envelope)
 {
     Pbft__ViewChange body = PBFT__VIEW_CHANGE__INIT;
     body.view = r->base.view;
     body.stable_sequence = r->stable;
     if (r->stable > 0) {
         const struct certificate *stable = &r->stable_certificate;
-        body.stable_digest = tc_pbft_binary((struct tc_slice){stable->digest, TC_VALUE_SIZE});
+        body.stable_digest = tc_wire_binary((struct tc_slice){stable->digest, TC_VALUE_SIZE});
         body.n_checkpoints = stable->count;
         body.checkpoints = tc_pbft_text_envelopes(r, stable->texts, stable->count, PBFT__TYPE__CHECKPOINT);
         if (!body.checkpoints)
@@ -51,7 +51,7 @@ static bool make_view_change(struct pbft *r, Pbft__Envelope *envelope)
 
 void tc_pbft_start_view_change(struct pbft *r, uint64_t view)
 {
-    Pbft__Envelope envelope;
+    Wire__Envelope envelope;
     struct view_change own;
     r->base.view = view;
     r->base.active = false;
@@ -83,14 +83,14 @@ void tc_pbft_view_timeout(struct pbft *r)
 void tc_pbft_view_change_frame(struct pbft *r, struct tc_slice *frame)
 {
     const struct view_change *own = &r->view_changes[r->base.id];
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     *frame = (struct tc_slice){NULL, 0};
     if (own->view == 0)
         return;
     envelope.type = PBFT__TYPE__VIEW_CHANGE;
     envelope.sender = r->base.id;
-    envelope.body = tc_pbft_binary((struct tc_slice){own->body, own->body_len});
-    envelope.signature = tc_pbft_binary((struct tc_slice){own->signature, TC_SIGNATURE_SIZE});
+    envelope.body = tc_wire_binary((struct tc_slice){own->body, own->body_len});
+    envelope.signature = tc_wire_binary((struct tc_slice){own->signature, TC_SIGNATURE_SIZE});
     *frame = tc_replica_frame(&r->base, &envelope);
 }
 
@@ -120,7 +120,7 @@ static void join(struct pbft *r)
 }
 
 /* It asks for a view that we have been in for a while: the new view did not reach it. */
-static void answer_late(struct pbft *r, const Pbft__Envelope *envelope)
+static void answer_late(struct pbft *r, const Wire__Envelope *envelope)
 {
     uint16_t peer = (uint16_t)envelope->sender;
     if (!r->base.active || r->base.now_ns - r->view_entered_ns < r->base.cluster->view_timeout_ns / 4 ||
@@ -130,11 +130,11 @@ static void answer_late(struct pbft *r, const Pbft__Envelope *envelope)
     tc_pbft_help(r, peer, r->peers[peer].executed);
 }
 
-void tc_pbft_on_view_change(struct pbft *r, const Pbft__Envelope *envelope)
+void tc_pbft_on_view_change(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
     struct view_change *known = &r->view_changes[envelope->sender], change;
-    if (tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_wire_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed view change");
         return;
     }

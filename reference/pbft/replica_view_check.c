@@ -27,12 +27,12 @@ static bool stable_proved(struct pbft *r, const Pbft__ViewChange *body, struct p
                                      body->stable_digest.data, &proof->texts, &proof->count);
 }
 
-static bool prepare_matches(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__PrePrepare *proposal)
+static bool prepare_matches(struct pbft *r, const Wire__Envelope *envelope, const Pbft__PrePrepare *proposal)
 {
     void *base;
     if (envelope->type != PBFT__TYPE__PREPARE || envelope->sender >= r->base.n ||
         envelope->sender == tc_replica_leader(&r->base, proposal->view) ||
-        tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &r->base.arena, &base) != 0)
+        tc_wire_get_body(envelope, &pbft__prepare__descriptor, &r->base.arena, &base) != 0)
         return false;
     const Pbft__Prepare *body = base;
     return body->view == proposal->view && body->sequence == proposal->sequence && body->digest.len == TC_VALUE_SIZE &&
@@ -46,7 +46,7 @@ static bool prepares_prove(struct pbft *r, const Pbft__Prepared *prepared, const
     struct tc_nodeset signers = {{0}};
     uint32_t count = 0, needed = tc_pbft_prepares_needed(r);
     for (size_t i = 0; i < prepared->n_prepares && count < needed; i++) {
-        const Pbft__Envelope *envelope = prepared->prepares[i];
+        const Wire__Envelope *envelope = prepared->prepares[i];
         if (!prepare_matches(r, envelope, proposal) || tc_nodeset_has(&signers, envelope->sender) ||
             !(trusted || tc_replica_authentic(&r->base, envelope)))
             return false;
@@ -60,9 +60,9 @@ static bool prepared_proved(struct pbft *r, const Pbft__ViewChange *change, cons
                             bool trusted, struct claim *claim)
 {
     void *base;
-    const Pbft__Envelope *envelope = prepared->pre_prepare;
+    const Wire__Envelope *envelope = prepared->pre_prepare;
     if (!envelope || envelope->type != PBFT__TYPE__PRE_PREPARE || envelope->n_requests > 0 ||
-        tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0)
+        tc_wire_get_body(envelope, &pbft__pre_prepare__descriptor, &r->base.arena, &base) != 0)
         return false;
     const Pbft__PrePrepare *body = base;
     if (body->view >= change->view || body->digest.len != TC_VALUE_SIZE ||
@@ -99,7 +99,7 @@ static bool read_claims(struct pbft *r, const Pbft__ViewChange *body, bool trust
     return true;
 }
 
-bool tc_pbft_view_change_check(struct pbft *r, const Pbft__Envelope *envelope, const Pbft__ViewChange *body,
+bool tc_pbft_view_change_check(struct pbft *r, const Wire__Envelope *envelope, const Pbft__ViewChange *body,
                                bool trusted, struct view_change *out)
 {
     struct proof proof = {NULL, 0};
@@ -128,11 +128,11 @@ bool tc_pbft_view_change_check(struct pbft *r, const Pbft__Envelope *envelope, c
     return true;
 }
 
-bool tc_pbft_view_change_read(struct pbft *r, const Pbft__Envelope *envelope, bool trusted, struct view_change *out)
+bool tc_pbft_view_change_read(struct pbft *r, const Wire__Envelope *envelope, bool trusted, struct view_change *out)
 {
     void *base;
     memset(out, 0, sizeof *out);
     return envelope->type == PBFT__TYPE__VIEW_CHANGE &&
-           tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) == 0 &&
+           tc_wire_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) == 0 &&
            tc_pbft_view_change_check(r, envelope, base, trusted, out);
 }

@@ -1,25 +1,10 @@
-/* What everyone who speaks the reference PBFT's wire format needs (pbft.proto): frames, the domain of signatures,
- * digests, MAC vectors. Used by the replica, the client and the protocol's decoder; it knows no rules of the protocol.
- * Pure: no I/O, no clock, no global state. What is made lives in the caller's arena. */
+/* What is PBFT's own on the wire (pbft.proto). Frames, envelopes, signatures, requests and replies are everybody's
+ * (../wire.h). */
 #ifndef TC_PBFT_WIRE_H
 #define TC_PBFT_WIRE_H
 
-#include "../../proxy/arena.h"
-#include "../../proxy/error.h"
-#include "../../proxy/types.h"
-#include "../cluster.h"
-#include "../crypto.h"
-#include "../protocol.h"
+#include "../wire.h"
 #include "pbft.pb-c.h"
-
-#define TC_PBFT_LENGTH_SIZE   4 /* the big-endian length in front of every frame; it does not count itself */
-#define TC_PBFT_DOMAIN_SIZE   128
-#define TC_PBFT_KEY_MAX       256
-#define TC_PBFT_OPERAND_MAX   4096         /* bytes of a value, or of an expected value */
-#define TC_PBFT_OPERATION_MAX 12288        /* bytes of a packed Operation */
-#define TC_PBFT_REQUEST_MAX   16384        /* bytes of a packed REQUEST envelope */
-#define TC_PBFT_BATCH_MAX     1024         /* requests in a batch that anyone accepts */
-#define TC_PBFT_BATCH_BYTES   (128u << 10) /* packed bytes of the requests in a batch that anyone accepts */
 
 /* The digest of the null request: 32 zero bytes, in pre-prepares that fill gaps. No batch has it. */
 extern const uint8_t tc_pbft_null_digest[TC_VALUE_SIZE];
@@ -31,99 +16,5 @@ static inline bool tc_pbft_is_null(const uint8_t digest[static TC_VALUE_SIZE])
             return false;
     return true;
 }
-
-static inline struct tc_slice tc_pbft_slice(ProtobufCBinaryData bytes)
-{
-    return (struct tc_slice){bytes.data, bytes.len};
-}
-
-/* The generated structs have no const; nobody writes through the pointer. */
-static inline ProtobufCBinaryData tc_pbft_binary(struct tc_slice bytes)
-{
-    return (ProtobufCBinaryData){.len = bytes.len, .data = (uint8_t *)(uintptr_t)bytes.data};
-}
-
-/* ---- frames ---- */
-
-/* The frame at the start of `in`: length with delimiter (> 0), TC_FRAME_PARTIAL, or TC_FRAME_MALFORMED for an empty
- * frame and one longer than TC_FRAME_MAX. */
-int64_t tc_pbft_frame(struct tc_slice in);
-
-/* The envelope in one whole frame, delimiter included, in `arena`; what is bytes in it is borrowed from the frame, and
- * not to be written to. TC_EMALFORMED (length that does not match, not an Envelope), TC_ELIMIT (the arena is full:
- * treat the frame as malformed). */
-int tc_pbft_unpack(struct tc_slice frame, struct tc_arena *arena, Pbft__Envelope **envelope);
-
-/* The same without an arena, and cheap. false: not that simple (a batch, unknown fields, malformed); unpack it. */
-bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope);
-
-/* Reads the body of a pre-prepare, prepare or commit likewise. */
-bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote);
-
-/* The same the other way round: the envelope, behind room for its length, and the body, in `arena`. false: not that
- * simple, or no room; pack it. */
-bool tc_pbft_write_envelope(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes);
-bool tc_pbft_write_vote(const Pbft__Prepare *vote, struct tc_arena *arena, struct tc_slice *body);
-
-/* Length and envelope as one frame in `arena`. TC_ELIMIT if it is longer than TC_FRAME_MAX or does not fit. */
-int tc_pbft_pack(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame);
-
-/* Packs `body` (any message of the schema) into envelope->body. TC_ELIMIT. */
-int tc_pbft_set_body(Pbft__Envelope *envelope, const ProtobufCMessage *body, struct tc_arena *arena);
-
-/* The body of the envelope as the message `descriptor` names, in `arena`; what is bytes in it is borrowed from the
- * envelope's body. TC_EMALFORMED, TC_ELIMIT. */
-int tc_pbft_get_body(const Pbft__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
-                     struct tc_arena *arena, void **body);
-
-/* A whole HELLO frame of `node`. TC_ELIMIT. */
-int tc_pbft_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_arena *arena, struct tc_slice *frame);
-
-/* ---- signatures and MACs ---- */
-
-/* "turncoat-pbft/CLUSTER/SENDER/TYPE": the domain of tc_sign, tc_verify and tc_mac. Cut, never overflowed. Returns
- * `buffer`. */
-const char *tc_pbft_domain(const struct tc_cluster *cluster, uint32_t sender, uint32_t type,
-                           char buffer[static TC_PBFT_DOMAIN_SIZE]);
-
-/* Do envelopes of this type carry a MAC vector instead of a signature in this cluster? */
-bool tc_pbft_uses_macs(const struct tc_cluster *cluster, uint32_t type);
-
-/* Signs envelope->body as envelope->sender, into envelope->signature, and empties macs. TC_EKEY, TC_ELIMIT. */
-int tc_pbft_sign(const struct tc_protocol_env *env, Pbft__Envelope *envelope, struct tc_arena *arena);
-
-/* 0 if the signature over the body is envelope->sender's; TC_ESIGNATURE; TC_EKEY if that key is unknown. */
-int tc_pbft_verify(const struct tc_protocol_env *env, const Pbft__Envelope *envelope);
-
-/* Fills envelope->macs for receivers first … first+count-1 and empties signature. TC_EKEY, TC_ELIMIT. */
-int tc_pbft_add_macs(const struct tc_protocol_env *env, Pbft__Envelope *envelope, uint32_t first, uint32_t count,
-                     struct tc_arena *arena);
-
-/* Checks the entry of `self` in a vector that begins with receiver `first`. 0; TC_ESIGNATURE (missing or wrong);
- * TC_EKEY. */
-int tc_pbft_check_mac(const struct tc_protocol_env *env, const Pbft__Envelope *envelope, uint32_t self, uint32_t first);
-
-/* Authenticates an envelope the way this cluster does for its type: signature; MAC vector to all replicas for a
- * REQUEST, to `client` for a REPLY, when so configured; nothing for HELLO. TC_EKEY, TC_ELIMIT. */
-int tc_pbft_seal(const struct tc_protocol_env *env, Pbft__Envelope *envelope, uint32_t client, struct tc_arena *arena);
-
-/* The receiver's half of tc_pbft_seal: `self` received the envelope. 0, TC_ESIGNATURE, TC_EKEY. */
-int tc_pbft_check(const struct tc_protocol_env *env, const Pbft__Envelope *envelope, uint32_t self);
-
-/* ---- digests ---- */
-
-/* What a request is: client, timestamp and operation, without its signature; BLAKE2b-256. */
-void tc_pbft_request_digest(uint32_t client, uint64_t timestamp, struct tc_slice operation,
-                            uint8_t digest[static TC_VALUE_SIZE]);
-
-/* Of a batch: over the digests of its requests, in order. A batch without requests has one too, which is not null. */
-void tc_pbft_batch_digest(const uint8_t (*digests)[TC_VALUE_SIZE], size_t count, uint8_t digest[static TC_VALUE_SIZE]);
-
-/* The digest of one REQUEST envelope (TC_EMALFORMED if it is none), and of the batch in an envelope's `requests`
- * (TC_EMALFORMED, also for more than TC_PBFT_BATCH_MAX; TC_ELIMIT). Nothing is verified. */
-int tc_pbft_envelope_digest(const Pbft__Envelope *request, struct tc_arena *arena,
-                            uint8_t digest[static TC_VALUE_SIZE]);
-int tc_pbft_requests_digest(const Pbft__Envelope *envelope, struct tc_arena *arena,
-                            uint8_t digest[static TC_VALUE_SIZE]);
 
 #endif

@@ -23,7 +23,7 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
-static void add_all(struct tc_make *make, Pbft__Envelope *envelope, uint16_t from)
+static void add_all(struct tc_make *make, Wire__Envelope *envelope, uint16_t from)
 {
     for (uint16_t to = 0; to < 4; to++)
         if (to != from)

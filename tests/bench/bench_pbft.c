@@ -38,7 +38,7 @@ static void bench_decodes(struct tc_make *make)
 {
     static char text[200];
     memset(text, 'x', sizeof text - 1);
-    Pbft__Envelope *requests[64];
+    Wire__Envelope *requests[64];
     for (size_t i = 0; i < 64; i++)
         requests[i] = tc_make_request(make, 128 + i % 4, i + 1, text);
     bench_decode("prepare", tc_make_frame(make, tc_make_prepare(make, 1, 0, 1000, tc_make_digest(make, 7))), 200000);

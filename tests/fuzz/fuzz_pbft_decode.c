@@ -51,9 +51,9 @@ static void change(struct tc_message *m, struct tc_arena *arena)
 /* The fast reader and protobuf-c must agree: on whether it decodes, and on every field. */
 static void compare(const struct tc_message *m, struct tc_slice frame, struct tc_arena *arena)
 {
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     char ours[2048], theirs[2048];
-    if (tc_pbft_unpack(frame, arena, &envelope) != 0) {
+    if (tc_wire_unpack(frame, arena, &envelope) != 0) {
         require(!m->decoded);
         return;
     }
@@ -62,7 +62,7 @@ static void compare(const struct tc_message *m, struct tc_slice frame, struct tc
     const struct tc_fields fields = {m->envelope.descriptor, envelope};
     require(strcmp(tc_fields_text(m->envelope, ours, sizeof ours), tc_fields_text(fields, theirs, sizeof theirs)) == 0);
     void *body;
-    require(tc_pbft_get_body(envelope, m->statements[0].fields.descriptor, arena, &body) == 0);
+    require(tc_wire_get_body(envelope, m->statements[0].fields.descriptor, arena, &body) == 0);
     const struct tc_fields again = {m->statements[0].fields.descriptor, body};
     tc_fields_text(m->statements[0].fields, ours, sizeof ours);
     require(strcmp(ours, tc_fields_text(again, theirs, sizeof theirs)) == 0);

@@ -7,36 +7,36 @@ static struct lab_client *client_of(struct tc_lab *lab, uint16_t number)
 }
 
 /* Few keys, so that clients meet. */
-static void make_operation(const struct tc_lab *lab, uint16_t number, uint64_t timestamp, Pbft__Operation *operation,
+static void make_operation(const struct tc_lab *lab, uint16_t number, uint64_t timestamp, Wire__Operation *operation,
                            char key[static 16], char value[static 32], char expected[static 32])
 {
     uint64_t random = lab_random(lab, 5, number, timestamp);
-    *operation = (Pbft__Operation)PBFT__OPERATION__INIT;
-    operation->code = (Pbft__Operation__Code)(random % 4);
+    *operation = (Wire__Operation)WIRE__OPERATION__INIT;
+    operation->code = (Wire__Operation__Code)(random % 4);
     snprintf(key, 16, "k%u", (unsigned)(random >> 8 & 7));
     snprintf(value, 32, "%u-%llu", (unsigned)number, (unsigned long long)timestamp);
     snprintf(expected, 32, "%u-%llu", (unsigned)number, (unsigned long long)(timestamp - 1));
-    operation->key = tc_pbft_binary((struct tc_slice){(const uint8_t *)key, strlen(key)});
-    operation->value = tc_pbft_binary((struct tc_slice){(const uint8_t *)value, strlen(value)});
-    operation->expected = tc_pbft_binary((struct tc_slice){(const uint8_t *)expected, strlen(expected)});
+    operation->key = tc_wire_binary((struct tc_slice){(const uint8_t *)key, strlen(key)});
+    operation->value = tc_wire_binary((struct tc_slice){(const uint8_t *)value, strlen(value)});
+    operation->expected = tc_wire_binary((struct tc_slice){(const uint8_t *)expected, strlen(expected)});
 }
 
 static struct blob *make_request(struct tc_lab *lab, uint16_t number, uint64_t timestamp)
 {
     char key[16], value[32], expected[32];
-    Pbft__Operation operation;
-    Pbft__Request request = PBFT__REQUEST__INIT;
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    Wire__Operation operation;
+    Wire__Request request = WIRE__REQUEST__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     struct tc_slice frame;
     uint8_t packed[512];
     tc_arena_reset(&lab->arena);
     make_operation(lab, number, timestamp, &operation, key, value, expected);
     request.timestamp = timestamp;
-    request.operation = (ProtobufCBinaryData){pbft__operation__pack(&operation, packed), packed};
-    envelope.type = PBFT__TYPE__REQUEST;
+    request.operation = (ProtobufCBinaryData){wire__operation__pack(&operation, packed), packed};
+    envelope.type = WIRE__TYPE__REQUEST;
     envelope.sender = number;
-    if (tc_pbft_set_body(&envelope, &request.base, &lab->arena) != 0 ||
-        tc_pbft_seal(&lab->env, &envelope, 0, &lab->arena) != 0 || tc_pbft_pack(&envelope, &lab->arena, &frame) != 0)
+    if (tc_wire_set_body(&envelope, &request.base, &lab->arena) != 0 ||
+        tc_wire_seal(&lab->env, &envelope, 0, &lab->arena) != 0 || tc_wire_pack(&envelope, &lab->arena, &frame) != 0)
         abort();
     return lab_blob(frame);
 }
@@ -85,7 +85,7 @@ void tc_lab_load(struct tc_lab *lab, uint32_t index, uint32_t count)
         ask(lab, (uint16_t)(TC_CLIENT_FIRST + index));
 }
 
-static void count_reply(struct tc_lab *lab, uint16_t number, const Pbft__Envelope *envelope, const Pbft__Reply *reply)
+static void count_reply(struct tc_lab *lab, uint16_t number, const Wire__Envelope *envelope, const Wire__Reply *reply)
 {
     struct lab_client *client = client_of(lab, number);
     uint32_t equal = 0;
@@ -94,7 +94,7 @@ static void count_reply(struct tc_lab *lab, uint16_t number, const Pbft__Envelop
     tc_nodeset_add(&client->replied, envelope->sender);
     uint32_t at = client->reply_count++;
     client->replies[at].replica = (uint16_t)envelope->sender;
-    tc_digest(tc_pbft_slice(reply->result), client->replies[at].digest);
+    tc_digest(tc_wire_slice(reply->result), client->replies[at].digest);
     for (uint32_t i = 0; i < client->reply_count; i++)
         equal += memcmp(client->replies[i].digest, client->replies[at].digest, TC_VALUE_SIZE) == 0;
     if (equal <= lab->options.cluster.f)
@@ -110,14 +110,14 @@ static void count_reply(struct tc_lab *lab, uint16_t number, const Pbft__Envelop
 void lab_client_hear(struct tc_lab *lab, uint16_t number, struct tc_slice frame)
 {
     const struct lab_client *client = client_of(lab, number);
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     void *base;
     tc_arena_reset(&lab->arena);
-    if (tc_pbft_unpack(frame, &lab->arena, &envelope) != 0 || envelope->type != PBFT__TYPE__REPLY ||
-        envelope->sender >= lab->options.cluster.n || tc_pbft_check(&lab->env, envelope, number) != 0 ||
-        tc_pbft_get_body(envelope, &pbft__reply__descriptor, &lab->arena, &base) != 0)
+    if (tc_wire_unpack(frame, &lab->arena, &envelope) != 0 || envelope->type != WIRE__TYPE__REPLY ||
+        envelope->sender >= lab->options.cluster.n || tc_wire_check(&lab->env, envelope, number) != 0 ||
+        tc_wire_get_body(envelope, &wire__reply__descriptor, &lab->arena, &base) != 0)
         return;
-    const Pbft__Reply *reply = base;
+    const Wire__Reply *reply = base;
     if (client->waiting && reply->client == number && reply->timestamp == client->timestamp)
         count_reply(lab, number, envelope, reply);
 }

@@ -64,7 +64,7 @@ static bool judged(const struct tc_lab *lab, uint16_t node)
 
 /* ---- what is said ---- */
 
-static void judge_vote(struct tc_lab *lab, uint16_t node, const Pbft__Envelope *envelope, const Pbft__Prepare *vote)
+static void judge_vote(struct tc_lab *lab, uint16_t node, const Wire__Envelope *envelope, const Pbft__Prepare *vote)
 {
     bool fresh;
     if (!same_fact(lab, FACT_SAID, (uint64_t)envelope->type << 32 | node, vote->view, vote->sequence, vote->digest.data,
@@ -81,32 +81,32 @@ static void judge_unique(struct tc_lab *lab, uint16_t node, uint64_t fact, uint6
                          const char *what)
 {
     uint8_t digest[TC_VALUE_SIZE];
-    tc_digest(tc_pbft_slice(body), digest);
+    tc_digest(tc_wire_slice(body), digest);
     if (!same_fact(lab, fact, node, view, 0, digest, NULL))
         tc_lab_fail(lab, "replica %u says two different %s for view %llu", (unsigned)node, what,
                     (unsigned long long)view);
 }
 
 /* One proposal and one vote of each phase for a view; no view after one that was asked for. */
-static void judge_hotstuff(struct tc_lab *lab, uint16_t node, const Pbft__Envelope *envelope)
+static void judge_hotstuff(struct tc_lab *lab, uint16_t node, const Wire__Envelope *envelope)
 {
     const uint32_t type = (uint32_t)envelope->type;
     void *base;
     if (type == HOTSTUFF__TYPE__PREPARE || type == HOTSTUFF__TYPE__GENERIC) {
-        if (tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &lab->arena, &base) == 0)
+        if (tc_wire_get_body(envelope, &hotstuff__proposal__descriptor, &lab->arena, &base) == 0)
             judge_unique(lab, node, FACT_PROPOSAL, ((Hotstuff__Proposal *)base)->view, envelope->body, "proposals");
     } else if (tc_hotstuff_is_vote(type)) {
-        if (tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &lab->arena, &base) == 0)
+        if (tc_wire_get_body(envelope, &hotstuff__vote__descriptor, &lab->arena, &base) == 0)
             judge_unique(lab, node, FACT_VOTE + type, ((Hotstuff__Vote *)base)->view, envelope->body, "votes");
     }
 }
 
 void lab_judge_said(struct tc_lab *lab, uint16_t node, struct tc_slice frame)
 {
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     void *base;
     tc_arena_reset(&lab->arena);
-    if (tc_pbft_unpack(frame, &lab->arena, &envelope) != 0) {
+    if (tc_wire_unpack(frame, &lab->arena, &envelope) != 0) {
         tc_lab_fail(lab, "replica %u says something malformed", (unsigned)node);
         return;
     }
@@ -117,18 +117,18 @@ void lab_judge_said(struct tc_lab *lab, uint16_t node, struct tc_slice frame)
     case PBFT__TYPE__PRE_PREPARE: /* the three are laid out alike */
     case PBFT__TYPE__PREPARE:
     case PBFT__TYPE__COMMIT:
-        if (tc_pbft_get_body(envelope, &pbft__prepare__descriptor, &lab->arena, &base) == 0)
+        if (tc_wire_get_body(envelope, &pbft__prepare__descriptor, &lab->arena, &base) == 0)
             judge_vote(lab, node, envelope, base);
         break;
     case PBFT__TYPE__VIEW_CHANGE:
-        if (tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &lab->arena, &base) != 0)
+        if (tc_wire_get_body(envelope, &pbft__view_change__descriptor, &lab->arena, &base) != 0)
             break;
         judge_unique(lab, node, FACT_VIEW_CHANGE, ((Pbft__ViewChange *)base)->view, envelope->body, "view changes");
         if (((Pbft__ViewChange *)base)->view > lab->nodes[node].promised)
             lab->nodes[node].promised = ((Pbft__ViewChange *)base)->view;
         break;
     case PBFT__TYPE__NEW_VIEW:
-        if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &lab->arena, &base) == 0)
+        if (tc_wire_get_body(envelope, &pbft__new_view__descriptor, &lab->arena, &base) == 0)
             judge_unique(lab, node, FACT_NEW_VIEW, ((Pbft__NewView *)base)->view, envelope->body, "new views");
         break;
     default:

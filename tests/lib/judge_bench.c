@@ -43,21 +43,21 @@ struct tc_value toy_value(char value)
 static struct tc_fields toy_fields(const struct packed *p, struct tc_arena *arena)
 {
     if (p->type == TOY_REQUEST) {
-        Pbft__Request *request = tc_arena_zalloc(arena, sizeof *request);
+        Wire__Request *request = tc_arena_zalloc(arena, sizeof *request);
         assert(request);
-        pbft__request__init(request);
+        wire__request__init(request);
         request->timestamp = p->sequence;
-        return (struct tc_fields){.descriptor = &pbft__request__descriptor, .base = request};
+        return (struct tc_fields){.descriptor = &wire__request__descriptor, .base = request};
     }
     if (p->type == TOY_REPLY) {
-        Pbft__Reply *reply = tc_arena_zalloc(arena, sizeof *reply);
+        Wire__Reply *reply = tc_arena_zalloc(arena, sizeof *reply);
         uint8_t *result = tc_arena_zalloc(arena, 1);
         assert(reply && result);
-        pbft__reply__init(reply);
+        wire__reply__init(reply);
         *result = p->value;
         reply->timestamp = p->sequence;
         reply->result = (ProtobufCBinaryData){.len = 1, .data = result};
-        return (struct tc_fields){.descriptor = &pbft__reply__descriptor, .base = reply};
+        return (struct tc_fields){.descriptor = &wire__reply__descriptor, .base = reply};
     }
     return (struct tc_fields){0};
 }

@@ -58,26 +58,26 @@ ProtobufCBinaryData tc_make_digest(struct tc_make *make, uint8_t fill)
     return (ProtobufCBinaryData){TC_VALUE_SIZE, bytes};
 }
 
-Pbft__Envelope *tc_make_envelope(struct tc_make *make, Pbft__Type type, uint32_t sender, const void *body)
+Wire__Envelope *tc_make_envelope(struct tc_make *make, uint32_t type, uint32_t sender, const void *body)
 {
-    Pbft__Envelope *envelope = take(make, sizeof *envelope);
-    pbft__envelope__init(envelope);
+    Wire__Envelope *envelope = take(make, sizeof *envelope);
+    wire__envelope__init(envelope);
     envelope->type = type;
     envelope->sender = sender;
-    must(tc_pbft_set_body(envelope, body, &make->arena) == 0, "body");
-    must(tc_pbft_seal(&make->env, envelope, TC_CLIENT_FIRST, &make->arena) == 0, "seal");
+    must(tc_wire_set_body(envelope, body, &make->arena) == 0, "body");
+    must(tc_wire_seal(&make->env, envelope, TC_CLIENT_FIRST, &make->arena) == 0, "seal");
     return envelope;
 }
 
-Pbft__Envelope *tc_make_request(struct tc_make *make, uint32_t client, uint64_t timestamp, const char *text)
+Wire__Envelope *tc_make_request(struct tc_make *make, uint32_t client, uint64_t timestamp, const char *text)
 {
-    Pbft__Request body = PBFT__REQUEST__INIT;
+    Wire__Request body = WIRE__REQUEST__INIT;
     body.timestamp = timestamp;
     body.operation = (ProtobufCBinaryData){strlen(text), (uint8_t *)(uintptr_t)text};
-    return tc_make_envelope(make, PBFT__TYPE__REQUEST, client, &body);
+    return tc_make_envelope(make, WIRE__TYPE__REQUEST, client, &body);
 }
 
-Pbft__Envelope *tc_make_prepare(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
+Wire__Envelope *tc_make_prepare(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
                                 ProtobufCBinaryData digest)
 {
     Pbft__Prepare body = PBFT__PREPARE__INIT;
@@ -87,7 +87,7 @@ Pbft__Envelope *tc_make_prepare(struct tc_make *make, uint32_t sender, uint64_t 
     return tc_make_envelope(make, PBFT__TYPE__PREPARE, sender, &body);
 }
 
-Pbft__Envelope *tc_make_commit(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
+Wire__Envelope *tc_make_commit(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
                                ProtobufCBinaryData digest)
 {
     Pbft__Commit body = PBFT__COMMIT__INIT;
@@ -97,7 +97,7 @@ Pbft__Envelope *tc_make_commit(struct tc_make *make, uint32_t sender, uint64_t v
     return tc_make_envelope(make, PBFT__TYPE__COMMIT, sender, &body);
 }
 
-Pbft__Envelope *tc_make_checkpoint(struct tc_make *make, uint32_t sender, uint64_t sequence, ProtobufCBinaryData digest)
+Wire__Envelope *tc_make_checkpoint(struct tc_make *make, uint32_t sender, uint64_t sequence, ProtobufCBinaryData digest)
 {
     Pbft__Checkpoint body = PBFT__CHECKPOINT__INIT;
     body.sequence = sequence;
@@ -105,7 +105,7 @@ Pbft__Envelope *tc_make_checkpoint(struct tc_make *make, uint32_t sender, uint64
     return tc_make_envelope(make, PBFT__TYPE__CHECKPOINT, sender, &body);
 }
 
-Pbft__Envelope *tc_make_pre_prepare(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
+Wire__Envelope *tc_make_pre_prepare(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
                                     ProtobufCBinaryData digest)
 {
     Pbft__PrePrepare body = PBFT__PRE_PREPARE__INIT;
@@ -115,15 +115,15 @@ Pbft__Envelope *tc_make_pre_prepare(struct tc_make *make, uint32_t sender, uint6
     return tc_make_envelope(make, PBFT__TYPE__PRE_PREPARE, sender, &body);
 }
 
-Pbft__Envelope *tc_make_proposal(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
-                                 Pbft__Envelope **requests, size_t count)
+Wire__Envelope *tc_make_proposal(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t sequence,
+                                 Wire__Envelope **requests, size_t count)
 {
-    Pbft__Envelope batch = PBFT__ENVELOPE__INIT;
+    Wire__Envelope batch = WIRE__ENVELOPE__INIT;
     ProtobufCBinaryData digest = {TC_VALUE_SIZE, take(make, TC_VALUE_SIZE)};
     batch.requests = requests;
     batch.n_requests = count;
-    must(tc_pbft_requests_digest(&batch, &make->arena, digest.data) == 0, "batch digest");
-    Pbft__Envelope *envelope = tc_make_pre_prepare(make, sender, view, sequence, digest);
+    must(tc_wire_requests_digest(&batch, &make->arena, digest.data) == 0, "batch digest");
+    Wire__Envelope *envelope = tc_make_pre_prepare(make, sender, view, sequence, digest);
     envelope->requests = requests;
     envelope->n_requests = count;
     return envelope;
@@ -143,7 +143,7 @@ Pbft__Prepared *tc_make_prepared(struct tc_make *make, uint64_t view, uint64_t s
     return prepared;
 }
 
-Pbft__Envelope *tc_make_view_change(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t stable,
+Wire__Envelope *tc_make_view_change(struct tc_make *make, uint32_t sender, uint64_t view, uint64_t stable,
                                     Pbft__Prepared **prepared, size_t count)
 {
     Pbft__ViewChange body = PBFT__VIEW_CHANGE__INIT;
@@ -162,8 +162,8 @@ Pbft__Envelope *tc_make_view_change(struct tc_make *make, uint32_t sender, uint6
     return tc_make_envelope(make, PBFT__TYPE__VIEW_CHANGE, sender, &body);
 }
 
-Pbft__Envelope *tc_make_new_view(struct tc_make *make, uint32_t sender, uint64_t view, Pbft__Envelope **changes,
-                                 size_t change_count, Pbft__Envelope **proposals, size_t proposal_count)
+Wire__Envelope *tc_make_new_view(struct tc_make *make, uint32_t sender, uint64_t view, Wire__Envelope **changes,
+                                 size_t change_count, Wire__Envelope **proposals, size_t proposal_count)
 {
     Pbft__NewView body = PBFT__NEW_VIEW__INIT;
     body.view = view;
@@ -174,14 +174,14 @@ Pbft__Envelope *tc_make_new_view(struct tc_make *make, uint32_t sender, uint64_t
     return tc_make_envelope(make, PBFT__TYPE__NEW_VIEW, sender, &body);
 }
 
-struct tc_slice tc_make_frame(struct tc_make *make, const Pbft__Envelope *envelope)
+struct tc_slice tc_make_frame(struct tc_make *make, const Wire__Envelope *envelope)
 {
     struct tc_slice frame;
-    must(tc_pbft_pack(envelope, &make->arena, &frame) == 0, "pack");
+    must(tc_wire_pack(envelope, &make->arena, &frame) == 0, "pack");
     return frame;
 }
 
-struct tc_message *tc_make_message(struct tc_make *make, const Pbft__Envelope *envelope, uint16_t from, uint16_t to)
+struct tc_message *tc_make_message(struct tc_make *make, const Wire__Envelope *envelope, uint16_t from, uint16_t to)
 {
     struct tc_message *m = take(make, sizeof *m);
     *m = (struct tc_message){.from = from, .to = to};

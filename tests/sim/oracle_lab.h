@@ -106,14 +106,14 @@ static void on_said(void *self, uint16_t from, uint16_t to, struct tc_slice fram
 static void client_said(struct run *r, uint16_t from, uint16_t to, struct tc_slice frame)
 {
     struct tc_message m = {0};
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     bool fresh;
     tc_arena_reset(&r->arena);
     if (tc_pbft.decode(frame, &r->arena, &m) != 0 || m.sender != from || m.statements[0].kind != TC_KIND_REQUEST ||
-        tc_pbft_unpack(frame, &r->arena, &envelope) != 0 || tc_pbft_check(tc_lab_env(r->lab), envelope, to) != 0)
+        tc_wire_unpack(frame, &r->arena, &envelope) != 0 || tc_wire_check(tc_lab_env(r->lab), envelope, to) != 0)
         return;
     struct tc_observation o = {.kind = TC_OBS_REQUESTED, .node = from};
-    o.client.timestamp = ((const Pbft__Request *)m.statements[0].fields.base)->timestamp;
+    o.client.timestamp = ((const Wire__Request *)m.statements[0].fields.base)->timestamp;
     o.client.digest = m.statements[0].value;
     observe(r, o);
     tc_table_put(r->said, link_hash(from, to, frame), &fresh);
@@ -226,13 +226,13 @@ static bool false_new_view(struct run *r, uint16_t from, uint16_t to, const stru
     for (size_t i = 0; i < body->n_pre_prepares; i++) {
         Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
         void *inner;
-        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->forge, &inner) != 0)
+        if (tc_wire_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &r->forge, &inner) != 0)
             return false;
         proposal.view = body->view;
         proposal.sequence = ((Pbft__PrePrepare *)inner)->sequence;
-        proposal.digest = tc_pbft_binary((struct tc_slice){null_digest, TC_VALUE_SIZE});
-        if (tc_pbft_set_body(body->pre_prepares[i], &proposal.base, &r->forge) != 0 ||
-            tc_pbft_sign(tc_lab_env(r->lab), body->pre_prepares[i], &r->forge) != 0)
+        proposal.digest = tc_wire_binary((struct tc_slice){null_digest, TC_VALUE_SIZE});
+        if (tc_wire_set_body(body->pre_prepares[i], &proposal.base, &r->forge) != 0 ||
+            tc_wire_sign(tc_lab_env(r->lab), body->pre_prepares[i], &r->forge) != 0)
             return false;
     }
     return deliver_signed(r, from, to, m, &made);

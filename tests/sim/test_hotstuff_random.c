@@ -44,22 +44,22 @@ static uint64_t draw(uint64_t seed, uint64_t what, uint64_t which)
     return tc_random_mix(tc_random_mix(seed, what), which);
 }
 
-static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope,
+static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope,
                          const ProtobufCMessage *body)
 {
     struct tc_slice frame;
-    if (tc_pbft_set_body(envelope, body, &t->arena) != 0 ||
-        tc_pbft_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_pbft_pack(envelope, &t->arena, &frame) != 0)
+    if (tc_wire_set_body(envelope, body, &t->arena) != 0 ||
+        tc_wire_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_wire_pack(envelope, &t->arena, &frame) != 0)
         return false;
     tc_lab_deliver(lab, from, to, frame, 0);
     return true;
 }
 
 /* Half of the replicas are shown a block without requests, or one that forks from an old certificate. */
-static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__proposal__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &hotstuff__proposal__descriptor, &t->arena, &base) != 0)
         return false;
     Hotstuff__Proposal *body = base;
     if (!t->stale && body->justify && draw(t->seed, 3, body->view) % 8 == 0) {
@@ -87,10 +87,10 @@ static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from
     return sends_signed(t, lab, from, to, envelope, &body->base);
 }
 
-static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__vote__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &hotstuff__vote__descriptor, &t->arena, &base) != 0)
         return false;
     Hotstuff__Vote *body = base;
     if (draw(t->seed, 7, body->view) % 3 == 0)
@@ -101,10 +101,10 @@ static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, ui
 }
 
 /* A certificate whose signers are one and the same. */
-static bool double_signers(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool double_signers(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &hotstuff__announcement__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &hotstuff__announcement__descriptor, &t->arena, &base) != 0)
         return false;
     Hotstuff__Announcement *body = base;
     for (size_t i = 1; body->justify && i < body->justify->n_signers && i < body->justify->n_signatures; i++) {
@@ -114,10 +114,10 @@ static bool double_signers(struct traitor *t, struct tc_lab *lab, uint16_t from,
     return sends_signed(t, lab, from, to, envelope, &body->base);
 }
 
-static bool hides(const struct traitor *t, const Pbft__Envelope *envelope, uint16_t to)
+static bool hides(const struct traitor *t, const Wire__Envelope *envelope, uint16_t to)
 {
     const uint64_t random = draw(t->seed, 11, tc_random_mix(envelope->body.len, to));
-    if ((t->strategy & SILENT) && envelope->type != PBFT__TYPE__REPLY)
+    if ((t->strategy & SILENT) && envelope->type != WIRE__TYPE__REPLY)
         return true;
     if ((t->strategy & WITHHOLD) && tc_hotstuff_is_vote(tc_hotstuff_type(envelope)))
         return random & 1;
@@ -128,11 +128,11 @@ static bool hides(const struct traitor *t, const Pbft__Envelope *envelope, uint1
 static bool betray(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame)
 {
     struct traitor *t = self;
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     if (!tc_nodeset_has(&t->members, from) || to >= TC_CLIENT_FIRST)
         return false;
     tc_arena_reset(&t->arena);
-    if (tc_pbft_unpack(frame, &t->arena, &envelope) != 0 || envelope->sender != from)
+    if (tc_wire_unpack(frame, &t->arena, &envelope) != 0 || envelope->sender != from)
         return false;
     if (hides(t, envelope, to))
         return true;

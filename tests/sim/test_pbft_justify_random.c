@@ -108,7 +108,7 @@ static ProtobufCBinaryData empty_batch(struct run *run)
 {
     uint8_t *digest = tc_arena_alloc(&run->hook_arena, TC_VALUE_SIZE);
     assert_non_null(digest);
-    tc_pbft_batch_digest(NULL, 0, digest);
+    tc_wire_batch_digest(NULL, 0, digest);
     return (ProtobufCBinaryData){TC_VALUE_SIZE, digest};
 }
 
@@ -117,13 +117,13 @@ static bool forge_new_view(struct run *run, struct tc_message *m, uint16_t to)
 {
     Pbft__NewView *body = m->statements[0].fields.base;
     for (size_t i = 0; i < body->n_pre_prepares; i++) {
-        Pbft__Envelope *envelope = body->pre_prepares[i];
+        Wire__Envelope *envelope = body->pre_prepares[i];
         void *order;
-        if (tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &run->hook_arena, &order) != 0)
+        if (tc_wire_get_body(envelope, &pbft__pre_prepare__descriptor, &run->hook_arena, &order) != 0)
             return false;
         ((Pbft__PrePrepare *)order)->digest = empty_batch(run);
-        if (tc_pbft_set_body(envelope, order, &run->hook_arena) != 0 ||
-            tc_pbft_sign(tc_lab_env(run->lab), envelope, &run->hook_arena) != 0)
+        if (tc_wire_set_body(envelope, order, &run->hook_arena) != 0 ||
+            tc_wire_sign(tc_lab_env(run->lab), envelope, &run->hook_arena) != 0)
             return false;
     }
     return forge(run, m, to);
@@ -205,7 +205,7 @@ static void greet(struct run *run, uint16_t from, uint16_t to)
     struct tc_slice frame;
     struct tc_message m;
     tc_arena_reset(&run->hook_arena);
-    assert_int_equal(tc_pbft_hello(&run->options.cluster, from, &run->hook_arena, &frame), 0);
+    assert_int_equal(tc_wire_hello(&run->options.cluster, from, &run->hook_arena, &frame), 0);
     if (decode(run, from, to, frame, &m))
         tc_pbft.justifier->said(run->j, from, &m);
 }

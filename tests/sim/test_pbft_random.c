@@ -50,12 +50,12 @@ static uint64_t draw(uint64_t seed, uint64_t what, uint64_t which)
     return tc_random_mix(tc_random_mix(seed, what), which);
 }
 
-static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope,
+static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope,
                          const ProtobufCMessage *body)
 {
     struct tc_slice frame;
-    if (tc_pbft_set_body(envelope, body, &t->arena) != 0 ||
-        tc_pbft_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_pbft_pack(envelope, &t->arena, &frame) != 0)
+    if (tc_wire_set_body(envelope, body, &t->arena) != 0 ||
+        tc_wire_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_wire_pack(envelope, &t->arena, &frame) != 0)
         return false;
     tc_lab_deliver(lab, from, to, frame, 0);
     return true;
@@ -67,23 +67,23 @@ static size_t second_slot(uint64_t view, uint64_t sequence)
 }
 
 /* Half of the replicas are shown another batch: without requests, or in another order. */
-static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__pre_prepare__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &pbft__pre_prepare__descriptor, &t->arena, &base) != 0)
         return false;
     Pbft__PrePrepare *body = base;
     if (!(draw(t->seed, body->sequence + 1000, to) & 1) || (draw(t->seed, 5, body->sequence) & 3) == 0)
         return false;
     if (envelope->n_requests > 1 && (draw(t->seed, 6, body->sequence) & 1)) {
-        Pbft__Envelope *first = envelope->requests[0];
+        Wire__Envelope *first = envelope->requests[0];
         envelope->requests[0] = envelope->requests[envelope->n_requests - 1];
         envelope->requests[envelope->n_requests - 1] = first;
     } else {
         envelope->n_requests = 0;
     }
     size_t at = second_slot(body->view, body->sequence);
-    if (tc_pbft_requests_digest(envelope, &t->arena, t->second[at].digest) != 0)
+    if (tc_wire_requests_digest(envelope, &t->arena, t->second[at].digest) != 0)
         return false;
     t->second[at].view = body->view;
     t->second[at].sequence = body->sequence;
@@ -91,12 +91,12 @@ static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from
     return sends_signed(t, lab, from, to, envelope, &body->base);
 }
 
-static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
     const ProtobufCMessageDescriptor *descriptor =
         envelope->type == PBFT__TYPE__PREPARE ? &pbft__prepare__descriptor : &pbft__commit__descriptor;
-    if (tc_pbft_get_body(envelope, descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, descriptor, &t->arena, &base) != 0)
         return false;
     Pbft__Prepare *body = base;
     size_t at = second_slot(body->view, body->sequence);
@@ -115,10 +115,10 @@ static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, ui
 
 /* Validly signed, and silent about what was prepared. */
 static bool false_view_change(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to,
-                              Pbft__Envelope *envelope)
+                              Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &pbft__view_change__descriptor, &t->arena, &base) != 0)
         return false;
     Pbft__ViewChange *body = base;
     uint64_t how = draw(t->seed, 10, body->view) % 4;
@@ -133,23 +133,23 @@ static bool false_view_change(struct traitor *t, struct tc_lab *lab, uint16_t fr
     return sends_signed(t, lab, from, to, envelope, &body->base);
 }
 
-static bool false_new_view(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool false_new_view(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
     static const uint8_t null_digest[TC_VALUE_SIZE];
-    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &pbft__new_view__descriptor, &t->arena, &base) != 0)
         return false;
     Pbft__NewView *body = base;
     for (size_t i = 0; i < body->n_pre_prepares; i++) {
         Pbft__PrePrepare proposal = PBFT__PRE_PREPARE__INIT;
         void *inner;
-        if (tc_pbft_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &t->arena, &inner) != 0)
+        if (tc_wire_get_body(body->pre_prepares[i], &pbft__pre_prepare__descriptor, &t->arena, &inner) != 0)
             return false;
         proposal.view = body->view;
         proposal.sequence = ((Pbft__PrePrepare *)inner)->sequence;
-        proposal.digest = tc_pbft_binary((struct tc_slice){null_digest, TC_VALUE_SIZE});
-        if (tc_pbft_set_body(body->pre_prepares[i], &proposal.base, &t->arena) != 0 ||
-            tc_pbft_sign(tc_lab_env(lab), body->pre_prepares[i], &t->arena) != 0)
+        proposal.digest = tc_wire_binary((struct tc_slice){null_digest, TC_VALUE_SIZE});
+        if (tc_wire_set_body(body->pre_prepares[i], &proposal.base, &t->arena) != 0 ||
+            tc_wire_sign(tc_lab_env(lab), body->pre_prepares[i], &t->arena) != 0)
             return false;
     }
     if (draw(t->seed, 11, to) & 1)
@@ -158,20 +158,20 @@ static bool false_new_view(struct traitor *t, struct tc_lab *lab, uint16_t from,
 }
 
 static bool false_checkpoint(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to,
-                             Pbft__Envelope *envelope)
+                             Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__checkpoint__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &pbft__checkpoint__descriptor, &t->arena, &base) != 0)
         return false;
     Pbft__Checkpoint *body = base;
     body->digest.data[3] ^= 0x10;
     return sends_signed(t, lab, from, to, envelope, &body->base);
 }
 
-static bool false_state(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool false_state(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     void *base;
-    if (tc_pbft_get_body(envelope, &pbft__state__descriptor, &t->arena, &base) != 0)
+    if (tc_wire_get_body(envelope, &pbft__state__descriptor, &t->arena, &base) != 0)
         return false;
     Pbft__State *body = base;
     if (body->snapshot.len > 20)
@@ -179,7 +179,7 @@ static bool false_state(struct traitor *t, struct tc_lab *lab, uint16_t from, ui
     return sends_signed(t, lab, from, to, envelope, &body->base);
 }
 
-static bool act(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Pbft__Envelope *envelope)
+static bool act(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
 {
     switch (envelope->type) {
     case PBFT__TYPE__PRE_PREPARE:
@@ -203,11 +203,11 @@ static bool act(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t t
 static bool betray(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame)
 {
     struct traitor *t = self;
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     if (!tc_nodeset_has(&t->members, from) || to >= TC_CLIENT_FIRST)
         return false;
     tc_arena_reset(&t->arena);
-    if (tc_pbft_unpack(frame, &t->arena, &envelope) != 0 || envelope->sender != from)
+    if (tc_wire_unpack(frame, &t->arena, &envelope) != 0 || envelope->sender != from)
         return false;
     uint64_t chance = draw(t->seed, 13, tc_lab_now(lab) ^ to);
     if ((t->strategy & WITHHOLD) && chance % 4 != 0)

@@ -69,20 +69,20 @@ static inline int tear_down(void **state)
         assert_int_equal(f->breaches, 0);                                                                              \
     } while (0)
 
-static inline void say_to(struct fixture *f, uint16_t to, const Pbft__Envelope *envelope)
+static inline void say_to(struct fixture *f, uint16_t to, const Wire__Envelope *envelope)
 {
     const uint16_t from = (uint16_t)envelope->sender;
     tc_pbft.justifier->said(f->j, from, tc_make_message(&f->make, envelope, from, to));
 }
 
-static inline void offer(struct fixture *f, uint16_t to, const Pbft__Envelope *envelope, bool trusted)
+static inline void offer(struct fixture *f, uint16_t to, const Wire__Envelope *envelope, bool trusted)
 {
     const uint16_t from = (uint16_t)envelope->sender;
     tc_pbft.justifier->heard(f->j, to, tc_make_message(&f->make, envelope, from, to), trusted);
 }
 
 /* Said to everybody and offered to everybody, as in a fault-free run. */
-static inline void multicast(struct fixture *f, const Pbft__Envelope *envelope)
+static inline void multicast(struct fixture *f, const Wire__Envelope *envelope)
 {
     for (uint16_t to = 0; to < 4; to++) {
         if (to == envelope->sender)
@@ -97,18 +97,18 @@ static inline ProtobufCBinaryData digest(struct fixture *f, uint8_t fill)
     return tc_make_digest(&f->make, fill);
 }
 
-static inline Pbft__Envelope *propose(struct fixture *f, uint64_t view, uint64_t sequence, uint8_t fill)
+static inline Wire__Envelope *propose(struct fixture *f, uint64_t view, uint64_t sequence, uint8_t fill)
 {
     return tc_make_pre_prepare(&f->make, (uint32_t)(view % 4), view, sequence, digest(f, fill));
 }
 
-static inline Pbft__Envelope *prepare(struct fixture *f, uint32_t sender, uint64_t view, uint64_t sequence,
+static inline Wire__Envelope *prepare(struct fixture *f, uint32_t sender, uint64_t view, uint64_t sequence,
                                       uint8_t fill)
 {
     return tc_make_prepare(&f->make, sender, view, sequence, digest(f, fill));
 }
 
-static inline Pbft__Envelope *commit(struct fixture *f, uint32_t sender, uint64_t view, uint64_t sequence, uint8_t fill)
+static inline Wire__Envelope *commit(struct fixture *f, uint32_t sender, uint64_t view, uint64_t sequence, uint8_t fill)
 {
     return tc_make_commit(&f->make, sender, view, sequence, digest(f, fill));
 }

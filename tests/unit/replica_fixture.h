@@ -56,7 +56,7 @@ static inline void hear_bytes(struct bench *b, uint16_t peer, struct tc_slice fr
     assert_int_equal(b->class->step(b->replica, &event, &b->out), 0);
 }
 
-static inline void hear(struct bench *b, const Pbft__Envelope *envelope)
+static inline void hear(struct bench *b, const Wire__Envelope *envelope)
 {
     hear_bytes(b, (uint16_t)envelope->sender, tc_make_frame(&b->make, envelope));
 }
@@ -69,14 +69,14 @@ static inline void pass_time(struct bench *b, uint64_t delay_ns)
 }
 
 /* How many frames of this type the last step sent; the last of them in *envelope. */
-static inline uint32_t sent(struct bench *b, Pbft__Type type, Pbft__Envelope **envelope)
+static inline uint32_t sent(struct bench *b, uint32_t type, Wire__Envelope **envelope)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < b->out.count; i++) {
-        Pbft__Envelope *found;
+        Wire__Envelope *found;
         if (b->out.items[i].kind != TC_OUT_SEND)
             continue;
-        assert_int_equal(tc_pbft_unpack(b->out.items[i].bytes, &b->make.arena, &found), 0);
+        assert_int_equal(tc_wire_unpack(b->out.items[i].bytes, &b->make.arena, &found), 0);
         if (found->type != type)
             continue;
         count++;
@@ -112,29 +112,29 @@ static inline uint32_t persisted(const struct bench *b)
     return count;
 }
 
-static inline Pbft__Envelope *proposal(struct bench *b, uint32_t sender, uint64_t view, uint64_t sequence,
+static inline Wire__Envelope *proposal(struct bench *b, uint32_t sender, uint64_t view, uint64_t sequence,
                                        const char *text)
 {
-    Pbft__Envelope **requests = tc_arena_alloc(&b->make.arena, sizeof(Pbft__Envelope *));
+    Wire__Envelope **requests = tc_arena_alloc(&b->make.arena, sizeof(Wire__Envelope *));
     requests[0] = text ? tc_make_request(&b->make, TC_CLIENT_FIRST, sequence, text) : NULL;
     return tc_make_proposal(&b->make, sender, view, sequence, requests, text ? 1 : 0);
 }
 
-static inline ProtobufCBinaryData digest_of(struct bench *b, const Pbft__Envelope *pre_prepare)
+static inline ProtobufCBinaryData digest_of(struct bench *b, const Wire__Envelope *pre_prepare)
 {
     void *body;
-    assert_int_equal(tc_pbft_get_body(pre_prepare, &pbft__pre_prepare__descriptor, &b->make.arena, &body), 0);
+    assert_int_equal(tc_wire_get_body(pre_prepare, &pbft__pre_prepare__descriptor, &b->make.arena, &body), 0);
     return ((Pbft__PrePrepare *)body)->digest;
 }
 
 /* The body of its own view change, which the last step sent to all. */
 static inline const Pbft__ViewChange *view_change_said(struct bench *b)
 {
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     void *body;
     assert_int_equal(sent(b, PBFT__TYPE__VIEW_CHANGE, &envelope), 3);
-    assert_int_equal(tc_pbft_verify(&b->make.env, envelope), 0);
-    assert_int_equal(tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &b->make.arena, &body), 0);
+    assert_int_equal(tc_wire_verify(&b->make.env, envelope), 0);
+    assert_int_equal(tc_wire_get_body(envelope, &pbft__view_change__descriptor, &b->make.arena, &body), 0);
     return body;
 }
 

@@ -239,8 +239,8 @@ static inline void raises(struct world *w, const struct tc_message *m, const cha
 
 static inline void fill_requests(struct world *w, struct tc_message *proposal, uint32_t count)
 {
-    Pbft__Envelope *envelope = proposal->envelope.base;
-    Pbft__Envelope **requests = tc_arena_alloc(&w->messages, count * sizeof *requests);
+    Wire__Envelope *envelope = proposal->envelope.base;
+    Wire__Envelope **requests = tc_arena_alloc(&w->messages, count * sizeof *requests);
     for (uint32_t i = 0; i < count; i++) {
         struct tc_message *request = make(w, "request", (uint16_t)(TC_CLIENT_FIRST + i), 0, 0, NULL, NULL);
         requests[i] = request->envelope.base;

@@ -1,5 +1,5 @@
 #include "../../reference/client_internal.h"
-#include "../../reference/pbft/wire.h"
+#include "../../reference/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,20 +93,20 @@ static struct world make_world(enum tc_authentication authentication)
 
 static struct tc_slice make_reply(struct world *w, uint32_t sender, uint32_t client, uint64_t timestamp, bool spoil)
 {
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
-    Pbft__Reply reply = PBFT__REPLY__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+    Wire__Reply reply = WIRE__REPLY__INIT;
     struct tc_slice frame;
     reply.view = 7;
     reply.timestamp = timestamp;
     reply.client = client;
     reply.result = (ProtobufCBinaryData){.len = 2, .data = (uint8_t *)(uintptr_t) "ok"};
-    envelope.type = PBFT__TYPE__REPLY;
+    envelope.type = WIRE__TYPE__REPLY;
     envelope.sender = sender;
-    assert_int_equal(tc_pbft_set_body(&envelope, &reply.base, &arena), 0);
-    assert_int_equal(tc_pbft_seal(&w->env, &envelope, client, &arena), 0);
+    assert_int_equal(tc_wire_set_body(&envelope, &reply.base, &arena), 0);
+    assert_int_equal(tc_wire_seal(&w->env, &envelope, client, &arena), 0);
     if (spoil)
         *(envelope.signature.len ? envelope.signature.data : envelope.macs.data) ^= 1;
-    assert_int_equal(tc_pbft_pack(&envelope, &arena, &frame), 0);
+    assert_int_equal(tc_wire_pack(&envelope, &arena, &frame), 0);
     return frame;
 }
 
@@ -118,16 +118,16 @@ static void check_wire(enum tc_authentication authentication)
         .code = TC_KV_PUT, .key = {(const uint8_t *)"k", 1}, .value = {(const uint8_t *)"v", 1}};
     struct tc_wire_request request;
     struct tc_wire_reply reply;
-    Pbft__Envelope *envelope;
+    Wire__Envelope *envelope;
     uint8_t digest[TC_VALUE_SIZE];
     tc_arena_reset(&arena);
     assert_int_equal(w.wire->request(&w.env, 129, 17, &operation, &arena, &request), 0);
-    assert_int_equal(tc_pbft_unpack(request.frame, &arena, &envelope), 0);
-    assert_int_equal(envelope->type, PBFT__TYPE__REQUEST);
+    assert_int_equal(tc_wire_unpack(request.frame, &arena, &envelope), 0);
+    assert_int_equal(envelope->type, WIRE__TYPE__REQUEST);
     assert_int_equal(envelope->sender, 129);
     for (uint32_t replica = 0; replica < 4; replica++)
-        assert_int_equal(tc_pbft_check(&w.env, envelope, replica), 0);
-    assert_int_equal(tc_pbft_envelope_digest(envelope, &arena, digest), 0);
+        assert_int_equal(tc_wire_check(&w.env, envelope, replica), 0);
+    assert_int_equal(tc_wire_envelope_digest(envelope, &arena, digest), 0);
     assert_memory_equal(digest, request.digest, sizeof digest);
 
     assert_int_equal(w.wire->reply(&w.env, 129, 17, make_reply(&w, 2, 129, 17, false), &arena, &reply), 0);

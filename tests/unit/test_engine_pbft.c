@@ -44,7 +44,7 @@ static void receive(struct world *w, uint32_t conn, struct tc_slice bytes)
 static struct tc_slice hello_of(struct world *w, uint16_t node)
 {
     struct tc_slice frame;
-    assert_int_equal(tc_pbft_hello(&w->make.cluster, node, &w->make.arena, &frame), 0);
+    assert_int_equal(tc_wire_hello(&w->make.cluster, node, &w->make.arena, &frame), 0);
     return frame;
 }
 
@@ -112,7 +112,7 @@ static void test_equivocation(void **state)
     assert_int_equal(w.acts.items[0].bytes.len, hello.len);
     assert_memory_equal(w.acts.items[0].bytes.data, hello.data, hello.len);
 
-    Pbft__Envelope *request = tc_make_request(&w.make, TC_CLIENT_FIRST, 1, "put a 1");
+    Wire__Envelope *request = tc_make_request(&w.make, TC_CLIENT_FIRST, 1, "put a 1");
     struct tc_slice frame = tc_make_frame(&w.make, tc_make_proposal(&w.make, 0, 0, 1, &request, 1));
     receive(&w, 0, frame);
     assert_int_equal(tc_engine_error(w.e)->code, 0);
@@ -151,7 +151,7 @@ static void test_corruption_keeps_the_stream(void **state)
     w.answer = corrupt;
     receive(&w, 0, hello_of(&w, 1));
     for (uint64_t i = 1; i <= 50; i++) {
-        Pbft__Envelope *request = tc_make_request(&w.make, TC_CLIENT_FIRST, i, "put a 1");
+        Wire__Envelope *request = tc_make_request(&w.make, TC_CLIENT_FIRST, i, "put a 1");
         struct tc_slice proposal = tc_make_frame(&w.make, tc_make_proposal(&w.make, 0, 0, i, &request, 1));
         struct tc_slice prepare = tc_make_frame(&w.make, tc_make_prepare(&w.make, 1, 0, i, tc_make_digest(&w.make, 1)));
         uint8_t both[4096];

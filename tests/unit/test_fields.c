@@ -11,9 +11,9 @@
 
 struct fixture {
     struct tc_arena arena;
-    Pbft__Envelope envelope;
-    Pbft__Envelope first, second;
-    Pbft__Envelope *requests[2];
+    Wire__Envelope envelope;
+    Wire__Envelope first, second;
+    Wire__Envelope *requests[2];
     struct tc_fields fields;
 };
 
@@ -24,9 +24,9 @@ static int set_up(void **state)
     static struct fixture fixture;
     struct fixture *f = &fixture;
     tc_arena_init(&f->arena, 1 << 20);
-    pbft__envelope__init(&f->envelope);
-    pbft__envelope__init(&f->first);
-    pbft__envelope__init(&f->second);
+    wire__envelope__init(&f->envelope);
+    wire__envelope__init(&f->first);
+    wire__envelope__init(&f->second);
     f->envelope.type = PBFT__TYPE__PREPARE;
     f->envelope.sender = 3;
     f->envelope.body = (ProtobufCBinaryData){sizeof body_bytes, body_bytes};
@@ -36,7 +36,7 @@ static int set_up(void **state)
     f->requests[1] = &f->second;
     f->envelope.requests = f->requests;
     f->envelope.n_requests = 2;
-    f->fields = (struct tc_fields){&pbft__envelope__descriptor, &f->envelope};
+    f->fields = (struct tc_fields){&wire__envelope__descriptor, &f->envelope};
     *state = f;
     return 0;
 }
@@ -74,7 +74,7 @@ static void test_names_and_types(void **state)
 static void test_absent_message(void **state)
 {
     (void)state;
-    const struct tc_fields none = {&pbft__envelope__descriptor, NULL};
+    const struct tc_fields none = {&wire__envelope__descriptor, NULL};
     struct tc_field_value value;
     char text[16];
     assert_int_equal(tc_fields_count(none), 0);
@@ -134,8 +134,8 @@ static void test_set_numbers(void **state)
 static void test_set_bool(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Result result = PBFT__RESULT__INIT;
-    const struct tc_fields fields = {&pbft__result__descriptor, &result};
+    Wire__Result result = WIRE__RESULT__INIT;
+    const struct tc_fields fields = {&wire__result__descriptor, &result};
     struct tc_field_value value = {.type = TC_FIELD_BOOL, .uint_value = 1};
     assert_int_equal(tc_fields_set(fields, "found", 0, &value, &f->arena), 0);
     assert_true(result.found);
@@ -156,8 +156,8 @@ static void test_set_bytes_and_strings(void **state)
     assert_int_equal(f->envelope.body.len, 3);
     assert_int_equal(f->envelope.body.data[0], 9);
 
-    Pbft__Hello hello = PBFT__HELLO__INIT;
-    const struct tc_fields fields = {&pbft__hello__descriptor, &hello};
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    const struct tc_fields fields = {&wire__hello__descriptor, &hello};
     value = (struct tc_field_value){.type = TC_FIELD_STRING, .bytes = {(const uint8_t *)"demo", 4}};
     assert_int_equal(tc_fields_set(fields, "cluster", 0, &value, &f->arena), 0);
     assert_string_equal(hello.cluster, "demo");
@@ -184,17 +184,17 @@ static void test_arena_full(void **state)
 static void test_set_message(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope other = PBFT__ENVELOPE__INIT;
+    Wire__Envelope other = WIRE__ENVELOPE__INIT;
     other.sender = 77;
-    struct tc_field_value value = {.type = TC_FIELD_MESSAGE, .message = {&pbft__envelope__descriptor, &other}};
+    struct tc_field_value value = {.type = TC_FIELD_MESSAGE, .message = {&wire__envelope__descriptor, &other}};
     assert_int_equal(tc_fields_set(f->fields, "requests", 1, &value, &f->arena), 0);
     other.sender = 0;
     assert_int_equal(f->envelope.requests[1]->sender, 77);
     assert_int_equal(tc_fields_set(f->fields, "requests", 2, &value, &f->arena), 0); /* appends */
     assert_int_equal(f->envelope.n_requests, 3);
     assert_int_equal(tc_fields_set(f->fields, "requests", 4, &value, &f->arena), TC_ENOT_FOUND);
-    Pbft__Hello hello = PBFT__HELLO__INIT;
-    value.message = (struct tc_fields){&pbft__hello__descriptor, &hello};
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    value.message = (struct tc_fields){&wire__hello__descriptor, &hello};
     assert_int_equal(tc_fields_set(f->fields, "requests", 0, &value, &f->arena), TC_EUSAGE);
     assert_int_equal(f->envelope.requests[0]->sender, 128);
 }
@@ -224,8 +224,8 @@ static void test_copy_keeps_unknown_fields(void **state)
     const uint8_t wire[] = {0x78, 0x05, 0x10, 0x02};
     ProtobufCMessage *base;
     assert_int_equal(
-        tc_fields_unpack(&pbft__envelope__descriptor, (struct tc_slice){wire, sizeof wire}, &f->arena, &base), 0);
-    struct tc_fields copy = tc_fields_copy((struct tc_fields){&pbft__envelope__descriptor, base}, &f->arena);
+        tc_fields_unpack(&wire__envelope__descriptor, (struct tc_slice){wire, sizeof wire}, &f->arena, &base), 0);
+    struct tc_fields copy = tc_fields_copy((struct tc_fields){&wire__envelope__descriptor, base}, &f->arena);
     assert_non_null(copy.base);
     struct tc_slice packed;
     assert_int_equal(tc_fields_pack(copy.base, &f->arena, &packed), 0);
@@ -240,7 +240,7 @@ static void test_unpack_refuses_number_0(void **state)
     const uint8_t wire[] = {0x10, 0x02, 0x85, 0x00, 0x13, 0x06, 0x07, 0x9b};
     ProtobufCMessage *base = NULL;
     assert_int_equal(
-        tc_fields_unpack(&pbft__envelope__descriptor, (struct tc_slice){wire, sizeof wire}, &f->arena, &base),
+        tc_fields_unpack(&wire__envelope__descriptor, (struct tc_slice){wire, sizeof wire}, &f->arena, &base),
         TC_EMALFORMED);
 }
 
@@ -264,7 +264,7 @@ static void test_unpack_refuses_depth(void **state)
         memcpy(wire + at, head, n);
     }
     ProtobufCMessage *base = NULL;
-    assert_int_equal(tc_fields_unpack(&pbft__envelope__descriptor, (struct tc_slice){wire + at, len}, &f->arena, &base),
+    assert_int_equal(tc_fields_unpack(&wire__envelope__descriptor, (struct tc_slice){wire + at, len}, &f->arena, &base),
                      TC_EMALFORMED);
 }
 
@@ -280,10 +280,10 @@ static void test_unpack_tells_full_from_malformed(void **state)
     }
     ProtobufCMessage *base;
     const struct tc_slice bytes = {wire, sizeof wire};
-    assert_int_equal(tc_fields_unpack(&pbft__envelope__descriptor, bytes, &tiny, &base), TC_ELIMIT);
-    assert_int_equal(tc_fields_unpack(&pbft__envelope__descriptor, bytes, &f->arena, &base), 0);
+    assert_int_equal(tc_fields_unpack(&wire__envelope__descriptor, bytes, &tiny, &base), TC_ELIMIT);
+    assert_int_equal(tc_fields_unpack(&wire__envelope__descriptor, bytes, &f->arena, &base), 0);
     wire[255] = 9;
-    assert_int_equal(tc_fields_unpack(&pbft__envelope__descriptor, bytes, &f->arena, &base), TC_EMALFORMED);
+    assert_int_equal(tc_fields_unpack(&wire__envelope__descriptor, bytes, &f->arena, &base), TC_EMALFORMED);
     tc_arena_free(&tiny);
 }
 
@@ -293,11 +293,15 @@ static void test_text(void **state)
     char text[512], small[12];
     f->envelope.n_requests = 1;
     tc_fields_text(f->fields, text, sizeof text);
-    assert_string_equal(text, "{\"type\":\"PREPARE\",\"sender\":3,\"body\":\"deadbeef01020304…\",\"signature\":\"\","
-                              "\"macs\":\"\",\"requests\":[{\"type\":\"HELLO\",\"sender\":128,\"body\":\"\","
+    assert_string_equal(text, "{\"type\":3,\"sender\":3,\"body\":\"deadbeef01020304…\",\"signature\":\"\","
+                              "\"macs\":\"\",\"requests\":[{\"type\":0,\"sender\":128,\"body\":\"\","
                               "\"signature\":\"\",\"macs\":\"\",\"requests\":[]}]}");
     tc_fields_text(f->fields, small, sizeof small);
-    assert_string_equal(small, "{\"type\":\"PR");
+    assert_string_equal(small, "{\"type\":3,\"");
+    Wire__Operation operation = WIRE__OPERATION__INIT;
+    operation.code = WIRE__OPERATION__CODE__PUT;
+    tc_fields_text((struct tc_fields){&wire__operation__descriptor, &operation}, text, sizeof text);
+    assert_string_equal(text, "{\"code\":\"PUT\",\"key\":\"\",\"value\":\"\",\"expected\":\"\"}");
 }
 
 int main(void)

@@ -18,8 +18,8 @@
 #define BYTES_MAX 4096
 
 static const ProtobufCMessageDescriptor *const descriptors[] = {
-    &pbft__envelope__descriptor,     &pbft__new_view__descriptor,       &pbft__view_change__descriptor,
-    &pbft__operation__descriptor,    &pbft__result__descriptor,         &hotstuff__proposal__descriptor,
+    &wire__envelope__descriptor,     &pbft__new_view__descriptor,       &pbft__view_change__descriptor,
+    &wire__operation__descriptor,    &wire__result__descriptor,         &hotstuff__proposal__descriptor,
     &hotstuff__new_view__descriptor, &hotstuff__certificate__descriptor};
 
 struct maker {
@@ -189,22 +189,22 @@ static void test_full_arena(void **state)
 {
     (void)state;
     static struct maker m;
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT, inner = PBFT__ENVELOPE__INIT;
-    Pbft__Envelope *requests[20];
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT, inner = WIRE__ENVELOPE__INIT;
+    Wire__Envelope *requests[20];
     uint8_t body[200] = {7};
     inner.body = (ProtobufCBinaryData){sizeof body, body};
     for (size_t i = 0; i < 20; i++)
         requests[i] = &inner;
     envelope.n_requests = 10;
     envelope.requests = requests;
-    assert_true(pbft__envelope__get_packed_size(&envelope) <= BYTES_MAX);
-    m.len = pbft__envelope__pack(&envelope, m.bytes);
+    assert_true(wire__envelope__get_packed_size(&envelope) <= BYTES_MAX);
+    m.len = wire__envelope__pack(&envelope, m.bytes);
     bool fits = false;
     for (size_t size = 16; !fits; size += 64) {
         struct tc_arena arena;
         ProtobufCMessage *base = NULL;
         tc_arena_init(&arena, size);
-        const int rc = tc_fields_unpack(&pbft__envelope__descriptor, (struct tc_slice){m.bytes, m.len}, &arena, &base);
+        const int rc = tc_fields_unpack(&wire__envelope__descriptor, (struct tc_slice){m.bytes, m.len}, &arena, &base);
         fits = rc == 0;
         if (fits)
             assert_same(base, &envelope.base);

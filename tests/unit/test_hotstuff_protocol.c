@@ -20,13 +20,13 @@ static const struct tc_protocol *const variants[] = {&tc_hotstuff, &tc_chained_h
 
 /* ---- making ---- */
 
-static Pbft__Envelope *envelope_of(struct tc_make *make, uint32_t type, uint32_t sender, const void *body)
+static Wire__Envelope *envelope_of(struct tc_make *make, uint32_t type, uint32_t sender, const void *body)
 {
-    return tc_make_envelope(make, (Pbft__Type)type, sender, body);
+    return tc_make_envelope(make, type, sender, body);
 }
 
 static struct tc_message *message_of(struct tc_make *make, const struct tc_protocol *protocol,
-                                     const Pbft__Envelope *envelope, uint16_t from, uint16_t to)
+                                     const Wire__Envelope *envelope, uint16_t from, uint16_t to)
 {
     struct tc_message *m = tc_arena_zalloc(&make->arena, sizeof *m);
     assert_non_null(m);
@@ -36,13 +36,13 @@ static struct tc_message *message_of(struct tc_make *make, const struct tc_proto
     return m;
 }
 
-static Pbft__Envelope *vote_of(struct tc_make *make, uint32_t type, uint32_t sender, uint64_t view, uint64_t sequence,
+static Wire__Envelope *vote_of(struct tc_make *make, uint32_t type, uint32_t sender, uint64_t view, uint64_t sequence,
                                const uint8_t *digest)
 {
     Hotstuff__Vote vote = HOTSTUFF__VOTE__INIT;
     vote.view = view;
     vote.sequence = sequence;
-    vote.digest = tc_pbft_binary((struct tc_slice){digest, TC_VALUE_SIZE});
+    vote.digest = tc_wire_binary((struct tc_slice){digest, TC_VALUE_SIZE});
     return envelope_of(make, type, sender, &vote);
 }
 
@@ -55,7 +55,7 @@ static Hotstuff__Certificate *certificate_of(struct tc_make *make, uint32_t type
     out->type = type;
     out->view = view;
     out->sequence = sequence;
-    out->digest = tc_pbft_binary(tc_arena_copy(&make->arena, (struct tc_slice){digest, TC_VALUE_SIZE}));
+    out->digest = tc_wire_binary(tc_arena_copy(&make->arena, (struct tc_slice){digest, TC_VALUE_SIZE}));
     out->signers = tc_arena_zalloc(&make->arena, count * sizeof *out->signers);
     out->signatures = tc_arena_zalloc(&make->arena, count * sizeof *out->signatures);
     out->n_signers = out->n_signatures = count;
@@ -91,13 +91,13 @@ static Hotstuff__TimeoutCertificate *timeout_of(struct tc_make *make, uint64_t v
     return out;
 }
 
-static Pbft__Envelope *proposal_of(struct tc_make *make, const struct tc_protocol *protocol, uint64_t view,
+static Wire__Envelope *proposal_of(struct tc_make *make, const struct tc_protocol *protocol, uint64_t view,
                                    const struct block *parent, bool full, struct block *out)
 {
     const bool chained = protocol == &tc_chained_hotstuff;
     Hotstuff__Proposal body = HOTSTUFF__PROPOSAL__INIT;
-    Pbft__Envelope batch = PBFT__ENVELOPE__INIT;
-    Pbft__Envelope **requests = tc_arena_zalloc(&make->arena, 2 * sizeof *requests);
+    Wire__Envelope batch = WIRE__ENVELOPE__INIT;
+    Wire__Envelope **requests = tc_arena_zalloc(&make->arena, 2 * sizeof *requests);
     requests[0] = tc_make_request(make, 128, view, "put");
     requests[1] = tc_make_request(make, 129, view, "get");
     batch.requests = requests;
@@ -108,14 +108,14 @@ static Pbft__Envelope *proposal_of(struct tc_make *make, const struct tc_protoco
         tc_hotstuff_envelope_digest(&batch, view, out->sequence, parent->digest, &make->arena, out->digest), 0);
     body.view = view;
     body.sequence = out->sequence;
-    body.digest = tc_pbft_binary((struct tc_slice){out->digest, TC_VALUE_SIZE});
-    body.parent = tc_pbft_binary((struct tc_slice){parent->digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){out->digest, TC_VALUE_SIZE});
+    body.parent = tc_wire_binary((struct tc_slice){parent->digest, TC_VALUE_SIZE});
     if (parent->view > 0)
         body.justify = certificate_of(make, chained ? HOTSTUFF__TYPE__GENERIC_VOTE : HOTSTUFF__TYPE__PREPARE_VOTE,
                                       parent->view, parent->sequence, parent->digest, 3);
     if (parent->view + 1 != view)
         body.timeout = timeout_of(make, view, 3);
-    Pbft__Envelope *envelope = envelope_of(make, chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE,
+    Wire__Envelope *envelope = envelope_of(make, chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE,
                                            (uint32_t)(view % make->cluster.n), &body);
     envelope->requests = requests;
     envelope->n_requests = batch.n_requests;
@@ -219,7 +219,7 @@ static void test_lies(void **state)
             tc_hotstuff_envelope_digest(lie.envelope.base, 2, body->sequence, body->parent.data, &make.arena, digest),
             0);
         assert_memory_equal(body->digest.data, digest, TC_VALUE_SIZE);
-        assert_int_equal(((const Pbft__Envelope *)empty.envelope.base)->n_requests, 0);
+        assert_int_equal(((const Wire__Envelope *)empty.envelope.base)->n_requests, 0);
         const uint32_t type = v ? HOTSTUFF__TYPE__GENERIC_VOTE : HOTSTUFF__TYPE__PREPARE_VOTE;
         const struct tc_message *plain =
             message_of(&make, protocol, vote_of(&make, type, 0, 2, second.sequence, second.digest), 0, 2);
@@ -298,7 +298,7 @@ static void close_court(struct court *c, uint32_t breaches, const char *rule)
     tc_make_free(&c->make);
 }
 
-static void offer(struct court *c, const Pbft__Envelope *envelope)
+static void offer(struct court *c, const Wire__Envelope *envelope)
 {
     const uint16_t from = (uint16_t)envelope->sender;
     c->protocol->justifier->heard(c->j, 0, message_of(&c->make, c->protocol, envelope, from, 0), false);
@@ -306,7 +306,7 @@ static void offer(struct court *c, const Pbft__Envelope *envelope)
 
 static void votes(struct court *c, uint32_t type, const struct block *block)
 {
-    const Pbft__Envelope *envelope = vote_of(&c->make, type, 0, block->view, block->sequence, block->digest);
+    const Wire__Envelope *envelope = vote_of(&c->make, type, 0, block->view, block->sequence, block->digest);
     c->protocol->justifier->said(c->j, 0, message_of(&c->make, c->protocol, envelope, 0, 1));
 }
 
@@ -315,7 +315,7 @@ static void announce(struct court *c, uint32_t type, uint32_t vote, const struct
     Hotstuff__Announcement body = HOTSTUFF__ANNOUNCEMENT__INIT;
     body.view = block->view;
     body.sequence = block->sequence;
-    body.digest = tc_pbft_binary((struct tc_slice){block->digest, TC_VALUE_SIZE});
+    body.digest = tc_wire_binary((struct tc_slice){block->digest, TC_VALUE_SIZE});
     body.justify = certificate_of(&c->make, vote, block->view, block->sequence, block->digest, signers);
     offer(c, envelope_of(&c->make, type, 1, &body));
 }

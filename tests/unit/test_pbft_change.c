@@ -22,16 +22,16 @@ static int tear_down(void **state)
 }
 
 /* A new view whose two view changes carry a certificate each; the richest message there is. */
-static Pbft__Envelope *rich_new_view(struct tc_make *make)
+static Wire__Envelope *rich_new_view(struct tc_make *make)
 {
     Pbft__Prepared *first = tc_make_prepared(make, 0, 17, tc_make_digest(make, 5), (uint32_t[]){1, 2}, 2);
     Pbft__Prepared *second = tc_make_prepared(make, 0, 18, tc_make_digest(make, 6), (uint32_t[]){2, 3}, 2);
-    Pbft__Envelope *changes[] = {
+    Wire__Envelope *changes[] = {
         tc_make_view_change(make, 1, 1, 0, &first, 1),
         tc_make_view_change(make, 2, 1, 16, &second, 1),
         tc_make_view_change(make, 3, 1, 16, NULL, 0),
     };
-    Pbft__Envelope *proposals[] = {
+    Wire__Envelope *proposals[] = {
         tc_make_pre_prepare(make, 1, 1, 17, tc_make_digest(make, 5)),
         tc_make_pre_prepare(make, 1, 1, 18, tc_make_digest(make, 0)),
     };
@@ -154,7 +154,7 @@ static void test_build(void **state)
 static void test_perturb_permutes(void **state)
 {
     struct tc_make *make = *state;
-    Pbft__Envelope *requests[] = {tc_make_request(make, 128, 1, "a"), tc_make_request(make, 129, 1, "b")};
+    Wire__Envelope *requests[] = {tc_make_request(make, 128, 1, "a"), tc_make_request(make, 129, 1, "b")};
     const struct tc_message *m = tc_make_message(make, tc_make_proposal(make, 0, 0, 1, requests, 2), 0, 1);
     for (uint64_t hash = 0; hash < 32; hash++) {
         struct tc_message out, sealed;
@@ -165,7 +165,7 @@ static void test_perturb_permutes(void **state)
         assert_int_equal(out.statements[0].slot, m->statements[0].slot);
         assert_int_equal(out.statements[0].signature.len, 0);
         uint8_t digest[TC_VALUE_SIZE];
-        assert_int_equal(tc_pbft_requests_digest(out.envelope.base, &make->arena, digest), 0);
+        assert_int_equal(tc_wire_requests_digest(out.envelope.base, &make->arena, digest), 0);
         assert_memory_equal(digest, out.statements[0].value.bytes, TC_VALUE_SIZE);
         assert_int_equal(tc_pbft.sign(&make->env, &out, 0, &make->arena, &sealed), 0);
         for (uint32_t i = 0; i < 3; i++)
@@ -176,8 +176,8 @@ static void test_perturb_permutes(void **state)
 static void test_perturb_empties(void **state)
 {
     struct tc_make *make = *state;
-    Pbft__Envelope *request = tc_make_request(make, 128, 1, "a");
-    Pbft__Envelope *twice[] = {request, request};
+    Wire__Envelope *request = tc_make_request(make, 128, 1, "a");
+    Wire__Envelope *twice[] = {request, request};
     struct tc_message out;
     struct tc_error err = {0};
     const struct tc_message *m = tc_make_message(make, tc_make_proposal(make, 0, 0, 1, twice, 2), 0, 1);
@@ -185,7 +185,7 @@ static void test_perturb_empties(void **state)
     assert_int_equal(out.statement_count, 1); /* two equal requests have one order */
     assert_memory_not_equal(out.statements[0].value.bytes, m->statements[0].value.bytes, TC_VALUE_SIZE);
 
-    Pbft__Envelope *distinct[] = {request, tc_make_request(make, 129, 1, "b")};
+    Wire__Envelope *distinct[] = {request, tc_make_request(make, 129, 1, "b")};
     m = tc_make_message(make, tc_make_proposal(make, 0, 0, 1, distinct, 2), 0, 1);
     assert_int_equal(tc_pbft.perturb(&make->env, m, 1, true, &make->arena, &out, &err), 0);
     assert_int_equal(out.statement_count, 1);

@@ -68,7 +68,7 @@ static void test_message_count(void **state)
         assert_int_equal(tc_lab_sent(lab, PBFT__TYPE__CHECKPOINT), decisions / 8 * n * (n - 1));
         for (uint32_t type = PBFT__TYPE__VIEW_CHANGE; type <= PBFT__TYPE__BATCH; type++)
             assert_int_equal(tc_lab_sent(lab, type), 0);
-        assert_int_equal(tc_lab_sent(lab, PBFT__TYPE__REPLY), decisions * n);
+        assert_int_equal(tc_lab_sent(lab, WIRE__TYPE__REPLY), decisions * n);
         assert_int_equal(tc_lab_stable(lab, 2), 16);
         assert_int_equal(tc_lab_complaints(lab), 0);
         /* pre-prepare, prepared, committed for each decision; a snapshot (two entries in the lab) for each checkpoint

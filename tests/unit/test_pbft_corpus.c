@@ -21,7 +21,7 @@ struct seeds {
     size_t count;
 };
 
-static void add(struct seeds *s, const char *name, const Pbft__Envelope *envelope)
+static void add(struct seeds *s, const char *name, const Wire__Envelope *envelope)
 {
     assert_true(s->count < SEEDS_MAX);
     s->items[s->count++] = (struct seed){name, tc_make_frame(&s->make, envelope)};
@@ -30,20 +30,20 @@ static void add(struct seeds *s, const char *name, const Pbft__Envelope *envelop
 static void add_ordinary(struct seeds *s)
 {
     struct tc_make *make = &s->make;
-    Pbft__Envelope *requests[] = {tc_make_request(make, 128, 1, "put"), tc_make_request(make, 129, 2, "get")};
-    Pbft__Hello hello = PBFT__HELLO__INIT;
-    Pbft__Reply reply = PBFT__REPLY__INIT;
+    Wire__Envelope *requests[] = {tc_make_request(make, 128, 1, "put"), tc_make_request(make, 129, 2, "get")};
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    Wire__Reply reply = WIRE__REPLY__INIT;
     hello.cluster = make->cluster.id;
     hello.version = 1;
     reply.timestamp = 1;
     reply.client = 128;
-    add(s, "hello", tc_make_envelope(make, PBFT__TYPE__HELLO, 2, &hello));
+    add(s, "hello", tc_make_envelope(make, WIRE__TYPE__HELLO, 2, &hello));
     add(s, "request", requests[0]);
     add(s, "pre-prepare", tc_make_proposal(make, 0, 0, 1, requests, 2));
     add(s, "pre-prepare-null", tc_make_pre_prepare(make, 0, 0, 2, tc_make_digest(make, 0)));
     add(s, "prepare", tc_make_prepare(make, 1, 0, 1, tc_make_digest(make, 7)));
     add(s, "commit", tc_make_commit(make, 2, 0, 1, tc_make_digest(make, 7)));
-    add(s, "reply", tc_make_envelope(make, PBFT__TYPE__REPLY, 3, &reply));
+    add(s, "reply", tc_make_envelope(make, WIRE__TYPE__REPLY, 3, &reply));
     add(s, "checkpoint", tc_make_checkpoint(make, 1, 16, tc_make_digest(make, 9)));
 }
 
@@ -51,10 +51,10 @@ static void add_rare(struct seeds *s)
 {
     struct tc_make *make = &s->make;
     Pbft__Prepared *prepared = tc_make_prepared(make, 0, 17, tc_make_digest(make, 5), (uint32_t[]){1, 2}, 2);
-    Pbft__Envelope *changes[] = {tc_make_view_change(make, 1, 1, 0, NULL, 0),
+    Wire__Envelope *changes[] = {tc_make_view_change(make, 1, 1, 0, NULL, 0),
                                  tc_make_view_change(make, 2, 1, 16, &prepared, 1)};
-    Pbft__Envelope *proposals[] = {tc_make_pre_prepare(make, 1, 1, 17, tc_make_digest(make, 5))};
-    Pbft__Envelope *checkpoints[] = {tc_make_checkpoint(make, 0, 16, tc_make_digest(make, 3))};
+    Wire__Envelope *proposals[] = {tc_make_pre_prepare(make, 1, 1, 17, tc_make_digest(make, 5))};
+    Wire__Envelope *checkpoints[] = {tc_make_checkpoint(make, 0, 16, tc_make_digest(make, 3))};
     Pbft__StateRequest wanted = PBFT__STATE_REQUEST__INIT;
     Pbft__State state = PBFT__STATE__INIT;
     Pbft__BatchRequest missing = PBFT__BATCH_REQUEST__INIT;
@@ -70,7 +70,7 @@ static void add_rare(struct seeds *s)
     add(s, "state-request", tc_make_envelope(make, PBFT__TYPE__STATE_REQUEST, 3, &wanted));
     add(s, "state", tc_make_envelope(make, PBFT__TYPE__STATE, 0, &state));
     add(s, "batch-request", tc_make_envelope(make, PBFT__TYPE__BATCH_REQUEST, 3, &missing));
-    Pbft__Envelope *carried = tc_make_envelope(make, PBFT__TYPE__BATCH, 0, &batch);
+    Wire__Envelope *carried = tc_make_envelope(make, PBFT__TYPE__BATCH, 0, &batch);
     carried->requests = checkpoints; /* not requests: must be borne */
     carried->n_requests = 1;
     add(s, "batch-odd", carried);

@@ -46,7 +46,7 @@ static void test_prepare_for_another_digest(void **state)
 static void test_prepare_after_a_forged_pre_prepare(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *forged = propose(f, 0, 1, 9);
+    Wire__Envelope *forged = propose(f, 0, 1, 9);
     forged->signature.data[5] ^= 1;
     offer(f, 2, forged, false);
     say_to(f, 3, prepare(f, 2, 0, 1, 9));
@@ -123,7 +123,7 @@ static void test_pre_prepare_in_its_view(void **state)
 static void test_invalid_request(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *requests[] = {tc_make_request(&f->make, 128, 1, "a"), tc_make_request(&f->make, 129, 1, "b")};
+    Wire__Envelope *requests[] = {tc_make_request(&f->make, 128, 1, "a"), tc_make_request(&f->make, 129, 1, "b")};
     say_to(f, 1, tc_make_proposal(&f->make, 0, 0, 1, requests, 2));
     EXPECT_NONE();
     requests[1] = tc_make_request(&f->make, 130, 1, "c");
@@ -136,8 +136,8 @@ static void test_invalid_request(void **state)
 static void test_wrong_batch_digest(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *requests[] = {tc_make_request(&f->make, 128, 1, "a")};
-    Pbft__Envelope *proposal = propose(f, 0, 1, 9);
+    Wire__Envelope *requests[] = {tc_make_request(&f->make, 128, 1, "a")};
+    Wire__Envelope *proposal = propose(f, 0, 1, 9);
     proposal->requests = requests;
     proposal->n_requests = 1;
     say_to(f, 1, proposal);
@@ -172,7 +172,7 @@ static void test_commit_with_its_quorum(void **state)
 static void test_commit_with_a_forged_prepare(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *forged = prepare(f, 2, 0, 31, 0x77);
+    Wire__Envelope *forged = prepare(f, 2, 0, 31, 0x77);
     forged->signature.data[0] ^= 1;
     offer(f, 3, propose(f, 0, 31, 0x77), true);
     offer(f, 3, forged, false);
@@ -303,14 +303,14 @@ static void test_checkpoint_without_execution(void **state)
     assert_non_null(strstr(f->text, "sequence 7 "));
 }
 
-static Pbft__Envelope *state_of(struct fixture *f, uint64_t sequence, uint32_t signers)
+static Wire__Envelope *state_of(struct fixture *f, uint64_t sequence, uint32_t signers)
 {
-    static Pbft__Envelope *checkpoints[4];
+    static Wire__Envelope *checkpoints[4];
     Pbft__State body = PBFT__STATE__INIT;
     ProtobufCBinaryData certified = digest(f, 0);
     body.sequence = sequence;
     body.snapshot = (ProtobufCBinaryData){8, (uint8_t *)"snapshot"};
-    tc_digest(tc_pbft_slice(body.snapshot), certified.data);
+    tc_digest(tc_wire_slice(body.snapshot), certified.data);
     for (uint32_t i = 0; i < signers; i++)
         checkpoints[i] = tc_make_checkpoint(&f->make, i, sequence, certified);
     body.checkpoints = checkpoints;

@@ -35,12 +35,12 @@ static void test_view_change_older_certificate(void **state)
     struct fixture *f = *state;
     agree(f, 0, 1, 9);
     Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 1, digest(f, 9), (uint32_t[]){1, 2}, 2);
-    Pbft__Envelope *changes[3];
+    Wire__Envelope *changes[3];
     for (uint32_t i = 0; i < 3; i++) {
         changes[i] = tc_make_view_change(&f->make, i + 1, 1, 0, &prepared, 1);
         multicast(f, changes[i]);
     }
-    Pbft__Envelope *order = propose(f, 1, 1, 9);
+    Wire__Envelope *order = propose(f, 1, 1, 9);
     multicast(f, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
     agree(f, 1, 1, 9);
     EXPECT_NONE();
@@ -81,11 +81,11 @@ static void test_view_change_bad_certificates(void **state)
 static void test_view_change_bad_checkpoint(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *change = tc_make_view_change(&f->make, 3, 1, 16, NULL, 0);
+    Wire__Envelope *change = tc_make_view_change(&f->make, 3, 1, 16, NULL, 0);
     say_to(f, 1, change);
     EXPECT_NONE();
     Pbft__ViewChange body = PBFT__VIEW_CHANGE__INIT;
-    Pbft__Envelope *twice[3];
+    Wire__Envelope *twice[3];
     for (uint32_t i = 0; i < 3; i++)
         twice[i] = tc_make_checkpoint(&f->make, i % 2, 16, digest(f, 16));
     body.view = 2;
@@ -100,7 +100,7 @@ static void test_view_change_bad_checkpoint(void **state)
 /* ---- new view ---- */
 
 /* View changes of 1, 2, 3 to view 1; 2's has sequence 1 prepared as `fill`. */
-static void ask(struct fixture *f, Pbft__Envelope *changes[3], uint8_t fill)
+static void ask(struct fixture *f, Wire__Envelope *changes[3], uint8_t fill)
 {
     static Pbft__Prepared *prepared;
     prepared = tc_make_prepared(&f->make, 0, 1, digest(f, fill), (uint32_t[]){1, 2}, 2);
@@ -113,7 +113,7 @@ static void ask(struct fixture *f, Pbft__Envelope *changes[3], uint8_t fill)
 static void test_new_view(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 9);
+    Wire__Envelope *changes[3], *order = propose(f, 1, 1, 9);
     ask(f, changes, 9);
     multicast(f, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
     multicast(f, prepare(f, 2, 1, 1, 9));
@@ -127,7 +127,7 @@ static void test_new_view(void **state)
 static void test_new_view_without_quorum(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 9);
+    Wire__Envelope *changes[3], *order = propose(f, 1, 1, 9);
     ask(f, changes, 9);
     changes[2] = changes[0]; /* the same replica twice */
     say_to(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
@@ -137,7 +137,7 @@ static void test_new_view_without_quorum(void **state)
 static void test_new_view_wrong_order(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 8);
+    Wire__Envelope *changes[3], *order = propose(f, 1, 1, 8);
     ask(f, changes, 9);
     say_to(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1));
     EXPECT("new-view-wrong-proposals", 1);
@@ -147,7 +147,7 @@ static void test_new_view_wrong_order(void **state)
 static void test_new_view_missing_order(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3];
+    Wire__Envelope *changes[3];
     ask(f, changes, 9);
     say_to(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, NULL, 0));
     EXPECT("new-view-wrong-proposals", 1);
@@ -156,7 +156,7 @@ static void test_new_view_missing_order(void **state)
 static void test_new_view_by_backup(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3];
+    Wire__Envelope *changes[3];
     ask(f, changes, 9);
     say_to(f, 1, tc_make_new_view(&f->make, 2, 1, changes, 3, NULL, 0));
     EXPECT("new-view-by-backup", 2);
@@ -166,7 +166,7 @@ static void test_null_request_fills_a_gap(void **state)
 {
     struct fixture *f = *state;
     Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 2, digest(f, 9), (uint32_t[]){1, 2}, 2);
-    Pbft__Envelope *changes[3], *orders[] = {propose(f, 1, 1, 0), propose(f, 1, 2, 9)};
+    Wire__Envelope *changes[3], *orders[] = {propose(f, 1, 1, 0), propose(f, 1, 2, 9)};
     for (uint32_t i = 0; i < 3; i++)
         changes[i] = tc_make_view_change(&f->make, i + 1, 1, 0, &prepared, 1);
     multicast(f, tc_make_new_view(&f->make, 1, 1, changes, 3, orders, 2));
@@ -177,7 +177,7 @@ static void test_null_request_fills_a_gap(void **state)
 static void test_prepare_in_an_unchecked_new_view(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 8);
+    Wire__Envelope *changes[3], *order = propose(f, 1, 1, 8);
     ask(f, changes, 9);
     offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1), false);
     EXPECT_NONE(); /* being offered it is no fault */
@@ -189,7 +189,7 @@ static void test_prepare_in_an_unchecked_new_view(void **state)
 static void test_prepare_when_one_of_two_new_views_holds(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3], *wrong = propose(f, 1, 1, 8), *right = propose(f, 1, 1, 9);
+    Wire__Envelope *changes[3], *wrong = propose(f, 1, 1, 8), *right = propose(f, 1, 1, 9);
     ask(f, changes, 9);
     offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &wrong, 1), false);
     offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &right, 1), false);
@@ -202,7 +202,7 @@ static void test_prepare_when_one_of_two_new_views_holds(void **state)
 static void test_prepare_against_the_new_view(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[3], *order = propose(f, 1, 1, 9);
+    Wire__Envelope *changes[3], *order = propose(f, 1, 1, 9);
     ask(f, changes, 9);
     offer(f, 2, tc_make_new_view(&f->make, 1, 1, changes, 3, &order, 1), false);
     offer(f, 2, propose(f, 1, 1, 8), false);
@@ -221,7 +221,7 @@ static void test_prepare_outside_view(void **state)
 static void test_one_bad_view_change_among_enough(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Envelope *changes[4], *order = propose(f, 1, 1, 9);
+    Wire__Envelope *changes[4], *order = propose(f, 1, 1, 9);
     Pbft__Prepared *bad = tc_make_prepared(&f->make, 0, 1, digest(f, 7), (uint32_t[]){1}, 1);
     ask(f, changes, 9);
     changes[3] = tc_make_view_change(&f->make, 0, 1, 0, &bad, 1);
@@ -236,7 +236,7 @@ static void open_link(struct fixture *f, uint16_t from, uint16_t to)
 {
     struct tc_slice frame;
     struct tc_message m = {.from = from, .to = to};
-    assert_int_equal(tc_pbft_hello(&f->make.cluster, from, &f->make.arena, &frame), 0);
+    assert_int_equal(tc_wire_hello(&f->make.cluster, from, &f->make.arena, &frame), 0);
     assert_int_equal(tc_pbft.decode(frame, &f->make.arena, &m), 0);
     tc_pbft.justifier->said(f->j, from, &m);
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "hotstuff.pb-c.h"
 #include <cmocka.h>
 
 static int set_up(void **state)
@@ -25,16 +26,16 @@ static int tear_down(void **state)
 }
 
 /* A new view whose two view changes carry a certificate each; the richest message there is. */
-static Pbft__Envelope *rich_new_view(struct tc_make *make)
+static Wire__Envelope *rich_new_view(struct tc_make *make)
 {
     Pbft__Prepared *first = tc_make_prepared(make, 0, 17, tc_make_digest(make, 5), (uint32_t[]){1, 2}, 2);
     Pbft__Prepared *second = tc_make_prepared(make, 0, 18, tc_make_digest(make, 6), (uint32_t[]){2, 3}, 2);
-    Pbft__Envelope *changes[] = {
+    Wire__Envelope *changes[] = {
         tc_make_view_change(make, 1, 1, 0, &first, 1),
         tc_make_view_change(make, 2, 1, 16, &second, 1),
         tc_make_view_change(make, 3, 1, 16, NULL, 0),
     };
-    Pbft__Envelope *proposals[] = {
+    Wire__Envelope *proposals[] = {
         tc_make_pre_prepare(make, 1, 1, 17, tc_make_digest(make, 5)),
         tc_make_pre_prepare(make, 1, 1, 18, tc_make_digest(make, 0)),
     };
@@ -54,22 +55,34 @@ static void assert_packed_alike(const ProtobufCMessage *message, struct tc_slice
 static void assert_written_as_packed(struct tc_make *make, uint64_t first, uint64_t second, struct tc_slice bytes)
 {
     Pbft__Prepare vote = PBFT__PREPARE__INIT;
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     struct tc_slice frame;
     vote.view = first;
     vote.sequence = second;
-    vote.digest = tc_pbft_binary(bytes);
-    assert_int_equal(tc_pbft_set_body(&envelope, &vote.base, &make->arena), 0);
-    assert_packed_alike(&vote.base, tc_pbft_slice(envelope.body));
-    envelope.type = (Pbft__Type)(int32_t)first;
+    vote.digest = tc_wire_binary(bytes);
+    assert_int_equal(tc_wire_set_body(&envelope, &vote.base, &make->arena), 0);
+    assert_packed_alike(&vote.base, tc_wire_slice(envelope.body));
+    envelope.type = (uint32_t)first;
     envelope.sender = (uint32_t)second;
     envelope.signature = vote.digest;
-    envelope.macs = tc_pbft_binary((struct tc_slice){bytes.data, bytes.len / 2});
-    assert_int_equal(tc_pbft_pack(&envelope, &make->arena, &frame), 0);
-    if (frame.len > TC_PBFT_LENGTH_SIZE) /* one without anything in it is no frame */
+    envelope.macs = tc_wire_binary((struct tc_slice){bytes.data, bytes.len / 2});
+    assert_int_equal(tc_wire_pack(&envelope, &make->arena, &frame), 0);
+    if (frame.len > TC_WIRE_LENGTH_SIZE) /* one without anything in it is no frame */
         assert_int_equal(tc_pbft.frame(frame), frame.len);
     assert_packed_alike(&envelope.base,
-                        (struct tc_slice){frame.data + TC_PBFT_LENGTH_SIZE, frame.len - TC_PBFT_LENGTH_SIZE});
+                        (struct tc_slice){frame.data + TC_WIRE_LENGTH_SIZE, frame.len - TC_WIRE_LENGTH_SIZE});
+}
+
+/* Which bodies are read and written without the packer: those of that shape, whatever protocol they are of. */
+static void test_bodies_of_a_vote(void **state)
+{
+    (void)state;
+    assert_true(tc_wire_is_vote(&pbft__pre_prepare__descriptor));
+    assert_true(tc_wire_is_vote(&pbft__commit__descriptor));
+    assert_true(tc_wire_is_vote(&hotstuff__vote__descriptor));
+    assert_true(tc_wire_is_vote(&hotstuff__block__descriptor)); /* whose digest is its parent's */
+    assert_false(tc_wire_is_vote(&pbft__checkpoint__descriptor));
+    assert_false(tc_wire_is_vote(&hotstuff__announcement__descriptor));
 }
 
 /* Envelopes and votes that are written without the packer are written as by it, whatever their numbers. */
@@ -182,7 +195,7 @@ static void test_slots_conflict_where_they_should(void **state)
 static void test_decode_proposal_with_batch(void **state)
 {
     struct tc_make *make = *state;
-    Pbft__Envelope *requests[] = {tc_make_request(make, 128, 3, "x"), tc_make_request(make, 129, 9, "y")};
+    Wire__Envelope *requests[] = {tc_make_request(make, 128, 3, "x"), tc_make_request(make, 129, 9, "y")};
     const struct tc_message *m = tc_make_message(make, tc_make_proposal(make, 0, 0, 1, requests, 2), 0, 1);
     assert_int_equal(m->statement_count, 3);
     assert_int_equal(m->statements[0].kind, TC_KIND_PROPOSE);
@@ -196,7 +209,7 @@ static void test_decode_proposal_with_batch(void **state)
         assert_int_equal(tc_pbft.verify(&make->env, s), 0);
     }
     uint8_t digest[TC_VALUE_SIZE];
-    tc_pbft_request_digest(128, 3, (struct tc_slice){(const uint8_t *)"x", 1}, digest);
+    tc_wire_request_digest(128, 3, (struct tc_slice){(const uint8_t *)"x", 1}, digest);
     assert_memory_equal(m->statements[1].value.bytes, digest, sizeof digest);
 }
 
@@ -249,7 +262,7 @@ static void test_undecodable(void **state)
 static void test_embedded_garbage_becomes_other(void **state)
 {
     struct tc_make *make = *state;
-    Pbft__Envelope *changes[] = {tc_make_view_change(make, 2, 1, 0, NULL, 0),
+    Wire__Envelope *changes[] = {tc_make_view_change(make, 2, 1, 0, NULL, 0),
                                  tc_make_view_change(make, 3, 1, 0, NULL, 0)};
     changes[1]->body = (ProtobufCBinaryData){3, (uint8_t *)"\xff\xff\xff"};
     const struct tc_message *m = tc_make_message(make, tc_make_new_view(make, 1, 1, changes, 2, NULL, 0), 1, 0);
@@ -263,8 +276,8 @@ static void test_embedded_garbage_becomes_other(void **state)
 static void test_too_many_statements(void **state)
 {
     struct tc_make *make = *state;
-    Pbft__Envelope envelope = PBFT__ENVELOPE__INIT, empty = PBFT__ENVELOPE__INIT;
-    static Pbft__Envelope *many[TC_STATEMENTS_MAX];
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT, empty = WIRE__ENVELOPE__INIT;
+    static Wire__Envelope *many[TC_STATEMENTS_MAX];
     for (size_t i = 0; i < TC_STATEMENTS_MAX; i++)
         many[i] = &empty;
     envelope.type = PBFT__TYPE__BATCH;
@@ -289,7 +302,7 @@ static void test_hello(void **state)
     struct tc_slice frame;
     struct tc_message m = {0};
     uint16_t node = 9;
-    assert_int_equal(tc_pbft_hello(&make->cluster, 3, &make->arena, &frame), 0);
+    assert_int_equal(tc_wire_hello(&make->cluster, 3, &make->arena, &frame), 0);
     assert_int_equal(tc_pbft.decode(frame, &make->arena, &m), 0);
     assert_int_equal(tc_pbft.hello(&m, &node), 0);
     assert_int_equal(node, 3);
@@ -304,7 +317,7 @@ static void test_key_ignores_signature_and_link(void **state)
 {
     struct tc_make *make = *state;
     ProtobufCBinaryData digest = tc_make_digest(make, 1);
-    Pbft__Envelope *envelope = tc_make_prepare(make, 1, 0, 1, digest);
+    Wire__Envelope *envelope = tc_make_prepare(make, 1, 0, 1, digest);
     const uint64_t key = tc_make_message(make, envelope, 1, 0)->key;
     envelope->signature.len = 0;
     assert_int_equal(key, tc_make_message(make, envelope, 1, 2)->key);
@@ -357,6 +370,7 @@ int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {
+        T(test_bodies_of_a_vote),
         T(test_written_as_packed),
         T(test_frame_byte_by_byte),
         T(test_frame_limits),

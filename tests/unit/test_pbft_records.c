@@ -47,7 +47,7 @@ static void make_records(struct bench *b, struct records *records)
     records->count = 0;
     bench_start(b, 1, 0);
     for (uint64_t i = 1; i <= 5; i++) {
-        Pbft__Envelope *first = proposal(b, 0, 0, i, "a");
+        Wire__Envelope *first = proposal(b, 0, 0, i, "a");
         hear(b, first);
         keep_records(b, records);
         hear(b, tc_make_prepare(&b->make, 2, 0, i, digest_of(b, first)));
@@ -58,17 +58,17 @@ static void make_records(struct bench *b, struct records *records)
         keep_records(b, records);
         if (i != 4)
             continue;
-        Pbft__Envelope *own;
+        Wire__Envelope *own;
         void *body;
         assert_int_equal(sent(b, PBFT__TYPE__CHECKPOINT, &own), 3);
-        assert_int_equal(tc_pbft_get_body(own, &pbft__checkpoint__descriptor, &b->make.arena, &body), 0);
+        assert_int_equal(tc_wire_get_body(own, &pbft__checkpoint__descriptor, &b->make.arena, &body), 0);
         ProtobufCBinaryData digest = ((Pbft__Checkpoint *)body)->digest;
         hear(b, tc_make_checkpoint(&b->make, 0, 4, digest));
         hear(b, tc_make_checkpoint(&b->make, 2, 4, digest));
         assert_non_null(observed(b, TC_OBS_STABLE));
         keep_records(b, records);
     }
-    Pbft__Envelope *sixth = proposal(b, 0, 0, 6, "b");
+    Wire__Envelope *sixth = proposal(b, 0, 0, 6, "b");
     hear(b, sixth);
     keep_records(b, records);
     hear(b, tc_make_prepare(&b->make, 2, 0, 6, digest_of(b, sixth)));

@@ -8,14 +8,14 @@ static void test_normal_case_by_hand(void **state)
 {
     (void)state;
     struct bench b;
-    Pbft__Envelope *said;
+    Wire__Envelope *said;
     bench_start(&b, 1, 0);
-    Pbft__Envelope *first = proposal(&b, 0, 0, 1, "a");
+    Wire__Envelope *first = proposal(&b, 0, 0, 1, "a");
     ProtobufCBinaryData digest = digest_of(&b, first);
     hear(&b, first);
     assert_int_equal(sent(&b, PBFT__TYPE__PREPARE, &said), 3);
     assert_int_equal(persisted(&b), 1);
-    assert_int_equal(tc_pbft_verify(&b.make.env, said), 0);
+    assert_int_equal(tc_wire_verify(&b.make.env, said), 0);
     hear(&b, first); /* again: nothing to say, nothing to write */
     assert_int_equal(b.out.count, 0);
     hear(&b, tc_make_prepare(&b.make, 2, 0, 1, digest));
@@ -32,11 +32,11 @@ static void test_normal_case_by_hand(void **state)
     assert_int_equal(executed->executed.operation_count, 1);
     assert_true(executed->executed.operations[0].fresh);
     assert_memory_equal(executed->executed.value.bytes, digest.data, TC_VALUE_SIZE);
-    assert_int_equal(sent(&b, PBFT__TYPE__REPLY, NULL), 1);
+    assert_int_equal(sent(&b, WIRE__TYPE__REPLY, NULL), 1);
     assert_int_equal(persisted(&b), 1);
     /* the request again: answered from the table */
     hear(&b, tc_make_request(&b.make, TC_CLIENT_FIRST, 1, "a"));
-    assert_int_equal(sent(&b, PBFT__TYPE__REPLY, NULL), 1);
+    assert_int_equal(sent(&b, WIRE__TYPE__REPLY, NULL), 1);
     assert_null(observed(&b, TC_OBS_EXECUTED));
     bench_stop(&b);
 }
@@ -46,7 +46,7 @@ static void test_empty_batch(void **state)
     (void)state;
     struct bench b;
     bench_start(&b, 1, 0);
-    Pbft__Envelope *empty = proposal(&b, 0, 0, 1, NULL);
+    Wire__Envelope *empty = proposal(&b, 0, 0, 1, NULL);
     ProtobufCBinaryData digest = digest_of(&b, empty);
     assert_false(tc_pbft_is_null(digest.data));
     hear(&b, empty);
@@ -66,19 +66,19 @@ static void test_refusals(void **state)
     (void)state;
     struct bench b;
     bench_start(&b, 1, 0);
-    Pbft__Envelope *good = proposal(&b, 0, 0, 1, "a"), *other = proposal(&b, 0, 0, 1, "b");
+    Wire__Envelope *good = proposal(&b, 0, 0, 1, "a"), *other = proposal(&b, 0, 0, 1, "b");
     ProtobufCBinaryData digest = digest_of(&b, good);
-    Pbft__Envelope *forged = proposal(&b, 0, 0, 2, "c");
+    Wire__Envelope *forged = proposal(&b, 0, 0, 2, "c");
     forged->signature.data[7] ^= 1;
     hear(&b, forged);
     assert_complaint(&b, "bad signature on pre-prepare", 0);
     hear(&b, proposal(&b, 2, 0, 1, "a"));
     assert_complaint(&b, "pre-prepare for view 0 that is not its primary's", 2);
-    Pbft__Envelope *mixed = proposal(&b, 0, 0, 3, "d");
+    Wire__Envelope *mixed = proposal(&b, 0, 0, 3, "d");
     mixed->requests[0] = tc_make_request(&b.make, TC_CLIENT_FIRST, 99, "e");
     hear(&b, mixed);
     assert_complaint(&b, "batch of pre-prepare view 0 sequence 3 does not match its digest", 0);
-    Pbft__Envelope *unsigned_request = proposal(&b, 0, 0, 3, "d");
+    Wire__Envelope *unsigned_request = proposal(&b, 0, 0, 3, "d");
     unsigned_request->requests[0]->signature.data[0] ^= 1;
     hear(&b, unsigned_request);
     assert_complaint(&b, "bad signature on request of client 128 in pre-prepare", 0);
@@ -92,7 +92,7 @@ static void test_refusals(void **state)
     assert_int_equal(sent(&b, PBFT__TYPE__PREPARE, NULL), 3);
     hear(&b, other);
     assert_complaint(&b, "second pre-prepare for view 0 sequence 1", 0);
-    Pbft__Envelope *vote = tc_make_prepare(&b.make, 2, 0, 1, digest);
+    Wire__Envelope *vote = tc_make_prepare(&b.make, 2, 0, 1, digest);
     vote->signature.data[0] ^= 1;
     hear(&b, vote);
     assert_complaint(&b, "bad signature on prepare", 2);
@@ -110,7 +110,7 @@ static void test_complaints_are_rationed(void **state)
     struct bench b;
     uint32_t count = 0;
     bench_start(&b, 1, 0);
-    Pbft__Envelope *vote = tc_make_prepare(&b.make, 2, 0, 1, tc_make_digest(&b.make, 1));
+    Wire__Envelope *vote = tc_make_prepare(&b.make, 2, 0, 1, tc_make_digest(&b.make, 1));
     vote->signature.data[0] ^= 1;
     for (uint32_t i = 0; i < 100; i++) {
         hear(&b, vote);
@@ -126,7 +126,7 @@ static void test_votes_count_once(void **state)
     (void)state;
     struct bench b;
     bench_start(&b, 1, 0);
-    Pbft__Envelope *first = proposal(&b, 0, 0, 1, "a");
+    Wire__Envelope *first = proposal(&b, 0, 0, 1, "a");
     ProtobufCBinaryData digest = digest_of(&b, first);
     hear(&b, first);
     hear(&b, tc_make_prepare(&b.make, 1, 0, 1, digest));
@@ -174,7 +174,7 @@ static void test_bug_commit_quorum(void **state)
     for (int with = 0; with < 2; with++) {
         struct bench b;
         bench_start(&b, 1, bug_or_none(with, TC_BUG_COMMIT_QUORUM));
-        Pbft__Envelope *first = proposal(&b, 0, 0, 1, "a");
+        Wire__Envelope *first = proposal(&b, 0, 0, 1, "a");
         hear(&b, first);
         hear(&b, tc_make_prepare(&b.make, 2, 0, 1, digest_of(&b, first)));
         hear(&b, tc_make_commit(&b.make, 2, 0, 1, digest_of(&b, first)));
@@ -202,7 +202,7 @@ static void test_bug_prepared_dropped(void **state)
     for (int with = 0; with < 2; with++) {
         struct bench b;
         bench_start(&b, 1, bug_or_none(with, TC_BUG_PREPARED_DROPPED));
-        Pbft__Envelope *first = proposal(&b, 0, 0, 1, "a");
+        Wire__Envelope *first = proposal(&b, 0, 0, 1, "a");
         hear(&b, first);
         hear(&b, tc_make_prepare(&b.make, 2, 0, 1, digest_of(&b, first)));
         pass_time(&b, 150 * MS);
@@ -236,14 +236,14 @@ static void test_bug_new_view_unchecked(void **state)
         struct bench b;
         bench_start(&b, 3, bug_or_none(with, TC_BUG_NEW_VIEW_UNCHECKED));
         Pbft__Prepared *prepared = tc_make_prepared(&b.make, 0, 1, tc_make_digest(&b.make, 1), signers, 2);
-        Pbft__Envelope *changes[3], *lie = tc_make_pre_prepare(&b.make, 1, 1, 1, tc_make_digest(&b.make, 2));
+        Wire__Envelope *changes[3], *lie = tc_make_pre_prepare(&b.make, 1, 1, 1, tc_make_digest(&b.make, 2));
         for (uint32_t i = 0; i < 3; i++)
             changes[i] = tc_make_view_change(&b.make, i, 1, 0, &prepared, i == 1 ? 1 : 0);
         hear(&b, tc_make_new_view(&b.make, 1, 1, changes, 3, &lie, 1));
         assert_int_equal(sent(&b, PBFT__TYPE__PREPARE, NULL), with ? 3 : 0);
         if (!with) {
             assert_complaint(&b, "invalid new view 1", 1);
-            Pbft__Envelope *truth = tc_make_pre_prepare(&b.make, 1, 1, 1, tc_make_digest(&b.make, 1));
+            Wire__Envelope *truth = tc_make_pre_prepare(&b.make, 1, 1, 1, tc_make_digest(&b.make, 1));
             hear(&b, tc_make_new_view(&b.make, 1, 1, changes, 2, &truth, 1)); /* too few view changes */
             assert_complaint(&b, "invalid new view 1", 1);
             hear(&b, tc_make_new_view(&b.make, 1, 1, changes, 3, &truth, 1));

@@ -38,17 +38,17 @@ static int teardown(void **state)
 
 static ProtobufCBinaryData text(const char *string)
 {
-    return tc_pbft_binary((struct tc_slice){(const uint8_t *)string, strlen(string)});
+    return tc_wire_binary((struct tc_slice){(const uint8_t *)string, strlen(string)});
 }
 
-static struct tc_slice pack(struct fixture *fixture, const Pbft__Operation *operation)
+static struct tc_slice pack(struct fixture *fixture, const Wire__Operation *operation)
 {
-    uint8_t *bytes = tc_arena_alloc(&fixture->arena, pbft__operation__get_packed_size(operation));
-    return (struct tc_slice){bytes, pbft__operation__pack(operation, bytes)};
+    uint8_t *bytes = tc_arena_alloc(&fixture->arena, wire__operation__get_packed_size(operation));
+    return (struct tc_slice){bytes, wire__operation__pack(operation, bytes)};
 }
 
 /* Executes with the next timestamp and gives the result; it lives in the arena. */
-static const Pbft__Result *run(struct fixture *fixture, const Pbft__Operation *operation)
+static const Wire__Result *run(struct fixture *fixture, const Wire__Operation *operation)
 {
     bool fresh;
     assert_int_equal(tc_store_execute(fixture->store, CLIENT, ++fixture->timestamp, pack(fixture, operation),
@@ -56,52 +56,52 @@ static const Pbft__Result *run(struct fixture *fixture, const Pbft__Operation *o
                      0);
     assert_true(fresh);
     struct tc_slice reply = tc_store_reply(fixture->store, CLIENT);
-    Pbft__Result *result = pbft__result__unpack(NULL, reply.len, reply.data);
+    Wire__Result *result = wire__result__unpack(NULL, reply.len, reply.data);
     assert_non_null(result);
-    static Pbft__Result copy;
-    static uint8_t value[TC_PBFT_OPERAND_MAX];
+    static Wire__Result copy;
+    static uint8_t value[TC_WIRE_OPERAND_MAX];
     copy = *result;
     memcpy(value, result->value.data ? result->value.data : value, result->value.len);
     copy.value.data = value;
-    pbft__result__free_unpacked(result, NULL);
+    wire__result__free_unpacked(result, NULL);
     return &copy;
 }
 
-static const Pbft__Result *put(struct fixture *fixture, const char *key, const char *value)
+static const Wire__Result *put(struct fixture *fixture, const char *key, const char *value)
 {
-    Pbft__Operation operation = PBFT__OPERATION__INIT;
-    operation.code = PBFT__OPERATION__CODE__PUT;
+    Wire__Operation operation = WIRE__OPERATION__INIT;
+    operation.code = WIRE__OPERATION__CODE__PUT;
     operation.key = text(key);
     operation.value = text(value);
     return run(fixture, &operation);
 }
 
-static const Pbft__Result *get(struct fixture *fixture, const char *key)
+static const Wire__Result *get(struct fixture *fixture, const char *key)
 {
-    Pbft__Operation operation = PBFT__OPERATION__INIT;
+    Wire__Operation operation = WIRE__OPERATION__INIT;
     operation.key = text(key);
     return run(fixture, &operation);
 }
 
-static const Pbft__Result *erase(struct fixture *fixture, const char *key)
+static const Wire__Result *erase(struct fixture *fixture, const char *key)
 {
-    Pbft__Operation operation = PBFT__OPERATION__INIT;
-    operation.code = PBFT__OPERATION__CODE__DELETE;
+    Wire__Operation operation = WIRE__OPERATION__INIT;
+    operation.code = WIRE__OPERATION__CODE__DELETE;
     operation.key = text(key);
     return run(fixture, &operation);
 }
 
-static const Pbft__Result *swap(struct fixture *fixture, const char *key, const char *expected, const char *value)
+static const Wire__Result *swap(struct fixture *fixture, const char *key, const char *expected, const char *value)
 {
-    Pbft__Operation operation = PBFT__OPERATION__INIT;
-    operation.code = PBFT__OPERATION__CODE__COMPARE_AND_SWAP;
+    Wire__Operation operation = WIRE__OPERATION__INIT;
+    operation.code = WIRE__OPERATION__CODE__COMPARE_AND_SWAP;
     operation.key = text(key);
     operation.expected = text(expected);
     operation.value = text(value);
     return run(fixture, &operation);
 }
 
-static void assert_value(const Pbft__Result *result, const char *expected)
+static void assert_value(const Wire__Result *result, const char *expected)
 {
     assert_true(result->found);
     assert_int_equal(result->value.len, strlen(expected));
@@ -116,7 +116,7 @@ static void test_operations(void **state)
     assert_value(get(f, "a"), "1");
     assert_true(put(f, "a", "22")->found);
     assert_value(get(f, "a"), "22");
-    const Pbft__Result *refused = swap(f, "a", "1", "3");
+    const Wire__Result *refused = swap(f, "a", "1", "3");
     assert_false(refused->found);
     assert_int_equal(refused->value.len, 2);
     assert_memory_equal(refused->value.data, "22", 2);
@@ -132,16 +132,16 @@ static void test_operations(void **state)
 static void test_refusals(void **state)
 {
     struct fixture *f = *state;
-    char key[TC_PBFT_KEY_MAX + 2], value[TC_PBFT_OPERAND_MAX + 2];
+    char key[TC_WIRE_KEY_MAX + 2], value[TC_WIRE_OPERAND_MAX + 2];
     memset(key, 'k', sizeof key);
     memset(value, 'v', sizeof value);
-    key[TC_PBFT_KEY_MAX + 1] = 0;
-    value[TC_PBFT_OPERAND_MAX + 1] = 0;
+    key[TC_WIRE_KEY_MAX + 1] = 0;
+    value[TC_WIRE_OPERAND_MAX + 1] = 0;
     assert_false(put(f, "", "x")->found);
     assert_false(put(f, key, "x")->found);
     assert_false(put(f, "x", value)->found);
-    key[TC_PBFT_KEY_MAX] = 0;
-    value[TC_PBFT_OPERAND_MAX] = 0;
+    key[TC_WIRE_KEY_MAX] = 0;
+    value[TC_WIRE_OPERAND_MAX] = 0;
     assert_true(put(f, key, value)->found);
     assert_value(get(f, key), value);
     bool fresh;
@@ -157,10 +157,10 @@ static void test_refusals(void **state)
 static void test_exactly_once(void **state)
 {
     struct fixture *f = *state;
-    Pbft__Operation operation = PBFT__OPERATION__INIT;
+    Wire__Operation operation = WIRE__OPERATION__INIT;
     uint8_t before[TC_VALUE_SIZE], after[TC_VALUE_SIZE];
     bool fresh;
-    operation.code = PBFT__OPERATION__CODE__PUT;
+    operation.code = WIRE__OPERATION__CODE__PUT;
     operation.key = text("k");
     operation.value = text("first");
     struct tc_slice bytes = pack(f, &operation);
@@ -185,16 +185,16 @@ static void test_exactly_once(void **state)
 static void test_full(void **state)
 {
     struct fixture *f = *state;
-    static char value[TC_PBFT_OPERAND_MAX + 1];
+    static char value[TC_WIRE_OPERAND_MAX + 1];
     char key[16];
     uint32_t stored = 0;
-    memset(value, 'v', TC_PBFT_OPERAND_MAX);
+    memset(value, 'v', TC_WIRE_OPERAND_MAX);
     for (uint32_t i = 0; i < 1000; i++) {
         snprintf(key, sizeof key, "%u", i);
         tc_arena_reset(&f->arena);
         stored += put(f, key, value)->found;
     }
-    assert_in_range(stored, 500, TC_STORE_BYTES_MAX / TC_PBFT_OPERAND_MAX);
+    assert_in_range(stored, 500, TC_STORE_BYTES_MAX / TC_WIRE_OPERAND_MAX);
     assert_false(put(f, "one more", value)->found);
     assert_true(put(f, "0", value)->found); /* in place of its old value */
     assert_true(erase(f, "0")->found);

@@ -1,7 +1,8 @@
 /* The two messages that make up nearly all traffic, envelope and vote, read and written without the generic unpacker
  * and packer: a third of their cost, and what is read borrows its bytes instead of copying them. Anything unusual
  * (unknown fields, a batch, other wire types, long numbers) is left to those; the result is the same either way. */
-#include "protocol_parts.h"
+#include "wire.h"
+
 #include <string.h>
 
 struct scanner {
@@ -37,19 +38,19 @@ static inline bool scan_bytes(struct scanner *in, ProtobufCBinaryData *bytes)
 #define VARINT(id) ((id) << 3)
 #define BYTES(id)  ((id) << 3 | 2)
 
-bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope)
+bool tc_wire_scan_envelope(struct tc_slice frame, Wire__Envelope *envelope)
 {
-    if (frame.len == 0 || tc_pbft_frame(frame) != (int64_t)frame.len)
+    if (frame.len == 0 || tc_wire_frame(frame) != (int64_t)frame.len)
         return false;
-    struct scanner in = {frame.data + TC_PBFT_LENGTH_SIZE, frame.data + frame.len};
+    struct scanner in = {frame.data + TC_WIRE_LENGTH_SIZE, frame.data + frame.len};
     uint64_t number = 0;
-    pbft__envelope__init(envelope);
+    wire__envelope__init(envelope);
     while (in.at < in.end) {
         bool good;
         switch (*in.at++) {
         case VARINT(1):
             good = scan_number(&in, 4, &number);
-            envelope->type = (Pbft__Type)number;
+            envelope->type = (uint32_t)number;
             break;
         case VARINT(2):
             good = scan_number(&in, 4, &number);
@@ -73,9 +74,29 @@ bool tc_pbft_scan_envelope(struct tc_slice frame, Pbft__Envelope *envelope)
     return true;
 }
 
-bool tc_pbft_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, Pbft__Prepare *vote)
+bool tc_wire_is_vote(const ProtobufCMessageDescriptor *descriptor)
 {
-    *vote = (Pbft__Prepare){.base = PROTOBUF_C_MESSAGE_INIT(descriptor)};
+    static const struct {
+        ProtobufCType type;
+        size_t offset;
+    } expected[] = {{PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, view)},
+                    {PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, sequence)},
+                    {PROTOBUF_C_TYPE_BYTES, offsetof(struct tc_wire_vote, digest)}};
+    const size_t count = sizeof expected / sizeof *expected;
+    if (descriptor->n_fields != count || descriptor->sizeof_message != sizeof(struct tc_wire_vote))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+        if (field->id != i + 1 || field->label != PROTOBUF_C_LABEL_NONE || field->type != expected[i].type ||
+            field->offset != expected[i].offset)
+            return false;
+    }
+    return true;
+}
+
+bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, struct tc_wire_vote *vote)
+{
+    *vote = (struct tc_wire_vote){.base = PROTOBUF_C_MESSAGE_INIT(descriptor)};
     if (body.len == 0)
         return true;
     struct scanner in = {body.data, body.data + body.len};
@@ -126,17 +147,16 @@ static inline uint8_t *put_bytes(uint8_t *at, uint8_t tag, ProtobufCBinaryData b
     return at + bytes.len;
 }
 
-bool tc_pbft_write_envelope(const Pbft__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes)
+bool tc_wire_write_envelope(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes)
 {
     const size_t body = envelope->body.len, signature = envelope->signature.len, macs = envelope->macs.len;
     if (envelope->n_requests > 0 || envelope->base.n_unknown_fields > 0 || body > TC_FRAME_MAX ||
         signature > TC_FRAME_MAX || macs > TC_FRAME_MAX)
         return false;
-    uint8_t *begin = tc_arena_alloc(arena, TC_PBFT_LENGTH_SIZE + 5 * NUMBER_SIZE_MAX + body + signature + macs);
+    uint8_t *begin = tc_arena_alloc(arena, TC_WIRE_LENGTH_SIZE + 5 * NUMBER_SIZE_MAX + body + signature + macs);
     if (!begin)
         return false;
-    /* A negative number of the enumeration is coded with 64 bits. */
-    uint8_t *at = put_number(begin + TC_PBFT_LENGTH_SIZE, VARINT(1), (uint64_t)(int64_t)(int32_t)envelope->type);
+    uint8_t *at = put_number(begin + TC_WIRE_LENGTH_SIZE, VARINT(1), envelope->type);
     at = put_number(at, VARINT(2), envelope->sender);
     at = put_bytes(at, BYTES(3), envelope->body);
     at = put_bytes(at, BYTES(4), envelope->signature);
@@ -145,7 +165,7 @@ bool tc_pbft_write_envelope(const Pbft__Envelope *envelope, struct tc_arena *are
     return true;
 }
 
-bool tc_pbft_write_vote(const Pbft__Prepare *vote, struct tc_arena *arena, struct tc_slice *body)
+bool tc_wire_write_vote(const struct tc_wire_vote *vote, struct tc_arena *arena, struct tc_slice *body)
 {
     if (vote->base.n_unknown_fields > 0 || vote->digest.len > TC_FRAME_MAX)
         return false;

@@ -1,0 +1,270 @@
+#include "wire.h"
+#include "fields_alloc.h"
+
+#include <string.h>
+
+int64_t tc_wire_frame(struct tc_slice in)
+{
+    if (in.len < TC_WIRE_LENGTH_SIZE)
+        return TC_FRAME_PARTIAL;
+    uint32_t length = (uint32_t)in.data[0] << 24 | (uint32_t)in.data[1] << 16 | (uint32_t)in.data[2] << 8 | in.data[3];
+    if (length == 0 || length > TC_FRAME_MAX - TC_WIRE_LENGTH_SIZE)
+        return TC_FRAME_MALFORMED;
+    if (in.len - TC_WIRE_LENGTH_SIZE < length)
+        return TC_FRAME_PARTIAL;
+    return (int64_t)length + TC_WIRE_LENGTH_SIZE;
+}
+
+int tc_wire_unpack(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope)
+{
+    if (tc_wire_frame(frame) != (int64_t)frame.len || frame.len == 0)
+        return TC_EMALFORMED;
+    Wire__Envelope *scanned = tc_arena_alloc(arena, sizeof *scanned);
+    if (!scanned)
+        return TC_ELIMIT;
+    if (tc_wire_scan_envelope(frame, scanned)) {
+        *envelope = scanned;
+        return 0;
+    }
+    ProtobufCMessage *base;
+    struct tc_slice packed = {frame.data + TC_WIRE_LENGTH_SIZE, frame.len - TC_WIRE_LENGTH_SIZE};
+    int rc = tc_fields_unpack_borrowed(&wire__envelope__descriptor, packed, arena, &base);
+    if (rc == 0)
+        *envelope = (Wire__Envelope *)base;
+    return rc;
+}
+
+int tc_wire_pack(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame)
+{
+    if (!tc_wire_write_envelope(envelope, arena, frame) &&
+        tc_fields_pack_behind(&envelope->base, TC_WIRE_LENGTH_SIZE, arena, frame) != 0)
+        return TC_ELIMIT;
+    if (frame->len > TC_FRAME_MAX)
+        return TC_ELIMIT;
+    uint8_t *bytes = (uint8_t *)(uintptr_t)frame->data;
+    const size_t length = frame->len - TC_WIRE_LENGTH_SIZE;
+    for (size_t i = 0; i < TC_WIRE_LENGTH_SIZE; i++)
+        bytes[i] = (uint8_t)(length >> (8 * (TC_WIRE_LENGTH_SIZE - 1 - i)));
+    return 0;
+}
+
+int tc_wire_set_body(Wire__Envelope *envelope, const ProtobufCMessage *body, struct tc_arena *arena)
+{
+    struct tc_slice bytes;
+    int rc = 0;
+    if (!tc_wire_is_vote(body->descriptor) || !tc_wire_write_vote((const struct tc_wire_vote *)body, arena, &bytes))
+        rc = tc_fields_pack(body, arena, &bytes);
+    if (rc == 0)
+        envelope->body = tc_wire_binary(bytes);
+    return rc;
+}
+
+int tc_wire_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
+                     struct tc_arena *arena, void **body)
+{
+    ProtobufCMessage *base;
+    if (tc_wire_is_vote(descriptor)) {
+        struct tc_wire_vote *vote = tc_arena_alloc(arena, sizeof *vote);
+        if (!vote)
+            return TC_ELIMIT;
+        if (tc_wire_scan_vote(tc_wire_slice(envelope->body), descriptor, vote)) {
+            *body = vote;
+            return 0;
+        }
+    }
+    int rc = tc_fields_unpack_borrowed(descriptor, tc_wire_slice(envelope->body), arena, &base);
+    if (rc == 0)
+        *body = base;
+    return rc;
+}
+
+int tc_wire_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_arena *arena, struct tc_slice *frame)
+{
+    Wire__Hello hello = WIRE__HELLO__INIT;
+    hello.cluster = (char *)(uintptr_t)cluster->id;
+    hello.version = 1;
+    Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+    envelope.type = WIRE__TYPE__HELLO;
+    envelope.sender = node;
+    int rc = tc_wire_set_body(&envelope, &hello.base, arena);
+    return rc != 0 ? rc : tc_wire_pack(&envelope, arena, frame);
+}
+
+/* Every signature begins with a domain: snprintf would cost as much as the hash. */
+static char *put_decimal(char *at, uint32_t number)
+{
+    char digits[10];
+    size_t count = 0;
+    if (number < 10) {
+        *at = (char)('0' + number);
+        return at + 1;
+    }
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    while (count > 0)
+        *at++ = digits[--count];
+    return at;
+}
+
+const char *tc_wire_domain(const struct tc_cluster *cluster, uint32_t sender, uint32_t type,
+                           char buffer[static TC_WIRE_DOMAIN_SIZE])
+{
+    static const char prefix[] = "turncoat/";
+    const size_t id_len = strnlen(cluster->id, TC_NAME_MAX);
+    char *at = buffer;
+    memcpy(at, prefix, sizeof prefix - 1);
+    at += sizeof prefix - 1;
+    memcpy(at, cluster->id, id_len);
+    at += id_len;
+    *at++ = '/';
+    at = put_decimal(at, sender);
+    *at++ = '/';
+    at = put_decimal(at, type);
+    *at = '\0';
+    return buffer;
+}
+
+bool tc_wire_uses_macs(const struct tc_cluster *cluster, uint32_t type)
+{
+    return cluster->request_authentication == TC_AUTH_MAC && (type == WIRE__TYPE__REQUEST || type == WIRE__TYPE__REPLY);
+}
+
+int tc_wire_sign(const struct tc_protocol_env *env, Wire__Envelope *envelope, struct tc_arena *arena)
+{
+    char domain[TC_WIRE_DOMAIN_SIZE];
+    uint8_t *signature = tc_arena_alloc(arena, TC_SIGNATURE_SIZE);
+    if (!signature)
+        return TC_ELIMIT;
+    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    int rc = tc_sign(env->keys, envelope->sender, domain, tc_wire_slice(envelope->body), signature);
+    if (rc != 0)
+        return rc;
+    envelope->signature = (ProtobufCBinaryData){TC_SIGNATURE_SIZE, signature};
+    envelope->macs = (ProtobufCBinaryData){0, NULL};
+    return 0;
+}
+
+int tc_wire_verify(const struct tc_protocol_env *env, const Wire__Envelope *envelope)
+{
+    char domain[TC_WIRE_DOMAIN_SIZE];
+    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    return tc_verify(env->keys, envelope->sender, domain, tc_wire_slice(envelope->body),
+                     tc_wire_slice(envelope->signature));
+}
+
+int tc_wire_add_macs(const struct tc_protocol_env *env, Wire__Envelope *envelope, uint32_t first, uint32_t count,
+                     struct tc_arena *arena)
+{
+    char domain[TC_WIRE_DOMAIN_SIZE];
+    if (count > TC_NODES_MAX)
+        return TC_ELIMIT;
+    uint8_t *macs = tc_arena_alloc(arena, (size_t)count * TC_MAC_SIZE);
+    if (!macs)
+        return TC_ELIMIT;
+    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    for (uint32_t i = 0; i < count; i++) {
+        int rc = tc_mac(env->keys, envelope->sender, first + i, domain, tc_wire_slice(envelope->body),
+                        macs + (size_t)i * TC_MAC_SIZE);
+        if (rc != 0)
+            return rc;
+    }
+    envelope->macs = (ProtobufCBinaryData){(size_t)count * TC_MAC_SIZE, macs};
+    envelope->signature = (ProtobufCBinaryData){0, NULL};
+    return 0;
+}
+
+/* Constant time: the comparison must not tell how many bytes were right. */
+static bool mac_equal(const uint8_t *a, const uint8_t *b)
+{
+    uint8_t difference = 0;
+    for (size_t i = 0; i < TC_MAC_SIZE; i++)
+        difference |= (uint8_t)(a[i] ^ b[i]);
+    return difference == 0;
+}
+
+int tc_wire_check_mac(const struct tc_protocol_env *env, const Wire__Envelope *envelope, uint32_t self, uint32_t first)
+{
+    char domain[TC_WIRE_DOMAIN_SIZE];
+    uint8_t expected[TC_MAC_SIZE];
+    if (self < first || envelope->macs.len / TC_MAC_SIZE <= self - first)
+        return TC_ESIGNATURE;
+    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    int rc = tc_mac(env->keys, self, envelope->sender, domain, tc_wire_slice(envelope->body), expected);
+    if (rc != 0)
+        return rc;
+    return mac_equal(expected, envelope->macs.data + (size_t)(self - first) * TC_MAC_SIZE) ? 0 : TC_ESIGNATURE;
+}
+
+int tc_wire_seal(const struct tc_protocol_env *env, Wire__Envelope *envelope, uint32_t client, struct tc_arena *arena)
+{
+    if (envelope->type == WIRE__TYPE__HELLO)
+        return 0;
+    if (!tc_wire_uses_macs(env->cluster, (uint32_t)envelope->type))
+        return tc_wire_sign(env, envelope, arena);
+    if (envelope->type == WIRE__TYPE__REQUEST)
+        return tc_wire_add_macs(env, envelope, 0, env->cluster->n, arena);
+    return tc_wire_add_macs(env, envelope, client, 1, arena);
+}
+
+int tc_wire_check(const struct tc_protocol_env *env, const Wire__Envelope *envelope, uint32_t self)
+{
+    if (envelope->type == WIRE__TYPE__HELLO)
+        return 0;
+    if (!tc_wire_uses_macs(env->cluster, (uint32_t)envelope->type))
+        return tc_wire_verify(env, envelope);
+    return tc_wire_check_mac(env, envelope, self, envelope->type == WIRE__TYPE__REQUEST ? 0 : self);
+}
+
+static void put_be64(uint8_t *out, uint64_t value)
+{
+    for (size_t i = 0; i < 8; i++)
+        out[i] = (uint8_t)(value >> (8 * (7 - i)));
+}
+
+void tc_wire_request_digest(uint32_t client, uint64_t timestamp, struct tc_slice operation,
+                            uint8_t digest[static TC_VALUE_SIZE])
+{
+    uint8_t head[16];
+    put_be64(head, client);
+    put_be64(head + 8, timestamp);
+    const struct tc_slice parts[2] = {{head, sizeof head}, operation};
+    tc_digest_parts(parts, 2, digest);
+}
+
+void tc_wire_batch_digest(const uint8_t (*digests)[TC_VALUE_SIZE], size_t count, uint8_t digest[static TC_VALUE_SIZE])
+{
+    const struct tc_slice part = {count > 0 ? digests[0] : NULL, count * TC_VALUE_SIZE};
+    tc_digest_parts(&part, 1, digest);
+}
+
+int tc_wire_envelope_digest(const Wire__Envelope *request, struct tc_arena *arena, uint8_t digest[static TC_VALUE_SIZE])
+{
+    void *body;
+    if (request->type != WIRE__TYPE__REQUEST)
+        return TC_EMALFORMED;
+    int rc = tc_wire_get_body(request, &wire__request__descriptor, arena, &body);
+    if (rc != 0)
+        return rc;
+    const Wire__Request *inner = body;
+    tc_wire_request_digest(request->sender, inner->timestamp, tc_wire_slice(inner->operation), digest);
+    return 0;
+}
+
+int tc_wire_requests_digest(const Wire__Envelope *envelope, struct tc_arena *arena,
+                            uint8_t digest[static TC_VALUE_SIZE])
+{
+    if (envelope->n_requests > TC_WIRE_BATCH_MAX)
+        return TC_EMALFORMED;
+    uint8_t(*digests)[TC_VALUE_SIZE] = tc_arena_alloc(arena, envelope->n_requests * sizeof *digests);
+    if (!digests)
+        return TC_ELIMIT;
+    for (size_t i = 0; i < envelope->n_requests; i++) {
+        int rc = tc_wire_envelope_digest(envelope->requests[i], arena, digests[i]);
+        if (rc != 0)
+            return rc;
+    }
+    tc_wire_batch_digest((const uint8_t(*)[TC_VALUE_SIZE])digests, envelope->n_requests, digest);
+    return 0;
+}
