@@ -20,6 +20,7 @@ struct tc_replay {
     struct tc_ledger *ledger;
     bool whole;
     uint32_t wanted, matched;
+    bool *given; /* of each choice: it found its moment */
     struct tc_call_counts counts;
     bool by_role; /* messages are known by their role, not by their key */
 };
@@ -97,7 +98,8 @@ int tc_replay_new(const struct tc_tape *tape, struct tc_replay **out)
     r->now = malloc(r->table_size * sizeof *r->now);
     r->next = malloc((tape->moment_count + (size_t)1) * sizeof *r->next);
     r->item_first = malloc((tape->moment_count + (size_t)1) * sizeof *r->item_first);
-    if (!r->first || !r->now || !r->next || !r->item_first) {
+    r->given = malloc(tape->choice_count + (size_t)1);
+    if (!r->first || !r->now || !r->next || !r->item_first || !r->given) {
         tc_replay_free(r);
         return TC_EMEMORY;
     }
@@ -115,6 +117,7 @@ void tc_replay_free(struct tc_replay *r)
     free(r->now);
     free(r->next);
     free(r->item_first);
+    free(r->given);
     tc_call_counts_free(&r->counts);
     free(r);
 }
@@ -156,6 +159,13 @@ static bool is_left_out(const struct tc_replay *r, const struct tc_tape_item *it
     return r->left_out && item->decision > 0 && r->left_out[item->decision - 1];
 }
 
+static void note_given(struct tc_replay *r, const struct tc_tape_item *item)
+{
+    r->matched++;
+    if (item->decision > 0 && item->decision <= r->tape->choice_count)
+        r->given[item->decision - 1] = true;
+}
+
 static void give(struct tc_replay *r, const struct tc_tape_item *item, uint64_t now_ns, struct tc_plan *plan)
 {
     if (is_left_out(r, item))
@@ -177,11 +187,11 @@ static void give(struct tc_replay *r, const struct tc_tape_item *item, uint64_t 
         break;
     case TC_TAPE_OP:
         give_op(plan, item->op);
-        r->matched++;
+        note_given(r, item);
         break;
     case TC_TAPE_VERDICT:
         give_verdict(plan, item);
-        r->matched++;
+        note_given(r, item);
         break;
     }
 }
@@ -250,6 +260,7 @@ static const struct tc_handler *begin(struct tc_replay *r, const bool *left_out,
     r->whole = out == 0;
     r->wanted = r->tape->choice_count - out;
     r->matched = 0;
+    memset(r->given, 0, r->tape->choice_count);
     tc_call_counts_clear(&r->counts);
     r->handler = (struct tc_handler){.self = r,
                                      .name = r->tape->rule,
@@ -282,6 +293,12 @@ uint32_t tc_replay_wanted(const struct tc_replay *r)
 uint32_t tc_replay_matched(const struct tc_replay *r)
 {
     return r->matched;
+}
+
+void tc_replay_leave_unmatched(const struct tc_replay *r, bool *left_out)
+{
+    for (uint32_t i = 0; i < r->tape->choice_count; i++)
+        left_out[i] |= !r->given[i];
 }
 
 /* ---- the network alone ---- */

@@ -111,6 +111,10 @@ const struct tc_tape_item *tc_tape_choice(const struct tc_tape *tape, uint64_t d
 /* Does this choice put bytes on a link that nobody said? Those may hold a signature made for a traitor. */
 bool tc_tape_forges(const struct tc_tape_item *item);
 
+/* All choices of the tape (from 0) in an order for tc_shrink: number 0 as they came, 1 … 5 by what they have in common,
+ * the further ones at random, by the number. TC_EMEMORY. */
+int tc_tape_order(const struct tc_tape *tape, uint32_t number, uint32_t *order);
+
 /* Everybody whom the tape's attack signed for, and whom it named. */
 struct tc_nodeset tc_tape_signed(const struct tc_tape *tape);
 struct tc_nodeset tc_tape_traitors(const struct tc_tape *tape);
@@ -137,6 +141,9 @@ const struct tc_handler *tc_replay_begin_elsewhere(struct tc_replay *replay, con
 uint32_t tc_replay_wanted(const struct tc_replay *replay);
 uint32_t tc_replay_matched(const struct tc_replay *replay);
 
+/* Leaves out the choices that found no moment in this run, which is the same without them. */
+void tc_replay_leave_unmatched(const struct tc_replay *replay, bool *left_out);
+
 /* ---- the network alone ---- */
 
 /* Lets `inner` act on the network and on processes only: what it would replace passes as it came, what it would send or
@@ -152,8 +159,17 @@ const struct tc_handler *tc_honest_begin(struct tc_honest *out, const struct tc_
 
 /* ---- shrinking ---- */
 
-/* Does the failure still come with these choices left out? 1 yes, 0 no, negative: shrinking ends with this error. */
-typedef int tc_shrink_fails_fn(void *self, const bool *left_out, uint32_t count);
+/* Does the failure still come with these choices left out? 1 yes, 0 no, negative: shrinking ends with this error. When
+ * it says yes it may leave out more, those that came to nothing in that run. */
+typedef int tc_shrink_fails_fn(void *self, bool *left_out, uint32_t count);
+
+/* How long to go on, and in which order to leave out: what stands last in it goes first, and neighbours go together. */
+struct tc_shrink_search {
+    uint32_t tried_max;     /* runs, over all orders */
+    const uint32_t *orders; /* order_count times all choices; NULL: one, as they are numbered */
+    uint32_t order_count;
+    uint32_t enough; /* no further order is tried if no more than these are kept */
+};
 
 struct tc_shrink_result {
     uint32_t kept, tried; /* choices; runs */
@@ -161,9 +177,10 @@ struct tc_shrink_result {
 };
 
 /* Delta debugging (Zeller and Hildebrandt, TSE'02), and pairs once few are left: leaves out as many of `count` choices
- * as it can while `fails` says 1. In and out, left_out[k] says which are left out; on entry it must fail already. After
- * tried_max runs it stops with the best it has. 0, TC_EMEMORY or what `fails` gave. */
-int tc_shrink(uint32_t count, bool *left_out, uint32_t tried_max, tc_shrink_fails_fn *fails, void *self,
+ * as it can while `fails` says 1, in each order from the beginning; the smallest is kept. In and out, left_out[k] says
+ * which are left out; on entry it must fail already. 0, TC_EMEMORY or what `fails` gave (left_out is then the best of
+ * the orders that were done). */
+int tc_shrink(uint32_t count, bool *left_out, const struct tc_shrink_search *how, tc_shrink_fails_fn *fails, void *self,
               struct tc_shrink_result *out);
 
 #endif

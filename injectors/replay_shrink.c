@@ -1,4 +1,5 @@
-/* Delta debugging over choices that were recorded. */
+/* Delta debugging over choices that were recorded. What is minimal depends on what was tried first: so it begins anew,
+ * in another order, as long as much is kept, and the smallest is what counts. */
 #include "replay.h"
 
 #include <stdlib.h>
@@ -8,9 +9,10 @@
 
 struct shrink {
     uint32_t count, tried_max, tried;
-    bool *left_out; /* the best so far */
+    bool *left_out; /* the best of this start so far */
     bool *trial;
-    uint32_t *kept; /* choices that are not left out, rising */
+    const uint32_t *order; /* all choices; NULL: rising */
+    uint32_t *kept;        /* choices that are not left out, in this order */
     uint32_t kept_count;
     tc_shrink_fails_fn *fails;
     void *self;
@@ -19,9 +21,11 @@ struct shrink {
 static void list_kept(struct shrink *s)
 {
     s->kept_count = 0;
-    for (uint32_t i = 0; i < s->count; i++)
-        if (!s->left_out[i])
-            s->kept[s->kept_count++] = i;
+    for (uint32_t i = 0; i < s->count; i++) {
+        const uint32_t choice = s->order ? s->order[i] : i;
+        if (!s->left_out[choice])
+            s->kept[s->kept_count++] = choice;
+    }
 }
 
 /* Keeps what `trial` leaves out, if it still fails then. 1, 0, or an error. */
@@ -78,7 +82,7 @@ static int pass(struct shrink *s, uint32_t size)
         if (fails < 0)
             return fails;
         went |= fails;
-        end = from;
+        end = from < s->kept_count ? from : s->kept_count; /* more may have gone than was asked for */
     }
     return went;
 }
@@ -107,20 +111,45 @@ static int halve_until_minimal(struct shrink *s, bool *minimal)
     return 0;
 }
 
-int tc_shrink(uint32_t count, bool *left_out, uint32_t tried_max, tc_shrink_fails_fn *fails, void *self,
+/* From `from` on, in one order after the other; the smallest goes to `best`. */
+static int start_anew(struct shrink *s, const struct tc_shrink_search *how, const bool *from, bool *best,
+                      struct tc_shrink_result *out)
+{
+    int status = 0;
+    for (uint32_t start = 0; status == 0 && s->tried < s->tried_max; start++) {
+        bool minimal;
+        s->order = how->orders ? how->orders + (size_t)start * s->count : NULL;
+        memcpy(s->left_out, from, s->count * sizeof *from);
+        list_kept(s);
+        status = halve_until_minimal(s, &minimal);
+        if (status == 0 && (start == 0 || s->kept_count < out->kept)) {
+            memcpy(best, s->left_out, s->count * sizeof *best);
+            out->kept = s->kept_count;
+            out->minimal = minimal;
+        }
+        if (start + 1 >= how->order_count || out->kept <= how->enough)
+            break;
+    }
+    return status;
+}
+
+int tc_shrink(uint32_t count, bool *left_out, const struct tc_shrink_search *how, tc_shrink_fails_fn *fails, void *self,
               struct tc_shrink_result *out)
 {
-    struct shrink s = {.count = count, .tried_max = tried_max, .left_out = left_out, .fails = fails, .self = self};
+    struct shrink s = {.count = count, .tried_max = how->tried_max, .fails = fails, .self = self};
+    bool *from = malloc((count + (size_t)1) * sizeof *from);
+    s.left_out = malloc((count + (size_t)1) * sizeof *s.left_out);
     s.trial = malloc((count + (size_t)1) * sizeof *s.trial);
     s.kept = malloc((count + (size_t)1) * sizeof *s.kept);
-    int status = s.trial && s.kept ? 0 : TC_EMEMORY;
+    int status = from && s.left_out && s.trial && s.kept ? 0 : TC_EMEMORY;
     *out = (struct tc_shrink_result){.kept = count};
     if (status == 0) {
-        list_kept(&s);
-        status = halve_until_minimal(&s, &out->minimal);
-        out->kept = s.kept_count;
+        memcpy(from, left_out, count * sizeof *from);
+        status = start_anew(&s, how, from, left_out, out);
         out->tried = s.tried;
     }
+    free(from);
+    free(s.left_out);
     free(s.trial);
     free(s.kept);
     return status;

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "hunt.h"
 
+#include "../injectors/replay_said.h"
 #include "names.h"
 #include "nodeset.h"
 
@@ -10,13 +11,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIED_MAX 5000
+#define TRIED_MAX  5000
+#define ORDERS     10
+#define ENOUGH_MAX 10 /* decisions that can be read at a glance */
 
 struct shrinking {
     struct tc_trial *trial;
     uint64_t seed, index;
     uint32_t traitors_max;
     struct tc_replay *replay;
+    struct tc_nodeset signed_for; /* by the whole tape */
+    struct tc_said said;
     const char *oracle, *rule;
     struct tc_trial_result result; /* of the last run */
     bool first_known;
@@ -56,10 +61,10 @@ void tc_hunt_decision_text(const struct tc_decision *d, uint64_t number, char *b
         snprintf(buffer + used, size - used, " sequence %" PRIu64, d->sequence);
 }
 
-static void ignore(void *self, const struct tc_observation *o)
+static void hear(void *self, const struct tc_observation *o)
 {
-    (void)self;
-    (void)o;
+    struct shrinking *s = self;
+    tc_said_observe(&s->said, o);
 }
 
 static void remember_first(void *self, const struct tc_decision *d)
@@ -74,27 +79,40 @@ static void remember_first(void *self, const struct tc_decision *d)
 }
 
 /* One run without these choices. 1: it fails in the same way. */
-static int fails(void *self, const bool *left_out, uint32_t count)
+static int run_without(struct shrinking *s, const bool *left_out)
 {
-    struct shrinking *s = self;
     struct tc_ledger ledger = {.traitors_max = s->traitors_max};
     struct tc_error err = {0};
-    (void)count;
     if (tc_hunt_interrupted())
         return tc_error_set(s->err, TC_EINTERRUPTED, "interrupted while shrinking");
     s->first_known = false;
+    tc_said_begin(&s->said, &s->signed_for, !left_out);
     const struct tc_trial_request request = {.seed = s->seed,
                                              .index = s->index,
                                              .handler = tc_replay_begin(s->replay, left_out, &ledger),
                                              .ledger = &ledger,
-                                             .sink = {.self = s, .observe = ignore, .decide = remember_first}};
+                                             .sink = {.self = s, .observe = hear, .decide = remember_first}};
     const int status = tc_trial_run(s->trial, &request, &s->result, &err);
     if (status == TC_EMEMORY) {
         *s->err = err;
         return status;
     }
+    if (s->said.full)
+        return tc_error_set(s->err, TC_EMEMORY, "no memory for shrinking");
     /* Whatever else ends a run: it is not the failure that is looked for. */
-    return status == 0 && s->result.summary.status == TC_VIOLATED && tc_hunt_shows(&s->result, s->oracle, s->rule);
+    return status == 0 && !s->said.stale && s->result.summary.status == TC_VIOLATED &&
+           tc_hunt_shows(&s->result, s->oracle, s->rule);
+}
+
+/* What comes to nothing once others are gone goes with them, without a run of its own. */
+static int fails(void *self, bool *left_out, uint32_t count)
+{
+    struct shrinking *s = self;
+    const int status = run_without(s, left_out);
+    (void)count;
+    if (status > 0)
+        tc_replay_leave_unmatched(s->replay, left_out);
+    return status;
 }
 
 static uint32_t replicas_in(const struct tc_nodeset *set)
@@ -139,9 +157,11 @@ static int finish(struct shrinking *s, const struct tc_tape *tape, const struct 
                   struct tc_hunt_shrunk *out)
 {
     uint64_t number = 0;
-    const int again = fails(s, out->left_out, tape->choice_count);
+    const int again = run_without(s, out->left_out);
     if (again < 0)
         return again;
+    if (again == 0)
+        return tc_error_set(s->err, TC_EINTERNAL, "the decisions that were kept do not repeat the violation");
     out->signed_for = s->result.faults.signed_for;
     out->cause = cause_of(tape, out->left_out, &out->signed_for, scenario->cluster.cluster.f);
     while (number < tape->choice_count && out->left_out[number])
@@ -151,6 +171,20 @@ static int finish(struct shrinking *s, const struct tc_tape *tape, const struct 
     return 0;
 }
 
+static int search(struct shrinking *s, const struct tc_tape *tape, struct tc_hunt_shrunk *out)
+{
+    uint32_t *orders = calloc(ORDERS * (tape->choice_count + (size_t)1), sizeof *orders);
+    const struct tc_shrink_search how = {
+        .tried_max = TRIED_MAX, .orders = orders, .order_count = ORDERS, .enough = ENOUGH_MAX};
+    int status = orders ? 0 : tc_error_set(s->err, TC_EMEMORY, "no memory for shrinking");
+    for (uint32_t i = 0; status == 0 && i < ORDERS; i++)
+        status = tc_tape_order(tape, i, orders + (size_t)i * tape->choice_count);
+    if (status == 0)
+        status = tc_shrink(tape->choice_count, out->left_out, &how, fails, s, &out->result);
+    free(orders);
+    return status;
+}
+
 int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, uint64_t index, const struct tc_tape *tape,
                    const struct tc_scenario *scenario, const char *oracle, const char *rule, struct tc_hunt_shrunk *out,
                    struct tc_error *err)
@@ -158,12 +192,13 @@ int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, uint64_t index, const 
     static struct shrinking s;
     s = (struct shrinking){.trial = trial, .seed = seed, .index = index, .oracle = oracle, .rule = rule, .err = err};
     s.traitors_max = scenario->traitors_max >= 0 ? (uint32_t)scenario->traitors_max : scenario->cluster.cluster.f;
+    s.signed_for = tc_tape_signed(tape);
     memset(out, 0, sizeof *out);
     out->left_out = calloc(tape->choice_count + (size_t)1, sizeof *out->left_out);
     int status = out->left_out ? tc_replay_new(tape, &s.replay) : TC_EMEMORY;
     if (status < 0)
         return tc_error_set(err, status, "no memory for shrinking");
-    int whole = fails(&s, NULL, 0);
+    int whole = run_without(&s, NULL);
     if (whole == 0 && !*oracle && s.result.summary.status == TC_VIOLATED && s.result.summary.first) {
         snprintf(out->oracle, sizeof out->oracle, "%s", s.result.summary.first->oracle);
         tc_run_rule(s.result.summary.first, out->rule, sizeof out->rule);
@@ -179,9 +214,10 @@ int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, uint64_t index, const 
     if (whole > 0)
         status = try_network_alone(&s, tape, out->left_out);
     if (whole > 0 && status >= 0)
-        status = tc_shrink(tape->choice_count, out->left_out, TRIED_MAX, fails, &s, &out->result);
+        status = search(&s, tape, out);
     if (whole > 0 && status >= 0)
         status = finish(&s, tape, scenario, out);
     tc_replay_free(s.replay);
+    tc_said_free(&s.said);
     return status < 0 ? status : 0;
 }

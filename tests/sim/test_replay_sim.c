@@ -123,7 +123,7 @@ struct failing {
     struct tc_trial_result result;
 };
 
-static int still_violated(void *self, const bool *left_out, uint32_t count)
+static int still_violated(void *self, bool *left_out, uint32_t count)
 {
     struct failing *f = self;
     struct tc_ledger ledger = {.traitors_max = traitors_max()};
@@ -155,7 +155,9 @@ static void a_violation_shrinks(void **state)
     bool *left_out = calloc(tape.choice_count, sizeof *left_out);
     assert_non_null(left_out);
     assert_int_equal(still_violated(&f, left_out, tape.choice_count), 1);
-    assert_int_equal(tc_shrink(tape.choice_count, left_out, 5000, still_violated, &f, &result), 0);
+    assert_int_equal(tc_shrink(tape.choice_count, left_out, &(struct tc_shrink_search){.tried_max = 5000},
+                               still_violated, &f, &result),
+                     0);
     assert_true(result.minimal);
     assert_in_range(result.kept, 1, 20);
     assert_int_equal(still_violated(&f, left_out, tape.choice_count), 1);
