@@ -65,7 +65,10 @@ struct tc_message tc_envelope_blank(const struct tc_message *like);
 int tc_envelope_verify(const struct tc_protocol_env *env, const struct tc_message_row *row,
                        const struct tc_statement *s);
 
-/* ---- rules ---- */
+/* ---- rules ----
+ * What the oracles and justifiers judge by. The replicas state who leads, what a quorum is and how long they wait once
+ * more (replica_base.h), on purpose: they are what is judged, and a mistake in a rule that judge and judged shared
+ * would be seen by nobody. A change of the protocol is a change of both. */
 
 /* tc_protocol.leader: in turn. tc_protocol.quorum: ⌈(n+f+1)/2⌉. */
 uint16_t tc_protocol_in_turn(const struct tc_cluster *cluster, uint64_t view);

@@ -2,6 +2,9 @@
  * leaves behind (records, frames, facts). A protocol's own struct begins with a tc_replica_base; its rules are in its
  * own folder (pbft/replica*.c, hotstuff/replica*.c). Nobody but replicas includes this.
  *
+ * Leader, quorum and timeouts are the replicas' own statement of the protocol's rules; what judges them states them
+ * once more (protocol_base.h, which says why) and is never asked here.
+ *
  * Failing allocations set `out_of_memory`; the step then returns TC_EMEMORY and the replica is dead. */
 #ifndef TC_REPLICA_BASE_H
 #define TC_REPLICA_BASE_H
