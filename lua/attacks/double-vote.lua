@@ -9,8 +9,9 @@ return attack "double-vote" {
     victim  = { -1, "the peer that is shown both; -1: the next one" },
     times   = { 1, "how many votes are doubled, at a height each (both: two)", min = 1 },
     apart   = { 1, "heights between two of them", min = 1 },
+    since   = { 0, "the first height at which it may be", min = 0 },
     first   = { false, "send the lie before the true vote" },
-    grace   = { 0.2, "seconds by which others' precommits of that height come late to the peer: it must not leave before it has seen both", min = 0 },
+    grace   = { 0.2, "seconds by which what lets the peer leave that height comes late: it must see both votes first", min = 0 },
   },
   traitors = function(c, a) return { a.traitor } end,
   expect   = { safety = true, evidence = true },
@@ -18,25 +19,33 @@ return attack "double-vote" {
 
   on_start = function(c, a)
     c.state.victim = a.victim >= 0 and a.victim or (a.traitor + 1) % c.n
-    c.state.done = 0
+    c.state.done, c.state.next = 0, a.since
     c.state.height, c.state.offered = 0, 0
   end,
 
-  -- What the peer needs to leave a height comes late once it was lied to there; and it is not lied to at a height that it
-  -- may have left before the lie comes.
+  -- The peer must see both before it leaves the height. Where a lie is due, the traitor passes on no precommit before it; the
+  -- one of others that would let the peer leave comes late, and so does the true vote by way of others (who has it does not
+  -- ask the traitor for it). Where it was lied to, all come late.
   on_message = function(c, m, a)
     local s = c.state
     if m.to ~= s.victim then return end
-    if m.phase == "precommit" and m.from ~= a.traitor then
-      if m.sequence == s.lied then return delay(a.grace, "the peer sees both first") end
-      if m.sequence > s.height then s.height, s.offered = m.sequence, 0 end
+    local own = m.from == a.traitor
+    local doubled = m.signer == a.traitor and (m.phase == a.phase or a.phase == "both")
+    local second = a.phase == "both" and m.sequence == s.lied and m.phase ~= s.phase
+    local due = s.done < a.times and (second or m.sequence >= s.next)
+    if m.phase == "precommit" then
+      if m.sequence > s.height then s.height, s.offered, s.leaves = m.sequence, 0, nil end
+      if own and due and not doubled then return drop("the lie comes first") end
+      if not own and m.sequence == s.lied then return delay(a.grace, "the peer sees both first") end
+      if not own and due and m.sequence == s.height and (doubled or s.offered > c.quorum - 3) then
+        s.leaves = s.leaves or c.now + a.grace
+        return delay(a.grace, "the peer waits for the lie")
+      end
       if m.sequence == s.height then s.offered = s.offered + 1 end
     end
-    if m.from ~= a.traitor or m.signer ~= a.traitor then return end
-    if m.phase ~= a.phase and a.phase ~= "both" then return end
-    local second = m.sequence == s.lied and m.phase ~= s.phase -- of both
-    if m.sequence < s.height or (m.sequence == s.height and s.offered > 1) then return end
-    if m.value == NIL or s.done >= a.times or (s.next and m.sequence < s.next and not second) then return end
+    if not doubled or not due then return end
+    if not own then return delay(a.grace, "the peer hears it from the traitor first") end
+    if m.value == NIL or m.sequence < s.height or (m.sequence == s.height and s.leaves and c.now >= s.leaves) then return end
     local lie = m:copy()
     lie.fields.block_id.hash = ""
     lie.fields.block_id.part_set_header.total = 0

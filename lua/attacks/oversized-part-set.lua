@@ -8,6 +8,7 @@ return attack "oversized-part-set" {
     victim  = { -1, "the peer that is told; -1: the next one" },
     total   = { 4294967295, "how many parts", min = 1, max = 4294967295 },
     times   = { 1, "how many proposals", min = 1 },
+    grace   = { 0.5, "seconds by which the peer hears of that proposal later from others than from its proposer", min = 0 },
   },
   traitors = function(c, a) return { a.traitor } end,
   expect   = { safety = true, liveness = true },
@@ -20,10 +21,15 @@ return attack "oversized-part-set" {
 
   on_message = function(c, m, a)
     local s = c.state
-    if m.from ~= a.traitor or m.signer ~= a.traitor or m.to ~= s.victim or s.done >= a.times then return end
+    if m.to ~= s.victim or m.signer ~= a.traitor then return end
+    if m.from ~= a.traitor then -- who has the true proposal looks at no other
+      if s.done < a.times or m.slot == s.slot then return delay(a.grace, "the lie comes first") end
+      return
+    end
+    if s.done >= a.times then return end
     local lie = m:copy()
     lie.fields.block_id.part_set_header.total = a.total
-    s.done = s.done + 1
+    s.done, s.slot = s.done + 1, m.slot
     c:note(("a proposal of %d parts for height %d is shown to replica %d"):format(a.total, m.sequence, m.to))
     return replace(lie:sign(m.signer), "more parts than a block can have")
   end,

@@ -356,13 +356,22 @@ static int read_result(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn 
     }
 }
 
+/* Results are there before the next height is: those that still are not are kept nowhere (the application made none,
+ * or the node was told not to), which is not asked for long, and of such a node not twice. */
+static uint32_t tries_counted(const struct tc_rpc *rpc, const struct todo *todo, uint32_t tries)
+{
+    if (rpc->asked != ASK_RESULTS || rpc->height <= todo->height)
+        return tries;
+    return rpc->results_noted ? TRIES_MAX : TRIES_MAX / 4;
+}
+
 /* "Not yet", in many words: the same is asked again in the next round, and whatever comes after it too. */
 static void not_yet(struct tc_rpc *rpc, uint32_t tries)
 {
     if (rpc->asked <= ASK_HEADERS || rpc->at >= rpc->todo_count)
         return;
     struct todo *todo = &rpc->todo[rpc->at++];
-    todo->tries += tries;
+    todo->tries += tries_counted(rpc, todo, tries);
     todo->page = todo->members_told = 0;
 }
 

@@ -215,6 +215,9 @@ static void test_states_that_are_not_kept(void **state)
     assert_int_equal(node.blocks, 200);
     assert_int_equal(told.overflows, 0);
     assert_int_equal(told.notes, 1);
+    for (node.heights = 201; node.heights <= 300; node.heights++) /* headers, a block, results of the last heights */
+        assert_true(ask_round(rpc) <= 5);
+    assert_int_equal(told.executed, 300);
     tc_cometbft_rpc.destroy(rpc);
 }
 
