@@ -433,6 +433,11 @@ void bench_link_up(struct bench *b, uint16_t from, uint16_t to)
     bench_observe(b, (struct tc_observation){.kind = TC_OBS_LINK_UP, .node = from, .peer = to});
 }
 
+void bench_wait(struct bench *b, uint64_t duration_ns)
+{
+    b->now_ns += duration_ns;
+}
+
 const struct tc_judgement *bench_finish(struct bench *b, const char *name)
 {
     tc_judge_finish(b->judge, b->now_ns);
@@ -441,4 +446,11 @@ const struct tc_judgement *bench_finish(struct bench *b, const char *name)
             return tc_judge_get(b->judge, i);
     assert(!"no such oracle");
     return NULL;
+}
+
+enum tc_status bench_verdict(struct bench *b, const char *name)
+{
+    const enum tc_status status = bench_finish(b, name)->status;
+    bench_close(b);
+    return status;
 }

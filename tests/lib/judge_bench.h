@@ -58,10 +58,10 @@ void bench_message(struct bench *b, uint16_t from, uint16_t to, const struct toy
 /* The same with a choice of said, heard and touched. */
 void bench_message_as(struct bench *b, uint16_t from, uint16_t to, const struct toy *statements, size_t count,
                       bool said, bool heard, bool touched);
-/* A vote or proposal to every other replica. */
 /* `node` tells that the block it decided bears this evidence: two votes embedded in the first statement. */
 void bench_accused(struct bench *b, uint16_t node, uint64_t sequence, char block, const struct toy *statements,
                    size_t count);
+/* A vote or proposal to every other replica. */
 void bench_broadcast(struct bench *b, struct toy statement);
 /* Proposal by the leader, prepares of all others, commits of all. */
 void bench_round(struct bench *b, uint64_t view, uint64_t sequence, char value);
@@ -85,8 +85,13 @@ void bench_begin(struct bench *b, uint16_t client, uint64_t timestamp, const cha
 void bench_answer(struct bench *b, uint16_t client, uint64_t timestamp, const char *result);
 void bench_link_up(struct bench *b, uint16_t from, uint16_t to);
 
+/* Time passes in which nothing happens. */
+void bench_wait(struct bench *b, uint64_t duration_ns);
+
 /* Finishes, and returns the outcome of the oracle with this name. */
 const struct tc_judgement *bench_finish(struct bench *b, const char *name);
+/* The same where the status is all that matters: finishes and closes the bench. */
+enum tc_status bench_verdict(struct bench *b, const char *name);
 
 struct tc_value toy_value(char value);
 

@@ -122,8 +122,7 @@ static void traitors_bind_nobody(void **state)
     bench_execute(&b, 3, 0, 1, 'z');
     bench_execute(&b, 0, 0, 1, 'a');
     bench_execute(&b, 1, 0, 1, 'a');
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_HOLDS);
 }
 
 static void a_replayed_line_that_differs_is_a_breach(void **state)
@@ -133,8 +132,7 @@ static void a_replayed_line_that_differs_is_a_breach(void **state)
     bench_open(&b, 4, 1, NAME);
     bench_execute(&b, 0, 0, 1, 'a');
     bench_execute_as(&b, 0, 0, 1, 'b', TC_EXEC_REPLAYED, 0, 0, 0); /* it remembers otherwise after a restart */
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
 }
 
 static void not_judged_without_lines(void **state)
@@ -142,8 +140,7 @@ static void not_judged_without_lines(void **state)
     (void)state;
     struct bench b;
     bench_open_config(&b, 4, 1, NAME, (struct tc_judge_config){.has_messages = true});
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
     bench_open(&b, 4, 1, NAME);
     bench_execute(&b, 0, 0, 1, 'a');
     assert_int_equal(bench_finish(&b, NAME)->status, TC_INCONCLUSIVE); /* nothing to compare with */

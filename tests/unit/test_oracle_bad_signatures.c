@@ -39,8 +39,7 @@ static void a_touched_link_elsewhere_explains_nothing(void **state)
     bench_open(&b, 4, 1, NAME);
     bench_message_as(&b, 2, 3, &prepare, 1, false, true, true);
     complain(&b, 1, 2, "bad signature on prepare");
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
 }
 
 static void near_misses_hold(void **state)
@@ -61,8 +60,7 @@ static void near_misses_hold(void **state)
     bench_traitor(&b, 2);
     bench_message(&b, 2, 1, &prepare, 1);
     complain(&b, 1, 2, "bad signature on prepare");
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_HOLDS);
 }
 
 static void complaints_that_nobody_reads_are_not_judged(void **state)
@@ -75,8 +73,7 @@ static void complaints_that_nobody_reads_are_not_judged(void **state)
         bench_open_config(&b, 4, 1, NAME, config);
         bench_message(&b, 2, 1, &prepare, 1);
         bench_execute(&b, 1, 0, 1, 'a');
-        assert_int_equal(bench_finish(&b, NAME)->status, unread ? TC_NOT_JUDGED : TC_HOLDS);
-        bench_close(&b);
+        assert_int_equal(bench_verdict(&b, NAME), unread ? TC_NOT_JUDGED : TC_HOLDS);
     }
 }
 

@@ -72,8 +72,7 @@ static void a_vote_that_was_heard_needs_no_check(void **state)
     struct toy heard = {.type = TOY_PREPARE, .sequence = 5, .value = 'a', .signer = 2};
     bench_message(&b, 2, 1, &heard, 1);
     bench_message(&b, 3, 1, s, view_change(s, 0xffff, 3, 2, true));
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_HOLDS);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_HOLDS);
 }
 
 /* A new view for view 1 by replica 1 with `changes` view changes; the last one carries a bad certificate if `bad`. */
@@ -114,8 +113,7 @@ static void a_bad_certificate_inside_a_new_view_counts(void **state)
     struct toy s[32];
     bench_open(&b, 4, 1, NAME);
     bench_message(&b, 1, 2, s, new_view(s, 3, true)); /* a correct leader must have thrown it out */
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
 }
 
 static void letting_it_lie_is_no_breach(void **state)
@@ -147,8 +145,7 @@ static void checkpoints_of_a_state_need_a_quorum(void **state)
             s[1 + i] = (struct toy){.type = TOY_CHECKPOINT, .sequence = 128, .value = 'k', .signer = i};
         bench_open(&b, 4, 1, NAME);
         bench_message(&b, 2, 3, s, members + 1u);
-        assert_int_equal(bench_finish(&b, NAME)->status, members == 3 ? TC_HOLDS : TC_VIOLATED);
-        bench_close(&b);
+        assert_int_equal(bench_verdict(&b, NAME), members == 3 ? TC_HOLDS : TC_VIOLATED);
     }
 }
 

@@ -52,8 +52,7 @@ static void naming_a_correct_replica_is_a_violation(void **state)
     bench_message(&b, 0, 1, &first, 1);
     bench_message(&b, 0, 2, &other, 1);
     assert_int_equal(tc_judge_violations(b.judge), 1);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
 }
 
 static void blame_is_read_when_asked(void **state)
@@ -67,8 +66,7 @@ static void blame_is_read_when_asked(void **state)
     assert_int_equal(tc_judge_violations(b.judge), 1);
     bench_traitor(&b, 0); /* the ledger's change is told a moment later */
     assert_int_equal(tc_judge_violations(b.judge), 0);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_CAUGHT);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_CAUGHT);
 }
 
 static void an_embedded_vote_incriminates(void **state)
@@ -112,8 +110,7 @@ static void a_forgery_hides_nothing(void **state)
     bench_message_as(&b, 0, 2, &forged, 1, false, true, true); /* the forgery comes first */
     bench_message(&b, 0, 1, &first, 1);
     bench_message_as(&b, 0, 3, &valid, 1, false, true, true);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_CAUGHT);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_CAUGHT);
 }
 
 static void four_garbled_values_do_not_fill_a_slot(void **state)
@@ -131,8 +128,7 @@ static void four_garbled_values_do_not_fill_a_slot(void **state)
     }
     struct toy other = second();
     bench_message_as(&b, 0, 3, &other, 1, false, true, true);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_CAUGHT);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_CAUGHT);
 }
 
 static void repetition_is_no_equivocation(void **state)

@@ -96,8 +96,7 @@ static void what_is_no_accusation_is_not_judged(void **state)
     bench_traitor(&b, 3);
     accuse(&b, 'c', 2, 'x', 'y', true);
     decide(&b, 8, 'b');
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
     bench_open(&b, 4, 1, NAME);
     accuse(&b, 'b', 3, 'x', 'x', false);
     const struct toy two[] = {
@@ -107,8 +106,7 @@ static void what_is_no_accusation_is_not_judged(void **state)
     };
     bench_message(&b, 0, 1, two, 3);
     decide(&b, 8, 'b');
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
 }
 
 /* Where replicas are asked they tell of it themselves; what the traitor tells counts for nothing. */
@@ -125,8 +123,7 @@ static void an_accusation_may_be_told(void **state)
     bench_traitor(&b, 3);
     decide(&b, 8, 'b');
     bench_accused(&b, 3, 8, 'b', two, 3);
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
     bench_open(&b, 4, 1, NAME);
     bench_traitor(&b, 3);
     decide(&b, 8, 'b');

@@ -136,8 +136,7 @@ static void a_lying_client_is_not_judged(void **state)
     bench_answer(&b, C0, 1, "y");
     bench_begin(&b, C0, 2, "Ga");
     bench_answer(&b, C0, 2, "n");
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
 }
 
 static void too_many_orders_are_given_up(void **state)

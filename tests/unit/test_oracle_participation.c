@@ -107,8 +107,7 @@ static void too_few_votes_are_not_judged(void **state)
     struct bench b;
     bench_open(&b, 4, 1, NAME);
     bench_round(&b, 0, 1, 'a');
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
 }
 
 /* ---- votes that go to a collector ---- */

@@ -46,8 +46,7 @@ static void a_short_phase_is_not_judged(void **state)
     bench_open(&b, 4, 1, NAME);
     bench_phase(&b, TC_RUN_BEFORE);
     bench_execute(&b, 0, 0, 1, 'a');
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_NOT_JUDGED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
 }
 
 int main(void)

@@ -32,8 +32,7 @@ static void a_lower_view_is_a_breach(void **state)
     bench_open(&b, 4, 1, NAME);
     say(&b, TOY_VIEW_CHANGE, 3, 0, 'c');
     say(&b, TOY_VIEW_CHANGE, 2, 0, 'd');
-    assert_int_equal(bench_finish(&b, NAME)->status, TC_VIOLATED);
-    bench_close(&b);
+    assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
 }
 
 static void near_misses_hold(void **state)
