@@ -1,25 +1,8 @@
-/* The heart of the replica's tests: thousands of small clusters under random misfortune. First chaos (loss, doubling,
- * reordering, damage, partitions, crashes that lose unsynced records, up to f traitors with their keys), then peace:
- * every request must be answered and every correct replica must catch up. The lab judges safety all the time.
- *
- *   TC_SEED=<n>   runs one seed and prints what happens
- *   TC_RUNS=<n>   how many seeds (default 250); TC_FIRST=<n> from which */
-#include "../../proxy/nodeset.h"
-#include "../../proxy/random.h"
-#include "../lib/cluster.h"
+/* The heart of the replica's tests: thousands of small clusters under random misfortune (random_lab.h), some of them
+ * with traitors that hold their keys. */
+#include "random_lab.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define MS          UINT64_C(1000000)
-#define CHAOS_NS    (3000 * MS)
 #define PEACE_NS    (120000 * MS)
-#define ACTIONS_MAX 12
 #define EQUIVOCATED 256
 
 enum strategy {
@@ -44,22 +27,6 @@ struct traitor {
         uint8_t digest[TC_VALUE_SIZE];
     } second[EQUIVOCATED];
 };
-
-static uint64_t draw(uint64_t seed, uint64_t what, uint64_t which)
-{
-    return tc_random_mix(tc_random_mix(seed, what), which);
-}
-
-static bool sends_signed(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope,
-                         const ProtobufCMessage *body)
-{
-    struct tc_slice frame;
-    if (tc_wire_set_body(envelope, body, &t->arena) != 0 ||
-        tc_wire_seal(tc_lab_env(lab), envelope, 0, &t->arena) != 0 || tc_wire_pack(envelope, &t->arena, &frame) != 0)
-        return false;
-    tc_lab_deliver(lab, from, to, frame, 0);
-    return true;
-}
 
 static size_t second_slot(uint64_t view, uint64_t sequence)
 {
@@ -88,7 +55,7 @@ static bool second_proposal(struct traitor *t, struct tc_lab *lab, uint16_t from
     t->second[at].view = body->view;
     t->second[at].sequence = body->sequence;
     body->digest = (ProtobufCBinaryData){TC_VALUE_SIZE, t->second[at].digest};
-    return sends_signed(t, lab, from, to, envelope, &body->base);
+    return send_signed(lab, from, to, envelope, &body->base, &t->arena);
 }
 
 static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
@@ -108,9 +75,9 @@ static bool second_vote(struct traitor *t, struct tc_lab *lab, uint16_t from, ui
             body->digest.data[0] ^= 1;
     }
     if (!known || !(draw(t->seed, body->sequence + 1000, to) & 1))
-        return (t->strategy & WILD_VOTES) && sends_signed(t, lab, from, to, envelope, &body->base);
+        return (t->strategy & WILD_VOTES) && send_signed(lab, from, to, envelope, &body->base, &t->arena);
     body->digest = (ProtobufCBinaryData){TC_VALUE_SIZE, t->second[at].digest};
-    return sends_signed(t, lab, from, to, envelope, &body->base);
+    return send_signed(lab, from, to, envelope, &body->base, &t->arena);
 }
 
 /* Validly signed, and silent about what was prepared. */
@@ -130,7 +97,7 @@ static bool false_view_change(struct traitor *t, struct tc_lab *lab, uint16_t fr
         body->prepared[0]->n_prepares = 0;
     else if (how == 3 && body->n_prepared > 1)
         body->prepared[1]->pre_prepare->body = body->prepared[0]->pre_prepare->body;
-    return sends_signed(t, lab, from, to, envelope, &body->base);
+    return send_signed(lab, from, to, envelope, &body->base, &t->arena);
 }
 
 static bool false_new_view(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
@@ -154,7 +121,7 @@ static bool false_new_view(struct traitor *t, struct tc_lab *lab, uint16_t from,
     }
     if (draw(t->seed, 11, to) & 1)
         body->n_view_changes--;
-    return sends_signed(t, lab, from, to, envelope, &body->base);
+    return send_signed(lab, from, to, envelope, &body->base, &t->arena);
 }
 
 static bool false_checkpoint(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to,
@@ -165,7 +132,7 @@ static bool false_checkpoint(struct traitor *t, struct tc_lab *lab, uint16_t fro
         return false;
     Pbft__Checkpoint *body = base;
     body->digest.data[3] ^= 0x10;
-    return sends_signed(t, lab, from, to, envelope, &body->base);
+    return send_signed(lab, from, to, envelope, &body->base, &t->arena);
 }
 
 static bool false_state(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
@@ -176,7 +143,7 @@ static bool false_state(struct traitor *t, struct tc_lab *lab, uint16_t from, ui
     Pbft__State *body = base;
     if (body->snapshot.len > 20)
         body->snapshot.data[20 + draw(t->seed, 12, to) % (body->snapshot.len - 20)] ^= 1;
-    return sends_signed(t, lab, from, to, envelope, &body->base);
+    return send_signed(lab, from, to, envelope, &body->base, &t->arena);
 }
 
 static bool act(struct traitor *t, struct tc_lab *lab, uint16_t from, uint16_t to, Wire__Envelope *envelope)
@@ -238,17 +205,6 @@ static void choose_cluster(uint64_t seed, struct tc_lab_options *options)
     cluster->request_authentication = draw(seed, 26, 0) % 4 == 0 ? TC_AUTH_MAC : TC_AUTH_SIGNATURE;
 }
 
-static void choose_network(uint64_t seed, struct tc_lab_network *network)
-{
-    static const uint32_t drops[] = {0, 0, 600, 3000, 10000, 20000};
-    network->latency_min_ns = MS / 20;
-    network->latency_max_ns = draw(seed, 30, 0) % 4 == 0 ? 40 * MS : 2 * MS;
-    network->drop = drops[draw(seed, 31, 0) % 6];
-    network->duplicate = draw(seed, 32, 0) % 3 == 0 ? 6000 : 0;
-    network->corrupt = draw(seed, 33, 0) % 4 == 0 ? 1000 : 0;
-    network->fifo = draw(seed, 34, 0) & 1;
-}
-
 static void choose_traitors(uint64_t seed, struct tc_lab_options *options, struct traitor *t)
 {
     t->seed = tc_random_mix(seed, 77);
@@ -264,55 +220,9 @@ static void choose_traitors(uint64_t seed, struct tc_lab_options *options, struc
     options->hook_self = t;
 }
 
-static void misfortune(struct tc_lab *lab, uint64_t seed, uint64_t step, uint32_t n)
-{
-    uint64_t random = draw(seed, 50, step);
-    uint16_t node = (uint16_t)(draw(seed, 51, step) % n);
-    uint8_t groups[TC_NODES_MAX] = {0};
-    switch (random % 7) {
-    case 0:
-    case 1:
-        tc_lab_crash(lab, node);
-        break;
-    case 2:
-    case 3:
-        tc_lab_restart(lab, node, false);
-        break;
-    case 4:
-        for (uint32_t i = 0; i < n; i++)
-            groups[i] = draw(seed, 52 + step, i) % 2;
-        tc_lab_partition(lab, groups, false);
-        break;
-    case 5:
-        tc_lab_heal(lab);
-        break;
-    default:
-        tc_lab_cut(lab, node, (uint16_t)(draw(seed, 53, step) % n));
-        break;
-    }
-}
-
-static void chaos(struct tc_lab *lab, uint64_t seed, uint32_t n)
-{
-    uint64_t count = draw(seed, 60, 0) % ACTIONS_MAX, at = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        at += draw(seed, 61, i) % (2 * CHAOS_NS / ACTIONS_MAX);
-        tc_lab_run(lab, at < CHAOS_NS ? at : CHAOS_NS);
-        misfortune(lab, seed, i, n);
-    }
-    tc_lab_run(lab, CHAOS_NS);
-}
-
 static void peace(struct tc_lab *lab, uint64_t seed, const struct tc_lab_options *options)
 {
-    struct tc_lab_network calm = {.latency_min_ns = MS / 20, .latency_max_ns = 2 * MS};
-    calm.drop = draw(seed, 70, 0) % 4 == 0 ? 2000 : 0; /* some networks never stop losing things */
-    tc_lab_network_set(lab, &calm);
-    tc_lab_heal(lab);
-    for (uint16_t i = 0; i < options->cluster.n; i++)
-        tc_lab_restart(lab, i, false);
-    for (uint32_t i = 0; i < options->cluster.client_count; i++)
-        tc_lab_load(lab, i, 20);
+    begin_peace(lab, seed, options);
     uint64_t limit = tc_lab_now(lab) + PEACE_NS;
     while (!tc_lab_failure(lab) && tc_lab_outstanding(lab) > 0 && tc_lab_now(lab) < limit)
         tc_lab_run(lab, tc_lab_now(lab) + 100 * MS);
@@ -321,22 +231,6 @@ static void peace(struct tc_lab *lab, uint64_t seed, const struct tc_lab_options
                     (unsigned long long)tc_lab_outstanding(lab), (unsigned long long)(PEACE_NS / 1000 / MS));
     tc_lab_run(lab, tc_lab_now(lab) + 10000 * MS);
 }
-
-static void must_have_caught_up(struct tc_lab *lab, const struct tc_lab_options *options)
-{
-    uint64_t stable = 0;
-    for (uint16_t i = 0; i < options->cluster.n; i++)
-        if (!tc_nodeset_has(&options->traitors, i) && tc_lab_stable(lab, i) > stable)
-            stable = tc_lab_stable(lab, i);
-    for (uint16_t i = 0; i < options->cluster.n; i++)
-        if (!tc_nodeset_has(&options->traitors, i) && tc_lab_executed(lab, i) < stable)
-            tc_lab_fail(lab, "replica %u stays behind at %llu: %llu is stable", (unsigned)i,
-                        (unsigned long long)tc_lab_executed(lab, i), (unsigned long long)stable);
-}
-
-struct totals {
-    uint64_t answered, executed, views, transfers, replays, complaints;
-};
 
 static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
 {
@@ -353,49 +247,25 @@ static bool run_seed(uint64_t seed, bool verbose, struct totals *totals)
         tc_lab_load(lab, i, 10 + (uint32_t)(draw(seed, 80, i) % 100));
     chaos(lab, seed, options.cluster.n);
     peace(lab, seed, &options);
-    must_have_caught_up(lab, &options);
+    must_have_caught_up(lab, &options, 0);
     bool good = !tc_lab_failure(lab);
     if (!good) {
         fprintf(stderr, "TC_SEED=%llu (n=%u, %u traitors, strategy %u): %s\n", (unsigned long long)seed,
                 options.cluster.n, tc_nodeset_count(&t.members), t.strategy, tc_lab_failure(lab));
         tc_lab_dump(lab);
     }
-    totals->answered += tc_lab_answered(lab);
-    totals->executed += tc_lab_executed(lab, 0);
-    totals->views += tc_lab_views_entered(lab);
-    totals->transfers += tc_lab_transfers(lab);
-    totals->replays += tc_lab_replays(lab);
-    totals->complaints += tc_lab_complaints(lab);
+    add_totals(totals, lab);
     tc_lab_free(lab);
     tc_arena_free(&t.arena);
     return good;
-}
-
-static uint64_t setting(const char *name, uint64_t otherwise)
-{
-    const char *text = getenv(name);
-    return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
 static void test_random_schedules(void **state)
 {
     (void)state;
     struct totals totals = {0};
-    uint64_t bad = 0, first = setting("TC_FIRST", 1), runs = setting("TC_RUNS", 250);
-    if (getenv("TC_SEED")) {
-        assert_true(run_seed(setting("TC_SEED", 0), true, &totals));
-        return;
-    }
-    for (uint64_t i = 0; i < runs && bad < 5; i++)
-        bad += !run_seed(first + i, false, &totals);
-    fprintf(stderr,
-            "%llu runs: %llu requests answered, %llu sequence numbers, %llu views entered, %llu state transfers, "
-            "%llu replayed, %llu complaints\n",
-            (unsigned long long)runs, (unsigned long long)totals.answered, (unsigned long long)totals.executed,
-            (unsigned long long)totals.views, (unsigned long long)totals.transfers, (unsigned long long)totals.replays,
-            (unsigned long long)totals.complaints);
-    assert_int_equal(bad, 0);
-    assert_true(totals.views > 0 && totals.transfers > 0 && totals.replays > 0);
+    if (run_seeds(run_seed, 250, &totals))
+        assert_true(totals.views > 0 && totals.transfers > 0 && totals.replays > 0);
 }
 
 int main(void)

@@ -393,6 +393,17 @@ static inline void expect_trace(struct fixture *f, const char *expected)
     forget_trace(f);
 }
 
+/* Starts; a connection from 1 to 2 is up and has said `said` (NULL: nothing yet), with an empty trace. */
+static inline void begin_linked(struct fixture *f, const char *said)
+{
+    fixture_start(f);
+    accept_pair(f, 0, 1, 2);
+    dialled(f, 0);
+    if (said)
+        receive(f, 0, said);
+    forget_trace(f);
+}
+
 /* A pair that is up, in the attack's phase, with an empty trace. */
 static inline void attack_on_link(struct fixture *f, uint32_t pair, uint16_t from, uint16_t to)
 {

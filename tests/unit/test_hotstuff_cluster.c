@@ -1,0 +1,104 @@
+/* Whole HotStuff clusters in the lab, basic and chained: what a decision costs, and how a replica that was away comes
+ * back. The random schedules are in tests/sim/test_hotstuff_random.c.
+ *
+ * links: tc_testlib tc_oracles tc_engine tc_protocol */
+#include "../../reference/hotstuff/wire.h"
+#include "../lib/cluster.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MS UINT64_C(1000000)
+
+/* One client; every message takes a millisecond. Even seeds run the basic protocol, odd ones the chained. */
+static struct tc_lab_options lab_options(uint64_t seed, uint32_t n)
+{
+    struct tc_lab_options options = {
+        .protocol = seed & 1 ? "chained-hotstuff" : "hotstuff", .scheme = TC_SCHEME_KEYED_HASH, .seed = seed};
+    strcpy(options.cluster.id, "lab");
+    options.cluster.n = n;
+    options.cluster.f = (n - 1) / 3;
+    options.cluster.client_count = 1;
+    tc_cluster_defaults(&options.cluster);
+    options.network.latency_min_ns = options.network.latency_max_ns = MS;
+    return options;
+}
+
+static uint64_t between_replicas(const struct tc_lab *lab)
+{
+    uint64_t sum = 0;
+    for (uint32_t type = HOTSTUFF__TYPE__PREPARE; type <= HOTSTUFF__TYPE__STATE; type++)
+        sum += tc_lab_sent(lab, type);
+    return sum;
+}
+
+/* No failures: exactly 8(n-1) messages a decision with new-view messages (basic), 2(n-1) a view (chained). The first
+ * view needs no new-view messages; the chained run ends with the empty views that commit its last block. */
+static void test_cost(void **state)
+{
+    static const uint32_t sizes[] = {4, 7, 10, 16, 31};
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        const uint32_t n = sizes[i / 2];
+        struct tc_lab_options options = lab_options(i, n);
+        options.retry_ns = 100000 * MS;
+        options.cluster.view_timeout_ns = 50000 * MS;
+        options.cluster.view_timeout_max_ns = 50000 * MS;
+        options.network.fifo = true;
+        struct tc_lab *lab = tc_lab_new(&options);
+        tc_lab_load(lab, 0, 50);
+        tc_lab_run(lab, 20000 * MS);
+        assert_null(tc_lab_failure(lab));
+        assert_int_equal(tc_lab_answered(lab), 50);
+        const uint64_t peers = n - 1;
+        if (i & 1) {
+            const uint64_t views = tc_lab_sent(lab, HOTSTUFF__TYPE__GENERIC) / peers;
+            assert_true(views >= 50);
+            assert_int_equal(tc_lab_sent(lab, HOTSTUFF__TYPE__GENERIC), views * peers);
+            assert_int_equal(between_replicas(lab), views * 2 * peers);
+        } else {
+            assert_int_equal(between_replicas(lab), 50 * 8 * peers);
+        }
+        tc_lab_free(lab);
+    }
+}
+
+/* A replica that was away for longer than blocks are kept comes back by a state that f+1 others have. */
+static void test_lagging(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        struct tc_lab_options options = lab_options(i, 4);
+        options.retry_ns = 150 * MS;
+        options.cluster.client_count = 4;
+        options.cluster.checkpoint_interval = 8;
+        options.cluster.batch_max = 6;
+        options.cluster.pipeline_max = 1;
+        options.cluster.view_timeout_ns = 100 * MS;
+        options.cluster.view_timeout_max_ns = 1600 * MS;
+        options.cluster.window = i < 2 ? 16 : 512; /* blocks alone are enough for the long window */
+        struct tc_lab *lab = tc_lab_new(&options);
+        tc_lab_crash(lab, 3);
+        tc_lab_load(lab, 0, 100);
+        tc_lab_run(lab, 60000 * MS);
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        tc_lab_restart(lab, 3, false);
+        tc_lab_load(lab, 0, 20);
+        tc_lab_run(lab, 80000 * MS);
+        assert_null(tc_lab_failure(lab));
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        assert_int_equal(tc_lab_transfers(lab) > 0, i < 2);
+        assert_true(tc_lab_executed(lab, 3) + 1 >= tc_lab_executed(lab, 0));
+        tc_lab_free(lab);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_lagging)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
