@@ -155,7 +155,8 @@ static void list_slot(struct pbft *r, struct record_list *list, const struct slo
     for (size_t i = 0; i < SLOT_BATCHES_MAX; i++)
         if (slot->batches[i])
             list_add(list, batch_record(r, slot->sequence, slot->batches[i]));
-    if (r->base.active && slot->accepted && slot->view == r->base.view)
+    if (r->base.active && slot->accepted && slot->view == r->base.view &&
+        !tc_replica_bug(&r->base, TC_BUG_VOTES_FORGOTTEN))
         list_add(list, pre_prepare_record(r, slot, false));
     if (slot->certificate)
         list_add(list, prepared_record(r, slot->certificate));
