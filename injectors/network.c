@@ -176,3 +176,21 @@ void tc_links_cover(const struct tc_links *a, const struct tc_links *b, uint32_t
     for (uint32_t i = 0; i < WORDS; i++)
         cover->words[i] |= s.best[i];
 }
+
+void tc_links_clients_cut_off(const struct tc_links *a, const struct tc_links *b, uint32_t n, uint32_t f,
+                              struct tc_nodeset *faulty)
+{
+    uint32_t down = 0;
+    for (uint32_t replica = 0; replica < n; replica++)
+        down += tc_nodeset_has(faulty, replica);
+    for (uint32_t client = TC_CLIENT_FIRST; client < TC_NODES_MAX; client++) {
+        uint32_t lost = 0;
+        if (!(a && tc_nodeset_count(&a->rows[client])) && !(b && tc_nodeset_count(&b->rows[client])))
+            continue;
+        for (uint32_t replica = 0; replica < n; replica++)
+            lost += !tc_nodeset_has(faulty, replica) &&
+                    ((a && tc_links_has(a, client, replica)) || (b && tc_links_has(b, client, replica)));
+        if (lost > 0 && down + lost > f)
+            tc_nodeset_add(faulty, client);
+    }
+}

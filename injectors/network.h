@@ -29,4 +29,10 @@ uint32_t tc_links_partition(struct tc_links *links, const struct tc_nodeset *blo
  * to clients do not count. Among covers of one size the choice depends on nothing but the links. */
 void tc_links_cover(const struct tc_links *a, const struct tc_links *b, uint32_t n, struct tc_nodeset *cover);
 
+/* Adds to `faulty`, which has the replicas that cannot be counted on, every client that has lost too many of the
+ * others: with those that a link of `a` or `b` parts it from (either may be NULL) they are more than `f`. Such a
+ * client's requests need not be answered: a quorum that hears it and f+1 that it hears are no longer sure. */
+void tc_links_clients_cut_off(const struct tc_links *a, const struct tc_links *b, uint32_t n, uint32_t f,
+                              struct tc_nodeset *faulty);
+
 #endif

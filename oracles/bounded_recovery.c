@@ -8,9 +8,10 @@
  * attack, a quarter more and ten such waits must do, so that a cluster that was halted is known for one within a run of
  * ordinary length. A scenario's own bound is taken as it is.
  *
- * While more than f are faulty nothing is due. If the run ends in a standstill then, that is the breach which theory
- * expects. One that passes (a partition that heals) is told only where the scenario expects a breach: theory allows it,
- * and a scenario that wants recovery afterwards must not trip over it. */
+ * While more than f are faulty nothing is due, nor to a client that is cut off from too many. If the run ends in a
+ * standstill then, that is the breach which theory expects. One that passes (a partition that heals) is told only where
+ * the scenario expects a breach: theory allows it, and a scenario that wants recovery afterwards must not trip over it.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -37,6 +38,7 @@ struct tc_oracle {
     uint64_t longest_ns;             /* longest wait that was judged */
     uint64_t gap_ns, longest_gap_ns; /* without a decision while requests waited, judged or not: since, and at most */
     uint64_t seen_ns, unjudged_ns;   /* accounted up to; time with more than f faulty since the attack began */
+    uint64_t cut_off_ns;             /* and time in which only clients that are cut off waited */
     uint64_t within_ns;              /* since when no more than f are faulty at once */
     uint64_t restless_ns;            /* longest wait of those, where it passed thrice the protocol's own bound */
     uint64_t beyond_ns;              /* when more than f became faulty */
@@ -179,6 +181,9 @@ static void account(struct tc_oracle *o, uint64_t now_ns)
     if (tc_waiting_count(o->waiting) > 0 && now_ns > o->gap_ns && now_ns - o->gap_ns > o->longest_gap_ns)
         o->longest_gap_ns = now_ns - o->gap_ns;
     account_restless(o, now_ns);
+    if (tc_waiting_count(o->waiting) == 0 && tc_waiting_excused(o->waiting) > 0 && !o->beyond &&
+        o->attack_ns != TC_NEVER_NS && now_ns > o->seen_ns)
+        o->cut_off_ns += now_ns - o->seen_ns;
     if (o->beyond && o->attack_ns != TC_NEVER_NS && now_ns > o->seen_ns) {
         o->unjudged_ns += now_ns - o->seen_ns;
         uint64_t since_ns = o->gap_ns > o->beyond_ns ? o->gap_ns : o->beyond_ns;
@@ -399,6 +404,11 @@ static void say_result(const struct tc_oracle *o, struct tc_text *t)
         tc_text_add(t, ", longest wait then ");
         tc_text_duration(t, o->longest_unjudged_ns);
     }
+    if (o->cut_off_ns > 0) {
+        tc_text_add(t, "; ");
+        tc_text_duration(t, o->cut_off_ns);
+        tc_text_add(t, " not judged: whoever waited was cut off from the replicas");
+    }
 }
 
 /* What is missing to judge by, or NULL. */
@@ -413,11 +423,11 @@ static const char *missing(const struct tc_oracle *o)
     return is_blind(o) ? "traffic bypasses the proxy" : NULL;
 }
 
-/* Was most of the time since the attack began beyond what can be asked of a cluster, and either nothing judged beside
- * it or a wait then longer than the protocol's own bound? */
+/* Was for most of the time since the attack began nothing to be asked of the cluster, and either nothing judged beside
+ * that or a wait then longer than the protocol's own bound? */
 static bool is_mostly_unjudged(const struct tc_oracle *o)
 {
-    return o->attack_ns != TC_NEVER_NS && o->unjudged_ns > (o->end_ns - o->attack_ns) / 2 &&
+    return o->attack_ns != TC_NEVER_NS && o->unjudged_ns + o->cut_off_ns > (o->end_ns - o->attack_ns) / 2 &&
            (o->judged_decisions == 0 || o->longest_unjudged_ns > own_now(o));
 }
 

@@ -19,14 +19,14 @@ struct camp {
 
 struct row {
     uint16_t client; /* if begun */
-    bool begun, answered, waits;
+    bool begun, answered, waits, excused;
     struct camp executed[CAMPS], replied[CAMPS];
 };
 
 struct tc_waiting {
     const struct tc_oracle_env *env;
     struct tc_table *requests;
-    uint64_t count;
+    uint64_t count, excused;
     bool any;
     bool always; /* the protocol decides without being asked to, and has begun to */
 };
@@ -56,6 +56,11 @@ void tc_waiting_free(struct tc_waiting *waiting)
 uint64_t tc_waiting_count(const struct tc_waiting *waiting)
 {
     return waiting->count + waiting->always;
+}
+
+uint64_t tc_waiting_excused(const struct tc_waiting *waiting)
+{
+    return waiting->excused;
 }
 
 bool tc_waiting_any(const struct tc_waiting *waiting)
@@ -111,10 +116,15 @@ static bool is_settled(const struct tc_waiting *w, const struct row *row)
 
 static void weigh(struct tc_waiting *w, struct row *row)
 {
-    bool waits = row->begun && !is_settled(w, row);
+    const bool open = row->begun && !is_settled(w, row);
+    const bool excused = open && tc_nodeset_has(&w->env->faults->liveness, row->client);
+    const bool waits = open && !excused;
     w->count += waits;
     w->count -= row->waits;
+    w->excused += excused;
+    w->excused -= row->excused;
     row->waits = waits;
+    row->excused = excused;
 }
 
 void tc_waiting_weigh(struct tc_waiting *waiting)
@@ -129,10 +139,11 @@ static struct row *request_put(struct tc_waiting *w, uint16_t client, uint64_t t
 {
     bool fresh;
     const struct row *oldest = tc_table_row(w->requests, 0);
-    bool waits = oldest && oldest->waits;
+    bool waits = oldest && oldest->waits, excused = oldest && oldest->excused;
     uint64_t forgotten = tc_table_forgotten(w->requests);
     struct row *row = tc_table_put(w->requests, tc_random_mix(client, timestamp), &fresh);
     w->count -= waits && tc_table_forgotten(w->requests) > forgotten;
+    w->excused -= excused && tc_table_forgotten(w->requests) > forgotten;
     return row;
 }
 

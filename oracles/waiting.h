@@ -2,7 +2,8 @@
  *
  * The ground truth is the clients' own history; where there is none, what clients and replicas say on the wire. A
  * request was answered when its client accepted a result, or when f+1 replicas' replies with one result reached it
- * (PBFT §4.1). It is as good as answered when f+1 replicas that are sound now executed it alike. Pure. */
+ * (PBFT §4.1). It is as good as answered when f+1 replicas that are sound now executed it alike. A client that is cut
+ * off (F_l) is owed nothing. Pure. */
 #ifndef TC_WAITING_H
 #define TC_WAITING_H
 
@@ -30,5 +31,8 @@ void tc_waiting_weigh(struct tc_waiting *waiting);
 /* How many wait now; were there ever any? */
 uint64_t tc_waiting_count(const struct tc_waiting *waiting);
 bool tc_waiting_any(const struct tc_waiting *waiting);
+
+/* How many would wait now, were their clients not cut off? */
+uint64_t tc_waiting_excused(const struct tc_waiting *waiting);
 
 #endif

@@ -54,8 +54,11 @@ static void recompute(struct tc_engine *e)
     if (e->traitors_acted)
         tc_nodeset_union(&f->liveness, &e->traitors);
     uint32_t n = e->config.env.cluster ? e->config.env.cluster->n : 0;
-    if (e->cut_any || e->lossy_any)
+    if (e->cut_any || e->lossy_any) {
         tc_links_cover(&e->cut, &e->lossy, n, &f->liveness);
+        tc_links_clients_cut_off(&e->cut, &e->lossy, n, e->config.env.cluster ? e->config.env.cluster->f : 0,
+                                 &f->liveness);
+    }
     if (e->cut_any || e->lossy_any || tc_nodeset_count(&f->down) > 0) {
         f->healed_ns = TC_NEVER_NS;
     } else if (f->healed_ns == TC_NEVER_NS) {

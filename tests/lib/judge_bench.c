@@ -362,6 +362,16 @@ void bench_traitor(struct bench *b, uint16_t node)
     faults_tell(b);
 }
 
+void bench_cut_off(struct bench *b, uint16_t client, bool cut)
+{
+    if (cut)
+        tc_nodeset_add(&b->faults.liveness, client);
+    else
+        tc_nodeset_remove(&b->faults.liveness, client);
+    b->faults.bitten += cut;
+    faults_tell(b);
+}
+
 void bench_down(struct bench *b, uint16_t node)
 {
     tc_nodeset_add(&b->faults.down, node);

@@ -71,9 +71,10 @@ void bench_execute(struct bench *b, uint16_t node, uint64_t view, uint64_t seque
 void bench_execute_as(struct bench *b, uint16_t node, uint64_t view, uint64_t sequence, char value,
                       enum tc_execution_origin origin, uint16_t client, uint64_t timestamp, char request);
 
-void bench_traitor(struct bench *b, uint16_t node); /* joins F_s and F_l */
-void bench_down(struct bench *b, uint16_t node);    /* joins F_l */
-void bench_up(struct bench *b, uint16_t node);      /* leaves F_l, a new process */
+void bench_traitor(struct bench *b, uint16_t node);             /* joins F_s and F_l */
+void bench_cut_off(struct bench *b, uint16_t client, bool cut); /* links of its own only */
+void bench_down(struct bench *b, uint16_t node);                /* joins F_l */
+void bench_up(struct bench *b, uint16_t node);                  /* leaves F_l, a new process */
 void bench_phase(struct bench *b, enum tc_run_phase phase);
 void bench_view(struct bench *b, uint16_t node, uint64_t view, bool active, uint64_t timeout_ns);
 void bench_observe(struct bench *b, struct tc_observation o); /* time, id and incarnation 1 are filled in */

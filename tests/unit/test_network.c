@@ -63,6 +63,36 @@ static void test_partition(void **state)
     assert_int_equal(tc_links_partition(&links, blocks, 2, 5), 0);
 }
 
+static void expect_clients(const struct tc_links *links, const char *faulty, bool first, bool second)
+{
+    struct tc_nodeset set = set_of(faulty), replicas = set_of(faulty);
+    tc_links_clients_cut_off(NULL, links, 4, 1, &set);
+    assert_int_equal(tc_nodeset_has(&set, TC_CLIENT_FIRST), first);
+    assert_int_equal(tc_nodeset_has(&set, TC_CLIENT_FIRST + 1), second);
+    tc_nodeset_remove(&set, TC_CLIENT_FIRST);
+    tc_nodeset_remove(&set, TC_CLIENT_FIRST + 1);
+    assert_true(tc_nodeset_equal(&set, &replicas)); /* nobody else */
+}
+
+/* Of four replicas with f=1 a client can do without one, whichever it is. */
+static void test_clients_cut_off(void **state)
+{
+    (void)state;
+    static struct tc_links links;
+    expect_clients(&links, "", false, false);
+    expect_clients(&links, "01", false, false); /* too many faulty is no matter of its links */
+    tc_links_add(&links, TC_CLIENT_FIRST, 2);
+    expect_clients(&links, "", false, false);
+    expect_clients(&links, "2", false, false); /* the same one */
+    expect_clients(&links, "3", true, false);
+    tc_links_add(&links, TC_CLIENT_FIRST + 1, 0);
+    tc_links_add(&links, TC_CLIENT_FIRST + 1, 1);
+    expect_clients(&links, "", false, true);
+    expect_clients(&links, "0", true, true);
+    tc_links_remove(&links, 1, TC_CLIENT_FIRST + 1);
+    expect_clients(&links, "", false, false);
+}
+
 static void test_cover_by_hand(void **state)
 {
     (void)state;
@@ -152,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_partition),
+        cmocka_unit_test(test_clients_cut_off),
         cmocka_unit_test(test_cover_by_hand),
         cmocka_unit_test(test_cover_against_brute_force),
         cmocka_unit_test(test_cover_of_large_graphs),

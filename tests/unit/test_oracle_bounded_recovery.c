@@ -98,6 +98,38 @@ static void nothing_is_due_to_a_client_that_turned_traitor(void **state)
     bench_close(&b);
 }
 
+/* Its requests were dropped on the way. Nobody owes it anything until it is heard again, but others are owed. */
+static const struct tc_judgement *cut_off(struct bench *b, uint16_t another, uint64_t healed_ns)
+{
+    bench_open(b, 4, 1, NAME);
+    bench_execute_as(b, 0, 0, 1, 'a', TC_EXEC_EXECUTED, 0, 0, 0);
+    bench_phase(b, TC_RUN_DURING);
+    bench_cut_off(b, 128, true);
+    bench_request(b, 128, 1, true);
+    if (another)
+        bench_request(b, another, 1, true);
+    bench_wait(b, 5 * (uint64_t)BOUND);
+    bench_cut_off(b, 128, false);
+    bench_wait(b, healed_ns);
+    bench_view(b, 1, 1, false, 0);
+    return bench_finish(b, NAME);
+}
+
+static void nothing_is_due_to_a_client_that_is_cut_off(void **state)
+{
+    (void)state;
+    struct bench b;
+    const struct tc_judgement *j = cut_off(&b, 0, BOUND / 4);
+    assert_int_equal(j->finding_total, 0);
+    assert_int_equal(j->status, TC_NOT_JUDGED);
+    assert_non_null(strstr(j->result.reason, "6.00 s not judged: whoever waited was cut off from the replicas"));
+    bench_close(&b);
+    assert_int_equal(cut_off(&b, 0, BOUND + 1000000)->status, TC_VIOLATED);
+    bench_close(&b);
+    assert_int_equal(cut_off(&b, 129, 0)->status, TC_VIOLATED);
+    bench_close(&b);
+}
+
 static void one_silent_replica_excuses_nothing(void **state)
 {
     (void)state;
@@ -418,6 +450,7 @@ int main(void)
         cmocka_unit_test(healing_starts_the_clock_anew),
         cmocka_unit_test(back_off_from_before_counts),
         cmocka_unit_test(nothing_is_due_to_a_client_that_turned_traitor),
+        cmocka_unit_test(nothing_is_due_to_a_client_that_is_cut_off),
         cmocka_unit_test(one_silent_replica_excuses_nothing),
         cmocka_unit_test(a_standstill_with_too_many_faults_is_expected),
         cmocka_unit_test(a_halt_that_passes_is_told_where_it_is_expected),
