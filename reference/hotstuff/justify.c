@@ -8,6 +8,9 @@
  *    the one that its own earlier votes imply: basic, a commit vote; chained, a vote locks its block's grandparent;
  *  - a later phase's vote only with the certificate of the phase before;
  *  - proposals, announcements and new-view messages carry what they must, and good certificates only;
+ *  - basic: a leader proposes on the highest certificate among the new-view messages of a quorum. It is wrong only if
+ *    every quorum that it could have heard holds a higher one. Chained this is not judged: there a leader may come into
+ *    its view by a timeout certificate that another one made, without having heard those whose shares are in it;
  *  - execution only of blocks at or under one that is decided: basic, by a certificate of commit votes; chained, by
  *    three certified blocks over consecutive views.
  *
@@ -26,6 +29,7 @@ static void destroy(struct tc_justifier *j)
     free(j->blocks);
     free(j->ballots);
     free(j->replicas);
+    free(j->told);
     tc_arena_free(&j->arena);
     free(j);
 }
@@ -47,8 +51,10 @@ static struct tc_justifier *create(const struct tc_protocol_env *env, tc_breach_
     j->blocks = calloc((size_t)j->block_buckets * JUSTIFY_WAYS, sizeof *j->blocks);
     j->ballots = calloc((size_t)j->ballot_buckets * JUSTIFY_WAYS, j->ballot_size);
     j->replicas = calloc(j->n, sizeof *j->replicas);
+    if (!chained)
+        j->told = calloc((size_t)j->n * j->n * JUSTIFY_NEW_VIEWS, sizeof *j->told);
     tc_arena_init(&j->arena, 16u << 20);
-    if (j->blocks && j->ballots && j->replicas)
+    if (j->blocks && j->ballots && j->replicas && (chained || j->told))
         return j;
     destroy(j);
     return NULL;
@@ -66,18 +72,17 @@ static struct tc_justifier *create_chained(const struct tc_protocol_env *env, tc
 
 /* ---- what a replica says ---- */
 
-static void note_start(struct tc_justifier *j, const struct tc_message *m)
+static void note_start(struct tc_justifier *j, const struct tc_message *m, bool said)
 {
     const struct tc_statement *s = &m->statements[0];
-    if (j->started || !s->has_view || s->kind == TC_KIND_REPLY)
+    if (!s->has_view || s->kind == TC_KIND_REPLY)
+        return;
+    if (said && j->replicas[m->from].first_said == 0)
+        j->replicas[m->from].first_said = s->view;
+    if (j->started)
         return;
     j->started = true;
     j->first_view = s->view;
-}
-
-static bool is_block(const struct tc_statement *s)
-{
-    return s->fields.descriptor == (const void *)&hotstuff__proposal__descriptor;
 }
 
 static void learn_block(struct tc_justifier *j, const struct tc_message *m, const struct tc_statement *s)
@@ -85,7 +90,7 @@ static void learn_block(struct tc_justifier *j, const struct tc_message *m, cons
     struct justify_point at;
     uint8_t digest[TC_VALUE_SIZE];
     const Hotstuff__Proposal *body = s->fields.base;
-    if (!is_block(s) || !justify_point_of(s, &at) || body->parent.len != TC_VALUE_SIZE ||
+    if (!justify_is_block(s) || !justify_point_of(s, &at) || body->parent.len != TC_VALUE_SIZE ||
         tc_hotstuff_justify_block(j, at.digest))
         return;
     tc_arena_reset(&j->arena);
@@ -112,10 +117,10 @@ static void said(struct tc_justifier *j, uint16_t replica, const struct tc_messa
     if (replica >= j->n || m->statement_count == 0 || m->sender != replica)
         return;
     const struct tc_statement *s = &m->statements[0];
-    note_start(j, m);
+    note_start(j, m, true);
     if (s->kind == TC_KIND_PROPOSE) {
         learn_block(j, m, s);
-        if (is_block(s))
+        if (justify_is_block(s))
             (void)justified_block(j, m);
         tc_hotstuff_justify_proposal(j, replica, m);
     } else if (s->fields.descriptor == (const void *)&hotstuff__new_view__descriptor) {
@@ -205,7 +210,7 @@ static void heard_vote(struct tc_justifier *j, uint16_t replica, const struct tc
 static void heard_proposal(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, bool trusted)
 {
     const struct tc_statement *s = &m->statements[0];
-    if (!is_block(s) || s->signer != justify_leader(j, s->view))
+    if (!justify_is_block(s) || s->signer != justify_leader(j, s->view))
         return;
     if (!trusted && tc_hotstuff_message_verify(j->table, &j->env, s) != 0)
         return;
@@ -215,13 +220,23 @@ static void heard_proposal(struct tc_justifier *j, uint16_t replica, const struc
         justify_add(tc_hotstuff_justify_carried(j, m) ? &block->refused : &block->offered, replica);
 }
 
+/* What its signature does not cover, no replica takes either. */
+static void heard_new_view(struct tc_justifier *j, uint16_t replica, const struct tc_statement *s, bool trusted)
+{
+    const int verified = trusted || !j->told ? 0 : tc_hotstuff_message_verify(j->table, &j->env, s);
+    if (verified == 0 || verified == TC_EKEY)
+        tc_hotstuff_justify_told(j, replica, s);
+}
+
 static void heard(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, bool trusted)
 {
     if (replica >= j->n || m->statement_count == 0)
         return;
-    note_start(j, m);
+    note_start(j, m, false);
     if (m->statements[0].kind == TC_KIND_PROPOSE)
         heard_proposal(j, replica, m, trusted);
+    else if (m->statements[0].fields.descriptor == (const void *)&hotstuff__new_view__descriptor)
+        heard_new_view(j, replica, &m->statements[0], trusted);
     for (uint32_t i = 0; i < m->statement_count; i++) {
         const struct tc_statement *s = &m->statements[i];
         if (s->kind == TC_KIND_CERTIFICATE && s->parent == 0)

@@ -16,6 +16,7 @@
 #define JUSTIFY_DEPTH         4096
 #define JUSTIFY_PHASES        4
 #define JUSTIFY_CARRIED       256 /* verdicts remembered; a power of two */
+#define JUSTIFY_NEW_VIEWS     8   /* views of which the new-view messages from one replica to another are remembered */
 
 struct justify_set {
     uint64_t words[TC_REPLICAS_MAX / 64];
@@ -61,6 +62,12 @@ struct justify_link {
     uint64_t asked; /* highest view that it asked for after a timeout */
 };
 
+/* What one replica told another in new-view messages for one view. */
+struct justify_told {
+    uint64_t view;
+    uint64_t lowest; /* view of the lowest certificate in them */
+};
+
 /* Was what a message carries good? Broadcasts are the same bytes many times over. */
 struct justify_carried {
     uint64_t key;
@@ -73,6 +80,8 @@ struct justify_replica {
     struct justify_point targets[JUSTIFY_TARGETS];
     uint32_t target_count;
     uint64_t targets_gone; /* the highest sequence number of one that had to go */
+    uint64_t first_said;   /* the view of what it said first; 0: nothing yet */
+    uint64_t told_gone;    /* the highest view of which new-view messages to it had to go */
     struct justify_link links[TC_REPLICAS_MAX];
     struct justify_vote votes[JUSTIFY_PHASES][JUSTIFY_VOTES];
 };
@@ -93,6 +102,7 @@ struct tc_justifier {
     size_t ballot_size;
     uint64_t blocks_gone, ballots_gone; /* highest view of an entry that had to go */
     struct justify_replica *replicas;
+    struct justify_told *told; /* basic: of (hearer, speaker, view) */
     struct justify_carried carried[JUSTIFY_CARRIED];
     struct tc_arena arena;
     struct tc_slice support;
@@ -112,6 +122,11 @@ static inline bool justify_has(const struct justify_set *set, uint32_t node)
 static inline uint32_t justify_count(const struct justify_set *set)
 {
     return (uint32_t)(__builtin_popcountll(set->words[0]) + __builtin_popcountll(set->words[1]));
+}
+
+static inline bool justify_is_block(const struct tc_statement *s)
+{
+    return s->fields.descriptor == (const void *)&hotstuff__proposal__descriptor;
 }
 
 static inline bool justify_same(const uint8_t *a, const uint8_t *b)
@@ -150,6 +165,8 @@ void tc_hotstuff_justify_breach(struct tc_justifier *j, uint16_t replica, const 
 /* What it says follows, or not. */
 void tc_hotstuff_justify_proposal(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
 void tc_hotstuff_justify_new_view(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
+/* A new-view message was offered to it. */
+void tc_hotstuff_justify_told(struct tc_justifier *j, uint16_t replica, const struct tc_statement *s);
 void tc_hotstuff_justify_vote(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);
 /* Could it know a certificate of these votes? */
 bool tc_hotstuff_justify_knows(struct tc_justifier *j, uint16_t replica, uint32_t type, const struct justify_point *at);

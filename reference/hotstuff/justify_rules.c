@@ -170,6 +170,56 @@ void tc_hotstuff_justify_vote(struct tc_justifier *j, uint16_t replica, const st
 
 /* ---- proposals, announcements, new-view messages ---- */
 
+static struct justify_told *told_of(struct tc_justifier *j, uint16_t hearer, uint16_t speaker, uint64_t view)
+{
+    return &j->told[((size_t)hearer * j->n + speaker) * JUSTIFY_NEW_VIEWS + view % JUSTIFY_NEW_VIEWS];
+}
+
+void tc_hotstuff_justify_told(struct tc_justifier *j, uint16_t replica, const struct tc_statement *s)
+{
+    struct justify_replica *r = &j->replicas[replica];
+    const Hotstuff__NewView *body = s->fields.base;
+    if (!j->told || s->signer >= j->n || body->view == 0)
+        return;
+    struct justify_told *told = told_of(j, replica, s->signer, body->view);
+    const uint64_t certified = body->justify ? body->justify->view : 0;
+    if (told->view == body->view) {
+        told->lowest = certified < told->lowest ? certified : told->lowest;
+        return;
+    }
+    const uint64_t gone = told->view < body->view ? told->view : body->view;
+    if (gone > r->told_gone)
+        r->told_gone = gone;
+    if (told->view < body->view)
+        *told = (struct justify_told){.view = body->view, .lowest = certified};
+}
+
+/* Basic: a leader proposes on the highest certificate among the new-view messages of a quorum (algorithm 2). It chooses
+ * the quorum, counts itself, and may not have read all that was offered to it: only if fewer than a quorum could have
+ * shown it nothing higher is it wrong. What is offered later makes that no truer, so no order is relied on. */
+static void judge_choice(struct tc_justifier *j, uint16_t replica, const struct tc_message *m,
+                         const struct justify_point *at)
+{
+    const struct justify_replica *r = &j->replicas[replica];
+    const Hotstuff__Proposal *body = m->statements[0].fields.base;
+    const uint64_t certified = body->justify ? body->justify->view : 0;
+    uint32_t low = 1;
+    if (!j->told || certified + 1 == at->view)
+        return;
+    if (j->first_view > 2 || r->first_said == 0 || at->view <= r->first_said + 2 || at->view <= r->told_gone) {
+        j->unjudged++;
+        return;
+    }
+    for (uint16_t i = 0; i < j->n; i++) {
+        const struct justify_told *told = told_of(j, replica, i, at->view);
+        low += i != replica && told->view == at->view && told->lowest <= certified;
+    }
+    if (low < j->quorum)
+        tc_hotstuff_justify_breach(j, replica, m, "proposal-below-new-views", "proposed", at,
+                                   "though a higher certificate than its justification was in the new-view messages "
+                                   "of every quorum that it could have heard");
+}
+
 void tc_hotstuff_justify_proposal(struct tc_justifier *j, uint16_t replica, const struct tc_message *m)
 {
     struct justify_point at;
@@ -186,6 +236,8 @@ void tc_hotstuff_justify_proposal(struct tc_justifier *j, uint16_t replica, cons
                                        ? "proposed"
                                        : "announced a certificate of",
                                    &at, why);
+    else if (justify_is_block(&m->statements[0]))
+        judge_choice(j, replica, m, &at);
 }
 
 static void new_view_breach(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, const char *why)

@@ -183,7 +183,8 @@ static bool take_parts(struct hotstuff *r, uint16_t sender, const Hotstuff__NewV
     struct certificate high, decided, timeout;
     bool good = tc_hotstuff_certificate_read(r, body->justify, tc_hotstuff_first_vote(r), true, &high);
     if (good && high.at.view > 0) {
-        tc_hotstuff_learn(r, &high);
+        if (!tc_replica_bug(&r->base, TC_BUG_NEW_VIEW_IGNORED))
+            tc_hotstuff_learn(r, &high);
         tc_hotstuff_enter(r, r->chained ? high.at.view + 1 : high.at.view);
     }
     if (good && body->decide && !r->chained) {
