@@ -23,6 +23,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -323,6 +324,9 @@ struct run {
     pthread_t thread;
     int status;
     struct tc_error error;
+    int listen_fd, client, server; /* of the one link of most tests: node 0, who dials it, who answers; -1: none */
+    pthread_mutex_t lock;
+    pthread_cond_t told; /* something was counted */
     _Atomic int observed[TC_OBS_COUNT], progressed;
 };
 
@@ -332,10 +336,18 @@ static inline const char *node_address(void *self, uint16_t node)
     return run->addresses[node][0] ? run->addresses[node] : NULL;
 }
 
+static inline void count_one(struct run *run, _Atomic int *counter)
+{
+    pthread_mutex_lock(&run->lock);
+    atomic_fetch_add(counter, 1);
+    pthread_cond_broadcast(&run->told);
+    pthread_mutex_unlock(&run->lock);
+}
+
 static inline void sink_observe(void *self, const struct tc_observation *observation)
 {
     struct run *run = self;
-    atomic_fetch_add(&run->observed[observation->kind], 1);
+    count_one(run, &run->observed[observation->kind]);
 }
 
 static inline void sink_decide(void *self, const struct tc_decision *decision)
@@ -346,8 +358,9 @@ static inline void sink_decide(void *self, const struct tc_decision *decision)
 
 static inline void sink_progress(void *self, uint64_t now_ns)
 {
+    struct run *run = self;
     (void)now_ns;
-    atomic_fetch_add(&((struct run *)self)->progressed, 1);
+    count_one(run, &run->progressed);
 }
 
 /* A run with `links` listeners, the i-th in front of node i, that lasts until it is interrupted. */
@@ -356,6 +369,9 @@ static inline struct run *run_new(size_t links)
     struct run *run = calloc(1, sizeof *run);
     run->engine = calloc(1, sizeof *run->engine);
     assert_non_null(run->engine);
+    run->listen_fd = run->client = run->server = -1;
+    pthread_mutex_init(&run->lock, NULL);
+    pthread_cond_init(&run->told, NULL);
     for (size_t i = 0; i < links; i++) {
         snprintf(run->listeners[i].address, sizeof run->listeners[i].address, "127.0.0.1:0");
         run->listeners[i].from = (uint16_t)(TC_CLIENT_FIRST + i);
@@ -410,9 +426,27 @@ static inline void run_interrupt(struct run *run)
     assert_int_equal(run->status, TC_EINTERRUPTED);
 }
 
+static inline void close_now(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+static inline void reset_close_now(int *fd)
+{
+    reset_close(*fd);
+    *fd = -1;
+}
+
 static inline void run_free(struct run *run)
 {
     tc_live_free(run->live);
+    close_now(&run->client);
+    close_now(&run->server);
+    close_now(&run->listen_fd);
+    pthread_cond_destroy(&run->told);
+    pthread_mutex_destroy(&run->lock);
     for (size_t i = 0; i < CONNS_MAX; i++)
         free(run->engine->conns[i].held);
     for (size_t i = 0; i < run->engine->later_count; i++)
@@ -450,14 +484,68 @@ static inline int serve(struct run *run, uint16_t node)
     return fd;
 }
 
+/* A run with one link, whose node listens; and its link, once the run has started. */
+static inline struct run *run_serving(void)
+{
+    struct run *run = run_new(1);
+    run->listen_fd = serve(run, 0);
+    return run;
+}
+
+static inline void run_connect(struct run *run)
+{
+    run->client = dial_blocking(run->listeners[0].address);
+    run->server = accept_blocking(run->listen_fd);
+}
+
+/* Writes zeros until every buffer on the way is full; how many they were. */
+static inline size_t fill(int fd)
+{
+    static const char chunk[65536];
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    size_t written = 0;
+    while (poll(&ready, 1, 200) == 1) {
+        const ssize_t sent = send(fd, chunk, sizeof chunk, MSG_NOSIGNAL | MSG_DONTWAIT);
+        assert_true(sent > 0);
+        written += (size_t)sent;
+    }
+    return written;
+}
+
+static inline struct timespec in_ten_seconds(void)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += 10;
+    return until;
+}
+
+/* Waits until a counter of the run has come so far. */
+static inline void await_count(struct run *run, _Atomic int *counter, int count)
+{
+    const struct timespec until = in_ten_seconds();
+    pthread_mutex_lock(&run->lock);
+    while (atomic_load(counter) < count)
+        assert_int_equal(pthread_cond_timedwait(&run->told, &run->lock, &until), 0);
+    pthread_mutex_unlock(&run->lock);
+}
+
 /* Waits until the sink was given this many. */
 static inline void await_observed(struct run *run, enum tc_observation_kind kind, int count)
 {
-    const uint64_t until_ns = tc_loop_clock_ns() + UINT64_C(10000000000);
-    while (atomic_load(&run->observed[kind]) < count) {
-        assert_true(tc_loop_clock_ns() < until_ns);
-        usleep(1000);
-    }
+    await_count(run, &run->observed[kind], count);
+}
+
+/* Waits until the world has been through all its chores once more, from beginning to end. */
+static inline void await_chores(struct run *run)
+{
+    await_count(run, &run->progressed, atomic_load(&run->progressed) + 2);
+}
+
+static inline void await_post(sem_t *semaphore)
+{
+    const struct timespec until = in_ten_seconds();
+    assert_int_equal(sem_timedwait(semaphore, &until), 0);
 }
 
 static inline void block_signals(void)

@@ -155,23 +155,21 @@ static void test_slow_receiver(void **state)
 static void test_half_close(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
     char text[16];
-    write_all(client, "question", 8);
-    shutdown(client, SHUT_WR);
-    read_all(server, text, 8);
-    assert_int_equal(read_end_of(server), 0);
+    write_all(run->client, "question", 8);
+    shutdown(run->client, SHUT_WR);
+    read_all(run->server, text, 8);
+    assert_int_equal(read_end_of(run->server), 0);
     /* the other direction lives on */
-    write_all(server, "answer", 6);
-    read_all(client, text, 6);
+    write_all(run->server, "answer", 6);
+    read_all(run->client, text, 6);
     assert_memory_equal(text, "answer", 6);
-    close(server);
-    assert_int_equal(read_end_of(client), 0);
-    close(client);
-    close(listen_fd);
+    close_now(&run->server);
+    assert_int_equal(read_end_of(run->client), 0);
+    close_now(&run->client);
     run_interrupt(run);
     run_free(run);
 }
@@ -192,8 +190,7 @@ static void test_bytes_before_reset(void **state)
     const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_0);
     /* The first connection is the one with the gate: its byte holds the proxy up. */
     write_all(other, "x", 1);
-    while (sem_trywait(&at_gate))
-        usleep(1000);
+    await_post(&at_gate);
     char sent[5000], got[5000];
     memset(sent, 'b', sizeof sent);
     write_all(client, sent, sizeof sent);
@@ -219,22 +216,14 @@ static void test_bytes_before_reset(void **state)
 static void test_reset_under_pressure(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
-    static char chunk[65536];
-    for (;;) { /* until every buffer is full */
-        struct pollfd ready = {.fd = client, .events = POLLOUT};
-        if (poll(&ready, 1, 200) == 0)
-            break;
-        assert_true(send(client, chunk, sizeof chunk, MSG_NOSIGNAL | MSG_DONTWAIT) > 0);
-    }
-    reset_close(server);
-    const int end = read_end_of(client);
+    run_connect(run);
+    assert_true(fill(run->client) > BUDGET);
+    reset_close_now(&run->server);
+    const int end = read_end_of(run->client);
     assert_true(end == ECONNRESET || end == 0);
-    close(client);
-    close(listen_fd);
+    close_now(&run->client);
     run_interrupt(run);
     assert_int_equal(run->stats.pairs_now, 0);
     assert_true(run->engine->steps < 5000);
@@ -245,33 +234,23 @@ static void test_reset_under_pressure(void **state)
 static void test_sender_resets_while_not_read(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
+    const size_t written = fill(run->client);
     static char chunk[65536];
-    size_t written = 0;
-    for (;;) {
-        struct pollfd ready = {.fd = client, .events = POLLOUT};
-        if (poll(&ready, 1, 200) == 0)
-            break;
-        const ssize_t sent = send(client, chunk, sizeof chunk, MSG_NOSIGNAL | MSG_DONTWAIT);
-        assert_true(sent > 0);
-        written += (size_t)sent;
-    }
-    reset_close(client);
+    reset_close_now(&run->client);
     size_t got = 0;
     for (;;) { /* what the proxy had received still comes, then the end */
-        struct pollfd ready = {.fd = server, .events = POLLIN};
+        struct pollfd ready = {.fd = run->server, .events = POLLIN};
         assert_int_equal(poll(&ready, 1, 10000), 1);
-        const ssize_t now = read(server, chunk, sizeof chunk);
+        const ssize_t now = read(run->server, chunk, sizeof chunk);
         if (now <= 0)
             break;
         got += (size_t)now;
     }
     assert_true(got > 0 && got <= written);
-    close(server);
-    close(listen_fd);
+    close_now(&run->server);
     run_interrupt(run);
     assert_int_equal(run->stats.pairs_now, 0);
     assert_true(run->engine->steps < 5000);
@@ -327,25 +306,20 @@ static void test_node_comes_late_and_returns(void **state)
 static void test_ipv6(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
+    struct run *run = run_serving();
     snprintf(run->listeners[0].address, sizeof run->listeners[0].address, "[::1]:0");
-    const int listen_fd = serve(run, 0);
     struct tc_error err = {0};
-    if (tc_live_open(&run->config, &run->live, &err)) {
-        close(listen_fd); /* a machine without IPv6 says so */
+    if (tc_live_open(&run->config, &run->live, &err)) { /* a machine without IPv6 says so */
         assert_non_null(strstr(err.text, "::1"));
         run_free(run);
         skip();
     }
     assert_int_equal(pthread_create(&run->thread, NULL, run_thread, run), 0);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
     char text[4];
-    write_all(client, "six!", 4);
-    read_all(server, text, 4);
+    write_all(run->client, "six!", 4);
+    read_all(run->server, text, 4);
     assert_memory_equal(text, "six!", 4);
-    close(client);
-    close(server);
-    close(listen_fd);
     run_interrupt(run);
     run_free(run);
 }
@@ -353,14 +327,12 @@ static void test_ipv6(void **state)
 static void test_port_taken(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     snprintf(run->listeners[0].address, sizeof run->listeners[0].address, "%s", run->addresses[0]);
     struct tc_error err = {0};
     assert_int_equal(tc_live_open(&run->config, &run->live, &err), TC_EUNREACHABLE);
     assert_non_null(strstr(err.text, run->addresses[0]));
     assert_null(run->live);
-    close(listen_fd);
     run_free(run);
 }
 
@@ -375,22 +347,20 @@ static int by_size(const void *a, const void *b)
 static void test_delay(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->engine->delay_ns = 2000000;
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
     for (int i = 0; i < 300; i++) {
         char byte = (char)i;
         const uint64_t before_ns = tc_loop_clock_ns();
-        write_all(client, &byte, 1);
-        read_all(server, &byte, 1);
+        write_all(run->client, &byte, 1);
+        read_all(run->server, &byte, 1);
         assert_int_equal(byte, (char)i);
         assert_true(tc_loop_clock_ns() - before_ns >= 2000000); /* never early */
     }
-    close(client);
-    close(server);
-    close(listen_fd);
+    close_now(&run->client);
+    close_now(&run->server);
     run_interrupt(run);
     struct tc_engine *e = run->engine;
     assert_int_equal(e->late_count, 300);

@@ -33,6 +33,14 @@ static const char *executions(const struct run *run, char *buffer, size_t size)
     return buffer;
 }
 
+static void append(const char *path, const char *text)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+}
+
 static void test_processes(void **state)
 {
     (void)state;
@@ -48,14 +56,19 @@ static void test_processes(void **state)
     run->config.plan.phase_ns[0] = TC_NEVER_NS;
     run->engine->kill_node_on_bytes = true;
     run_open(run);
-    /* A torn line, lines of no concern, and an execution in two writes. */
+    /* A torn line, lines of no concern, and an execution in two writes: it goes on when the first lines were read. */
+    snprintf(path, sizeof path, "%s/go", dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
     const char *const argv[] = {
-        "/bin/sh", "-c", "echo up; echo '{\"e\":'; printf 'x 4'; sleep 0.05; echo 1; echo 'x 42'; exec sleep 1000",
-        NULL};
+        "/bin/sh", "-c", "echo up; echo '{\"e\":'; printf 'x 4'; read go <\"$0\"; echo 1; echo 'x 42'; exec sleep 1000",
+        path, NULL};
     const struct tc_process_spec spec = {.node = 0, .argv = argv, .listen_fd = -1, .stderr_path = "", .data_dir = ""};
     assert_int_equal(tc_keeper_spawn(run->config.keeper, &spec, &err), 0);
     assert_int_equal(pthread_create(&run->thread, NULL, run_thread, run), 0);
+    await_observed(run, TC_OBS_NOTE, 1);
+    append(path, "go\n"); /* opens once the shell reads, which it does behind its third word */
     await_observed(run, TC_OBS_EXECUTED, 2);
+    unlink(path);
     const int client = dial_blocking(run->listeners[0].address);
     write_all(client, "kill", 4); /* the engine kills node 0 */
     await_observed(run, TC_OBS_NODE_EXIT, 1);
@@ -118,14 +131,6 @@ static void test_last_words(void **state)
     run_free(run);
 }
 
-static void append(const char *path, const char *text)
-{
-    const int fd = open(path, O_WRONLY | O_CREAT | O_APPEND, 0644);
-    assert_true(fd >= 0);
-    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
-    close(fd);
-}
-
 static void test_foreign_logs(void **state)
 {
     (void)state;
@@ -152,7 +157,7 @@ static void test_foreign_logs(void **state)
     append(late, "x 30\n");
     await_observed(run, TC_OBS_EXECUTED, 5);
     assert_int_equal(truncate(old, 0), 0);
-    usleep(600000); /* the chores see that it was cut */
+    await_chores(run); /* which see that it was cut */
     append(old, "x 40\n");
     await_observed(run, TC_OBS_EXECUTED, 6);
     run_interrupt(run);

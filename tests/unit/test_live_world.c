@@ -42,20 +42,16 @@ static void test_phase_of_no_length_is_skipped(void **state)
 static void test_start_by_first_message(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->config.plan = (struct tc_world_plan){
         .phase_ns = {30 * MS, 0, 0, 0}, .wait_first_decision = true, .start_timeout_ns = 20000 * MS};
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
-    write_all(client, "m", 1);
+    run_connect(run);
+    write_all(run->client, "m", 1);
     run_join(run); /* well before the timeout */
     assert_int_equal(run->status, 0);
     assert_int_equal(count_of(run, TC_EV_PHASE), 1);
     assert_int_equal(run->engine->bytes, 1);
-    close(client);
-    close(server);
-    close(listen_fd);
     run_free(run);
 }
 
@@ -83,15 +79,13 @@ static void test_unreachable_node(void **state)
 static void test_no_decision_goes_on(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->config.plan = (struct tc_world_plan){
         .phase_ns = {30 * MS, 30 * MS, 0, 0}, .wait_first_decision = true, .start_timeout_ns = 100 * MS};
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address);
+    run->client = dial_blocking(run->listeners[0].address);
     run_join(run);
-    close(client);
-    close(listen_fd);
+    close_now(&run->client);
     assert_int_equal(run->status, 0);
     assert_int_equal(count_of(run, TC_EV_PHASE), 2);
     assert_int_equal(atomic_load(&run->observed[TC_OBS_NOTE]), 1);
@@ -102,13 +96,11 @@ static void test_no_decision_goes_on(void **state)
 static void test_nobody_dials(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->config.plan = (struct tc_world_plan){
         .phase_ns = {30 * MS, 0, 0, 0}, .wait_first_decision = true, .start_timeout_ns = 50 * MS};
     run_start(run);
     run_join(run);
-    close(listen_fd);
     assert_int_equal(run->status, TC_EUNREACHABLE);
     assert_non_null(strstr(run->error.text, "nobody dialled"));
     assert_int_equal(count_of(run, TC_EV_PHASE), 0);
@@ -118,39 +110,32 @@ static void test_nobody_dials(void **state)
 static void test_engine_finishes(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->engine->finish_after = 3;
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
     char text[4];
-    write_all(client, "en", 2);
-    read_all(server, text, 2); /* the link stands */
-    write_all(client, "d", 1);
+    write_all(run->client, "en", 2);
+    read_all(run->server, text, 2); /* the link stands */
+    write_all(run->client, "d", 1);
     run_join(run);
     assert_int_equal(run->status, TC_ESCRIPT);
     assert_string_equal(run->error.text, "fake.lua:1: finished");
-    read_all(server, text, 1); /* what was written before the end arrives */
+    read_all(run->server, text, 1); /* what was written before the end arrives */
     assert_int_equal(count_of(run, TC_EV_STOP), 1);
-    close(client);
-    close(server);
-    close(listen_fd);
     run_free(run);
 }
 
 static void test_engine_out_of_memory(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->engine->fail_status = TC_EMEMORY;
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address);
-    write_all(client, "m", 1);
+    run->client = dial_blocking(run->listeners[0].address);
+    write_all(run->client, "m", 1);
     run_join(run);
     assert_int_equal(run->status, TC_EMEMORY);
-    close(client);
-    close(listen_fd);
     run_free(run);
 }
 
@@ -158,25 +143,16 @@ static void test_engine_out_of_memory(void **state)
 static void test_end_drains_queues(void **state)
 {
     (void)state;
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run_start(run);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
+    const size_t written = fill(run->client);
     static char chunk[65536];
-    size_t written = 0;
-    for (;;) {
-        struct pollfd ready = {.fd = client, .events = POLLOUT};
-        if (poll(&ready, 1, 200) == 0)
-            break;
-        const ssize_t sent = send(client, chunk, sizeof chunk, MSG_NOSIGNAL | MSG_DONTWAIT);
-        assert_true(sent > 0);
-        written += (size_t)sent;
-    }
     kill(getpid(), SIGINT);
     size_t got = 0;
-    struct pollfd ready = {.fd = server, .events = POLLIN};
+    struct pollfd ready = {.fd = run->server, .events = POLLIN};
     while (poll(&ready, 1, 1000) == 1) {
-        const ssize_t now = read(server, chunk, sizeof chunk);
+        const ssize_t now = read(run->server, chunk, sizeof chunk);
         if (now <= 0)
             break;
         got += (size_t)now;
@@ -186,9 +162,6 @@ static void test_end_drains_queues(void **state)
     assert_int_equal(run->stats.queued_now_bytes, 0);
     assert_int_equal(got, run->engine->bytes); /* all that was read was delivered */
     assert_true(got <= written);
-    close(client);
-    close(server);
-    close(listen_fd);
     run_free(run);
 }
 
@@ -244,17 +217,16 @@ static void test_verification(void **state)
     (void)state;
     static const struct tc_protocol protocol = {.decode = fake_decode, .verify = fake_verify};
     for (int with_protocol = 0; with_protocol < 2; with_protocol++) {
-        struct run *run = run_new(1);
-        const int listen_fd = serve(run, 0);
+        struct run *run = run_serving();
         run->config.protocol = with_protocol ? &protocol : NULL;
         run->engine->verify_on_bytes = 20;
         run_start(run);
-        const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+        run_connect(run);
         static const char frames[] = "gb?";
         for (int i = 0; i < 3; i++) {
             char text;
-            write_all(client, &frames[i], 1);
-            read_all(server, &text, 1); /* one read of the proxy for each */
+            write_all(run->client, &frames[i], 1);
+            read_all(run->server, &text, 1); /* one read of the proxy for each */
         }
         run_interrupt(run);
         assert_int_equal(count_of(run, TC_EV_VERIFIED), 60); /* the end waits for them */
@@ -270,49 +242,69 @@ static void test_verification(void **state)
         assert_int_equal(run->stats.unverified, with_protocol ? 20 : 60);
         assert_int_equal(run->stats.verified, with_protocol ? 40 : 0);
         assert_int_equal(atomic_load(&run->observed[TC_OBS_OVERFLOW]), 1);
-        close(client);
-        close(server);
-        close(listen_fd);
         run_free(run);
     }
 }
 
 /* ---- the watchdog ---- */
 
-static _Atomic int hung_count;
+/* A run whose step can be held up, and what its watchdog said. */
+struct watched {
+    struct run *run;
+    sem_t gate, at_gate, told;
+    _Atomic int count;
+};
 
 static void hung(void *self)
 {
-    (void)self;
-    atomic_fetch_add(&hung_count, 1);
+    struct watched *watched = self;
+    atomic_fetch_add(&watched->count, 1);
+    sem_post(&watched->told);
+}
+
+static void watched_start(struct watched *watched)
+{
+    memset(watched, 0, sizeof *watched);
+    sem_init(&watched->gate, 0, 0);
+    sem_init(&watched->at_gate, 0, 0);
+    sem_init(&watched->told, 0, 0);
+    watched->run = run_serving();
+    watched->run->config.hung = hung;
+    watched->run->config.hung_self = watched;
+    watched->run->config.hung_after_ns = 100 * MS;
+    watched->run->engine->gate = &watched->gate;
+    watched->run->engine->at_gate = &watched->at_gate;
+    run_start(watched->run);
+}
+
+/* Holds it up, until the watchdog has said so. */
+static void watched_hang(struct watched *watched)
+{
+    watched->run->client = dial_blocking(watched->run->listeners[0].address);
+    write_all(watched->run->client, "m", 1);
+    await_post(&watched->told);
 }
 
 static void test_hung(void **state)
 {
     (void)state;
-    sem_t gate, at_gate;
-    sem_init(&gate, 0, 0);
-    sem_init(&at_gate, 0, 0);
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
-    run->config.hung = hung;
-    run->config.hung_after_ns = 100 * MS;
-    run->engine->gate = &gate;
-    run->engine->at_gate = &at_gate;
-    run_start(run);
-    usleep(300000); /* idle is not hung */
-    assert_int_equal(atomic_load(&hung_count), 0);
-    const int client = dial_blocking(run->listeners[0].address);
-    write_all(client, "m", 1);
-    for (int i = 0; i < 10000 && atomic_load(&hung_count) == 0; i++)
-        usleep(1000);
-    usleep(300000);
-    assert_int_equal(atomic_load(&hung_count), 1); /* once */
-    sem_post(&gate);
-    close(client);
-    close(listen_fd);
-    run_interrupt(run);
-    run_free(run);
+    struct watched first, second;
+    watched_start(&first);
+    await_chores(first.run); /* farther apart than a step may last: idle is not hung */
+    assert_int_equal(atomic_load(&first.count), 0);
+    watched_hang(&first);
+    /* By the time that another watchdog has found another run to hang, this one could have spoken again. */
+    watched_start(&second);
+    second.run->engine->finish_after = 1;
+    watched_hang(&second);
+    assert_int_equal(atomic_load(&first.count), 1); /* once */
+    sem_post(&second.gate);
+    run_join(second.run);
+    assert_int_equal(second.run->status, TC_ESCRIPT);
+    sem_post(&first.gate);
+    run_interrupt(first.run);
+    run_free(second.run);
+    run_free(first.run);
 }
 
 /* ---- capture ---- */
@@ -344,24 +336,22 @@ static void test_capture_of_both_legs(void **state)
     (void)state;
     char path[] = "/tmp/tc-test-live-XXXXXX";
     close(mkstemp(path));
-    struct run *run = run_new(1);
-    const int listen_fd = serve(run, 0);
+    struct run *run = run_serving();
     run->config.capture_path = path;
     run_start(run);
     const uint16_t near_port = (uint16_t)atoi(strrchr(run->listeners[0].address, ':') + 1);
     const uint16_t far_port = (uint16_t)atoi(strrchr(run->addresses[0], ':') + 1);
-    const int client = dial_blocking(run->listeners[0].address), server = accept_blocking(listen_fd);
+    run_connect(run);
     char text[16];
-    write_all(client, "ping", 4);
-    read_all(server, text, 4);
-    write_all(server, "pong", 4);
-    read_all(client, text, 4);
-    shutdown(client, SHUT_WR);
-    assert_int_equal(read_end_of(server), 0);
-    close(server);
-    assert_int_equal(read_end_of(client), 0);
-    close(client);
-    close(listen_fd);
+    write_all(run->client, "ping", 4);
+    read_all(run->server, text, 4);
+    write_all(run->server, "pong", 4);
+    read_all(run->client, text, 4);
+    shutdown(run->client, SHUT_WR);
+    assert_int_equal(read_end_of(run->server), 0);
+    close_now(&run->server);
+    assert_int_equal(read_end_of(run->client), 0);
+    close_now(&run->client);
     run_interrupt(run);
     struct captured captured = {0};
     struct tc_capture_counts counts = {0};
