@@ -168,7 +168,8 @@ struct tc_shrink_search {
     uint32_t tried_max;     /* runs, over all orders */
     const uint32_t *orders; /* order_count times all choices; NULL: one, as they are numbered */
     uint32_t order_count;
-    uint32_t enough; /* no further order is tried if no more than these are kept */
+    uint32_t enough;      /* no further order is tried if no more than these are kept, */
+    uint32_t enough_runs; /* or after so many runs */
 };
 
 struct tc_shrink_result {

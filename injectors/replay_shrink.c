@@ -127,7 +127,7 @@ static int start_anew(struct shrink *s, const struct tc_shrink_search *how, cons
             out->kept = s->kept_count;
             out->minimal = minimal;
         }
-        if (start + 1 >= how->order_count || out->kept <= how->enough)
+        if (start + 1 >= how->order_count || out->kept <= how->enough || s->tried >= how->enough_runs)
             break;
     }
     return status;

@@ -13,7 +13,8 @@
 
 #define TRIED_MAX  5000
 #define ORDERS     10
-#define ENOUGH_MAX 10 /* decisions that can be read at a glance */
+#define ENOUGH_MAX 10                 /* decisions that can be read at a glance */
+#define EVENTS_MAX UINT64_C(20000000) /* of the simulation, after which it does not begin anew: some ten seconds */
 
 struct shrinking {
     struct tc_trial *trial;
@@ -21,6 +22,7 @@ struct shrinking {
     uint32_t traitors_max;
     struct tc_replay *replay;
     struct tc_nodeset signed_for; /* by the whole tape */
+    uint64_t events;              /* of the run with all of it */
     struct tc_said said;
     const char *oracle, *rule;
     struct tc_trial_result result; /* of the last run */
@@ -174,8 +176,11 @@ static int finish(struct shrinking *s, const struct tc_tape *tape, const struct 
 static int search(struct shrinking *s, const struct tc_tape *tape, struct tc_hunt_shrunk *out)
 {
     uint32_t *orders = calloc(ORDERS * (tape->choice_count + (size_t)1), sizeof *orders);
-    const struct tc_shrink_search how = {
-        .tried_max = TRIED_MAX, .orders = orders, .order_count = ORDERS, .enough = ENOUGH_MAX};
+    const struct tc_shrink_search how = {.tried_max = TRIED_MAX,
+                                         .orders = orders,
+                                         .order_count = ORDERS,
+                                         .enough = ENOUGH_MAX,
+                                         .enough_runs = (uint32_t)(EVENTS_MAX / (s->events + EVENTS_MAX / TRIED_MAX))};
     int status = orders ? 0 : tc_error_set(s->err, TC_EMEMORY, "no memory for shrinking");
     for (uint32_t i = 0; status == 0 && i < ORDERS; i++)
         status = tc_tape_order(tape, i, orders + (size_t)i * tape->choice_count);
@@ -199,6 +204,7 @@ int tc_hunt_shrink(struct tc_trial *trial, uint64_t seed, uint64_t index, const 
     if (status < 0)
         return tc_error_set(err, status, "no memory for shrinking");
     int whole = run_without(&s, NULL);
+    s.events = s.result.stats.events;
     if (whole == 0 && !*oracle && s.result.summary.status == TC_VIOLATED && s.result.summary.first) {
         snprintf(out->oracle, sizeof out->oracle, "%s", s.result.summary.first->oracle);
         tc_run_rule(s.result.summary.first, out->rule, sizeof out->rule);

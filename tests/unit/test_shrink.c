@@ -129,7 +129,8 @@ static void the_smallest_of_all_orders(void **state)
     (void)state;
     struct needs n = {.set_count = 2, .sizes = {8, 1}, .sets = {{3, 7, 9, 20, 21, 40, 41, 55}, {295}}};
     static uint32_t orders[2 * CHOICES_MAX];
-    struct tc_shrink_search how = {.tried_max = 10000, .orders = orders, .order_count = 2, .enough = 7};
+    struct tc_shrink_search how = {
+        .tried_max = 10000, .orders = orders, .order_count = 2, .enough = 7, .enough_runs = 10000};
     struct tc_shrink_result result;
     bool left_out[CHOICES_MAX] = {false};
     for (uint32_t i = 0; i < CHOICES_MAX; i++) {
@@ -141,7 +142,12 @@ static void the_smallest_of_all_orders(void **state)
     assert_true(result.minimal);
     assert_false(left_out[295]);
     assert_minimal(&n, left_out, CHOICES_MAX);
+    how.enough_runs = 1; /* no more than the first order, then */
+    memset(left_out, 0, sizeof left_out);
+    assert_int_equal(tc_shrink(CHOICES_MAX, left_out, &how, needs_fail, &n, &result), 0);
+    assert_int_equal(result.kept, 8);
     how.enough = 8; /* the first order is good enough then */
+    how.enough_runs = 10000;
     memset(left_out, 0, sizeof left_out);
     assert_int_equal(tc_shrink(CHOICES_MAX, left_out, &how, needs_fail, &n, &result), 0);
     assert_int_equal(result.kept, 8);
