@@ -47,13 +47,31 @@ static struct tc_judge_config config_with(enum tc_status expect, int evidence, b
                                     .expect_evidence = evidence};
 }
 
-static struct tc_verdict_summary finish(struct bench *b, uint32_t missed)
+static struct tc_verdict_summary summarize(struct bench *b, uint32_t missed)
 {
     struct tc_verdict_summary s;
     tc_judge_finish(b->judge, b->now_ns);
     tc_judge_summary(b->judge, missed, &s);
+    return s;
+}
+
+/* The same, for those who need not look at the findings: closes the bench. */
+static struct tc_verdict_summary finish(struct bench *b, uint32_t missed)
+{
+    const struct tc_verdict_summary s = summarize(b, missed);
     bench_close(b);
     return s;
+}
+
+/* Four replicas under a healthy load, with so many traitors. */
+static void open_loaded(struct bench *b, struct tc_judge_config config, unsigned traitors)
+{
+    bench_open_config(b, 4, 1, NULL, config);
+    if (traitors > 0)
+        bench_traitor(b, 0);
+    if (traitors > 1)
+        bench_traitor(b, 3);
+    load(b);
 }
 
 static void equivocate(struct bench *b, uint16_t signer)
@@ -68,8 +86,7 @@ static void a_healthy_run_holds(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_HOLDS);
     assert_int_equal(s.exit_code, 0);
@@ -82,14 +99,10 @@ static void a_breach_within_f_is_a_violation(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
-    bench_traitor(&b, 0);
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, true), 1);
     fork_log(&b, 1, 2, 4);
     assert_int_equal(tc_judge_violations(b.judge), 1);
-    struct tc_verdict_summary s;
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 0, &s);
+    const struct tc_verdict_summary s = summarize(&b, 0);
     assert_int_equal(s.status, TC_VIOLATED);
     assert_int_equal(s.exit_code, 1);
     assert_string_equal(s.first->oracle, "agreement");
@@ -102,10 +115,7 @@ static void a_breach_beyond_f_is_expected(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_EXPECTED, -1, true));
-    bench_traitor(&b, 0);
-    bench_traitor(&b, 3);
-    load(&b);
+    open_loaded(&b, config_with(TC_EXPECTED, -1, true), 2);
     fork_log(&b, 1, 2, 4);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_EXPECTED);
@@ -137,10 +147,7 @@ static void an_unexpected_breach_beyond_f_is_no_pass(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
-    bench_traitor(&b, 0);
-    bench_traitor(&b, 3);
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, true), 2);
     fork_log(&b, 1, 2, 4);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_EXPECTED);
@@ -164,9 +171,7 @@ static void faults_bind_as_they_stood_then(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
-    bench_traitor(&b, 0);
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, true), 1);
     fork_log(&b, 1, 2, 4); /* with one traitor */
     bench_traitor(&b, 3);  /* the second one comes later */
     assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
@@ -176,8 +181,7 @@ static void a_wanted_violation_passes(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_VIOLATED, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_VIOLATED, -1, false), 0);
     fork_log(&b, 1, 2, 4);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_VIOLATED);
@@ -188,16 +192,12 @@ static void evidence_that_is_expected_must_come(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, 1, true));
-    bench_traitor(&b, 0);
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, 1, true), 1);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_HOLDS);
     assert_int_equal(s.exit_code, 3);
     assert_non_null(strstr(s.sentence, "no detector caught the traitor"));
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, 1, true));
-    bench_traitor(&b, 0);
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, 1, true), 1);
     equivocate(&b, 0);
     s = finish(&b, 0);
     assert_int_equal(s.exit_code, 0);
@@ -208,9 +208,7 @@ static void a_detector_that_names_a_correct_replica_violates(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, 1, true));
-    bench_traitor(&b, 0);
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, 1, true), 1);
     for (uint64_t i = 0; i < TC_FINDINGS_MAX + 5; i++) { /* more than are kept, all of them right */
         struct toy s = {.type = TOY_PROPOSE, .sequence = 100 + i, .value = 'a', .signer = 0};
         bench_message(&b, 0, 1, &s, 1);
@@ -218,9 +216,7 @@ static void a_detector_that_names_a_correct_replica_violates(void **state)
         bench_message_as(&b, 0, 2, &s, 1, false, true, true);
     }
     equivocate(&b, 3); /* then one that names a correct one */
-    struct tc_verdict_summary s;
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 0, &s);
+    const struct tc_verdict_summary s = summarize(&b, 0);
     assert_int_equal(s.status, TC_VIOLATED);
     assert_string_equal(s.first->oracle, "equivocation");
     assert_true(tc_nodeset_has(&s.first->suspects, 3));
@@ -231,62 +227,49 @@ static void the_earliest_violation_decides(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     struct tc_observation o = {.kind = TC_OBS_NODE_EXIT, .node = 3};
     o.exit.status = -6;
     bench_observe(&b, o);
     fork_log(&b, 1, 2, 4);
-    struct tc_verdict_summary s;
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 0, &s);
+    const struct tc_verdict_summary s = summarize(&b, 0);
     assert_string_equal(s.first->oracle, "crashes");
     bench_close(&b);
+}
+
+/* A client that lies, or does not, where an answer is missing and the breach is expected. */
+static struct tc_verdict_summary lying_client(enum tc_authentication authentication, bool lies)
+{
+    struct bench b;
+    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
+    b.cluster.request_authentication = authentication;
+    if (lies)
+        bench_traitor(&b, TC_CLIENT_FIRST);
+    return finish(&b, 1);
 }
 
 /* Number 13 of the zoo: a client that lies to a cluster whose requests bear MACs. */
 static void a_known_weakness_is_expected(void **state)
 {
     (void)state;
-    struct bench b;
-    struct tc_verdict_summary s;
-    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
-    b.cluster.request_authentication = TC_AUTH_MAC;
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 1, &s);
-    assert_int_equal(s.status, TC_THRESHOLD); /* nothing was done: the weakness explains nothing */
-    bench_close(&b);
-
-    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
-    b.cluster.request_authentication = TC_AUTH_MAC;
-    bench_traitor(&b, TC_CLIENT_FIRST);
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 1, &s);
+    assert_int_equal(lying_client(TC_AUTH_MAC, false).status, TC_THRESHOLD); /* nothing was done: it explains nothing */
+    const struct tc_verdict_summary s = lying_client(TC_AUTH_MAC, true);
     assert_int_equal(s.status, TC_EXPECTED);
     assert_int_equal(s.exit_code, 0);
     assert_non_null(strstr(s.sentence, "MACs"));
-    bench_close(&b);
-
-    bench_open_config(&b, 4, 1, NULL, (struct tc_judge_config){.has_executions = true, .expect = TC_EXPECTED});
-    bench_traitor(&b, TC_CLIENT_FIRST);
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 1, &s);
-    assert_int_equal(s.status, TC_THRESHOLD); /* requests bear signatures: there is no such excuse */
-    bench_close(&b);
+    assert_int_equal(lying_client(TC_AUTH_SIGNATURE, true).status, TC_THRESHOLD); /* signed: no such excuse */
 }
 
 static void thresholds_give_two(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     struct tc_verdict_summary s = finish(&b, 2);
     assert_int_equal(s.status, TC_THRESHOLD);
     assert_int_equal(s.exit_code, 2);
     assert_string_equal(s.sentence, "2 thresholds missed");
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     fork_log(&b, 1, 2, 4);
     assert_int_equal(finish(&b, 2).exit_code, 1); /* a violation weighs more */
 }
@@ -295,8 +278,7 @@ static void an_attack_that_never_bit_proves_nothing(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, true), 0);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_INCONCLUSIVE);
     assert_int_equal(s.exit_code, 3);
@@ -307,8 +289,7 @@ static void bites_are_counted_up_to_the_end(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, true));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, true), 0);
     tc_judge_bitten(b.judge, 7); /* of links whose faulty set never changed */
     assert_int_equal(finish(&b, 0).status, TC_HOLDS);
 }
@@ -328,14 +309,12 @@ static void a_bound_reached_proves_nothing_but_excuses_nothing(void **state)
     (void)state;
     struct tc_observation overflow = {.kind = TC_OBS_OVERFLOW, .text = "byte budget of link 0→2"};
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     bench_observe(&b, overflow);
     struct tc_verdict_summary s = finish(&b, 0);
     assert_int_equal(s.status, TC_INCONCLUSIVE);
     assert_non_null(strstr(s.sentence, "byte budget of link 0→2"));
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     bench_observe(&b, overflow);
     fork_log(&b, 1, 2, 4);
     assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
@@ -345,8 +324,7 @@ static void a_spliced_link_leaves_its_oracles_unjudged(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     struct tc_observation spliced = {.kind = TC_OBS_SPLICED, .node = 2, .peer = 3};
     bench_observe(&b, spliced);
     tc_judge_finish(b.judge, b.now_ns);
@@ -422,8 +400,7 @@ static void nothing_holds_over_nothing(void **state)
     assert_int_equal(j->status, TC_NOT_JUDGED);
     assert_string_equal(j->result.reason, "nothing to compare: no certificates were seen");
     bench_close(&b);
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     tc_judge_finish(b.judge, b.now_ns);
     for (size_t i = 0; i < tc_judge_count(b.judge); i++)
         assert_true(tc_judge_get(b.judge, i)->status != TC_HOLDS || tc_judge_get(b.judge, i)->result.compared > 0);
@@ -437,8 +414,7 @@ static void a_tie_is_broken_by_what_was_observed_first(void **state)
 {
     (void)state;
     struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    load(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
     struct tc_observation o = {.kind = TC_OBS_NODE_EXIT, .node = 3, .time_ns = b.now_ns, .text = ""};
     o.exit.status = -6;
     tc_judge_observe(b.judge, &o); /* crashes stands behind agreement in the table, and came first */
@@ -448,9 +424,7 @@ static void a_tie_is_broken_by_what_was_observed_first(void **state)
         o.executed.value = toy_value(node == 1 ? 'a' : 'b');
         tc_judge_observe(b.judge, &o);
     }
-    struct tc_verdict_summary s;
-    tc_judge_finish(b.judge, b.now_ns);
-    tc_judge_summary(b.judge, 0, &s);
+    const struct tc_verdict_summary s = summarize(&b, 0);
     assert_string_equal(s.first->oracle, "crashes");
     assert_int_equal(tc_judge_violations(b.judge), 2);
     bench_close(&b);
