@@ -93,6 +93,7 @@ struct tc_live_source {
     int fd;               /* -1: a log that does not exist yet */
     const char *path;     /* of a log; NULL for a pipe */
     bool is_file;         /* read when it grows; epoll has no use for files */
+    int watch_number;     /* inotify's, of a file; -1: none, the chores look */
     bool skipping;        /* inside a line that is too long */
     bool ended;
     uint64_t offset;

@@ -177,7 +177,7 @@ static struct tc_live_source *source_new(struct tc_live *live, uint16_t node, ui
     source->live = live;
     source->node = node;
     source->incarnation = incarnation;
-    source->fd = -1;
+    source->fd = source->watch_number = -1;
     source->next = live->sources;
     live->sources = source;
     return source;
@@ -223,7 +223,7 @@ static void open_log(struct tc_live_source *source, bool from_end)
     }
     if (from_end) /* what was written before the run is not about it */
         source->offset = (uint64_t)lseek(source->fd, 0, SEEK_END);
-    (void)inotify_add_watch(live->inotify_fd, source->path, IN_MODIFY); /* without it, the chores look */
+    source->watch_number = inotify_add_watch(live->inotify_fd, source->path, IN_MODIFY);
 }
 
 static void poll_file(struct tc_live_source *source)
@@ -234,16 +234,34 @@ static void poll_file(struct tc_live_source *source)
     read_source(source, READS_MAX);
 }
 
+/* A file that grew, or (-1) all: of which they were, nobody knows any more. Two entries may name one file. */
+static void poll_files(struct tc_live *live, int watch_number)
+{
+    for (struct tc_live_source *source = live->sources; source; source = source->next)
+        if (source->is_file && source->fd >= 0 && (watch_number < 0 || source->watch_number == watch_number))
+            poll_file(source);
+}
+
 static void inotify_ready(void *self, uint32_t events)
 {
     (void)events;
     struct tc_live *live = self;
-    char ignored[4096] __attribute__((aligned(8)));
-    while (read(live->inotify_fd, ignored, sizeof ignored) > 0)
-        ;
-    for (struct tc_live_source *source = live->sources; source; source = source->next)
-        if (source->is_file && source->fd >= 0)
-            poll_file(source);
+    union {
+        struct inotify_event event;
+        char bytes[4096];
+    } read_in;
+    ssize_t got;
+    while ((got = read(live->inotify_fd, read_in.bytes, sizeof read_in.bytes)) > 0) {
+        int last = -2; /* one file's events come in a row */
+        for (size_t at = 0; at + sizeof read_in.event <= (size_t)got;) {
+            struct inotify_event event;
+            memcpy(&event, read_in.bytes + at, sizeof event);
+            if (event.wd != last)
+                poll_files(live, event.wd);
+            last = event.wd;
+            at += sizeof event + event.len;
+        }
+    }
 }
 
 int tc_live_sources_open(struct tc_live *live, struct tc_error *err)

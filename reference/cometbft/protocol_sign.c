@@ -213,14 +213,65 @@ static uint16_t node_of_address(const struct tc_protocol_env *env, ProtobufCBina
     return TC_NODE_NONE;
 }
 
-/* A proposal does not say who made it: whose key verifies it did. Proposals are rare, so this may cost. */
+/* Proposals whose signer was found lately: gossip brings each a dozen times, and to check a signature with key after
+ * key costs more than everything else that is done to a message. What a thread remembers changes no answer. */
+#define PROVED_MAX 8
+
+struct proved {
+    uint8_t key[crypto_sign_PUBLICKEYBYTES], signature[crypto_sign_BYTES], bytes[CANONICAL_MAX];
+    size_t len; /* 0: none yet */
+};
+
+static _Thread_local struct proved proved[PROVED_MAX];
+static _Thread_local size_t proved_next;
+
+static const uint8_t *proved_find(struct tc_slice bytes, struct tc_slice signature)
+{
+    for (size_t i = 0; i < PROVED_MAX; i++)
+        if (proved[i].len > 0 && proved[i].len == bytes.len && signature.len == sizeof proved[i].signature &&
+            memcmp(proved[i].signature, signature.data, signature.len) == 0 &&
+            memcmp(proved[i].bytes, bytes.data, bytes.len) == 0)
+            return proved[i].key;
+    return NULL;
+}
+
+static void proved_put(struct tc_slice bytes, struct tc_slice signature, const uint8_t *key)
+{
+    struct proved *one = &proved[proved_next++ % PROVED_MAX];
+    if (bytes.len > sizeof one->bytes)
+        return;
+    memcpy(one->key, key, sizeof one->key);
+    memcpy(one->signature, signature.data, sizeof one->signature);
+    memcpy(one->bytes, bytes.data, bytes.len);
+    one->len = bytes.len;
+}
+
+/* A proposal does not say who made it: whose key verifies it did. */
+static uint16_t node_of_bytes(const struct tc_protocol_env *env, struct tc_slice bytes, struct tc_slice signature)
+{
+    const uint8_t *known = proved_find(bytes, signature);
+    for (uint16_t node = 0; node < env->cluster->n; node++) {
+        const uint8_t *key = tc_keyring_public(env->keys, node);
+        if (known && key && memcmp(known, key, crypto_sign_PUBLICKEYBYTES) == 0)
+            return node;
+        if (!known && check(env, node, bytes, signature) == 0) {
+            proved_put(bytes, signature, key);
+            return node;
+        }
+    }
+    return TC_NODE_NONE;
+}
+
 static uint16_t node_of_proposal(const struct tc_protocol_env *env, const struct tc_statement *s)
 {
-    struct tc_statement guess = *s;
-    for (guess.signer = 0; guess.signer < env->cluster->n; guess.signer++)
-        if (tc_cometbft_verify(env, &guess) == 0)
-            return guess.signer;
-    return TC_NODE_NONE;
+    uint16_t node = TC_NODE_NONE;
+    struct tc_arena arena;
+    struct tc_slice bytes;
+    tc_arena_init(&arena, 4096);
+    if (signed_bytes_of(env, s, &arena, &bytes) == 0)
+        node = node_of_bytes(env, bytes, s->signature);
+    tc_arena_free(&arena);
+    return node;
 }
 
 void tc_cometbft_attribute(const struct tc_protocol_env *env, struct tc_message *m)

@@ -216,6 +216,50 @@ static void test_proposal_is_attributed(void **state)
     assert_true(found);
 }
 
+static uint16_t signer_of(struct tc_slice frame, uint64_t seed, uint32_t shift)
+{
+    uint8_t secret[TC_SECRET_SEED_SIZE];
+    struct tc_arena arena;
+    struct tc_cluster cluster = {.id = "test-chain", .n = 4, .f = 1};
+    const struct tc_protocol_env env = {.cluster = &cluster, .keys = tc_keyring_new(TC_SCHEME_ED25519)};
+    tc_arena_init(&arena, 1u << 16);
+    for (uint32_t node = 0; node < 4; node++) {
+        tc_keyring_derive_seed(seed, (node + shift) % 4, secret);
+        assert_int_equal(tc_keyring_add_secret(env.keys, node, secret), 0);
+    }
+    struct tc_message m = {.from = 0};
+    assert_int_equal(tc_protocol_decode(&tc_cometbft, &env, frame, &arena, &m), 0);
+    const uint16_t signer = m.statements[0].signer;
+    tc_arena_free(&arena);
+    tc_keyring_free(env.keys);
+    return signer;
+}
+
+/* Whose a proposal is is remembered, but as a key, and for the very bytes. */
+static void test_proposal_is_attributed_again(void **state)
+{
+    struct fixture *f = *state;
+    struct tc_message built, proposal;
+    assert_int_equal(tc_cometbft_build("proposal", &f->arena, &built), 0);
+    Cometbft__Proposal *body = built.statements[0].fields.base;
+    body->type = 32;
+    body->height = 6;
+    assert_int_equal(tc_cometbft_sign(&f->env, &built, 3, &f->arena, &proposal), 0);
+    for (uint32_t shift = 0; shift < 4; shift++)
+        assert_int_equal(signer_of(proposal.frame, 77, shift), 3 - shift);
+    assert_int_equal(signer_of(proposal.frame, 78, 0), TC_NODE_NONE);
+    for (uint64_t i = 0; i < 40; i++) { /* more than are remembered */
+        body->height = 7 + (int64_t)i;
+        assert_int_equal(tc_cometbft_sign(&f->env, &built, i % 4, &f->arena, &proposal), 0);
+        assert_int_equal(signer_of(proposal.frame, 77, 0), i % 4);
+        uint8_t *changed = malloc(proposal.frame.len);
+        memcpy(changed, proposal.frame.data, proposal.frame.len);
+        changed[proposal.frame.len - 1] ^= 1; /* in the signature */
+        assert_int_equal(signer_of((struct tc_slice){changed, proposal.frame.len}, 77, 0), TC_NODE_NONE);
+        free(changed);
+    }
+}
+
 static void test_evidence_embeds_votes(void **state)
 {
     struct fixture *f = *state;
@@ -318,6 +362,7 @@ int main(void)
         cmocka_unit_test(test_two_votes_conflict),
         cmocka_unit_test(test_changed_vote_does_not_verify),
         cmocka_unit_test(test_proposal_is_attributed),
+        cmocka_unit_test(test_proposal_is_attributed_again),
         cmocka_unit_test(test_evidence_embeds_votes),
         cmocka_unit_test(test_sign_without_key),
         cmocka_unit_test(test_every_type_can_be_built),
