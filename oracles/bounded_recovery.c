@@ -6,7 +6,8 @@
  * view timer in force at that moment (so that back-off from before the healing counts), three times over against slow
  * machines. Where the run itself shows how slow the machine is, by the longest wait between two decisions before the
  * attack, a quarter more and ten such waits must do, so that a cluster that was halted is known for one within a run of
- * ordinary length. A scenario's own bound is taken as it is.
+ * ordinary length. A scenario's own bound is taken as it is. A chain that decides unasked, and at the end has not done
+ * so for two view timers and ten such waits, whoever was faulty meanwhile, is at least no chain that held.
  *
  * While more than f are faulty nothing is due, nor to a client that is cut off from too many. If the run ends in a
  * standstill then, that is the breach which theory expects. One that passes (a partition that heals) is told only where
@@ -320,6 +321,13 @@ static void started(struct tc_oracle *o, const struct tc_observation *observatio
         restart_clock(o, observation->time_ns);
 }
 
+static bool has_stopped(const struct tc_oracle *o, uint64_t now_ns)
+{
+    const uint64_t waited_ns = now_ns > o->gap_ns ? now_ns - o->gap_ns : 0;
+    return o->env->protocol->decides_always && o->attack_ns != TC_NEVER_NS && o->calm_decisions > 1 &&
+           waited_ns > 2 * timeout_now(o) && waited_ns / CALM_WAITS > o->calm_ns;
+}
+
 /* The run's end, before its nodes are stopped: does anybody still wait? */
 static void conclude(struct tc_oracle *o, uint64_t now_ns)
 {
@@ -336,7 +344,8 @@ static void conclude(struct tc_oracle *o, uint64_t now_ns)
         o->standstill = true;
         breach(o, now_ns, true);
     }
-    o->cut_short = is_judged(o) && !o->reported && waited > timeout_now(o) && waited > o->own_ns;
+    const bool is_long = waited > timeout_now(o) && waited > o->own_ns;
+    o->cut_short = is_judged(o) && !o->reported && (is_long || has_stopped(o, now_ns));
 }
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)

@@ -1,6 +1,7 @@
 /* O12: fires when a pending request leads to no decision in time with at most f faulty; the clock forgives healing,
  * idleness and back-off. Here with the clients' histories and the replicas' execution lines;
- * test_oracle_bounded_recovery_wire.c has what is read off the wire. */
+ * test_oracle_bounded_recovery_wire.c has what is read off the wire, test_oracle_bounded_recovery_pace.c what the run's
+ * own pace tells. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -410,38 +411,6 @@ static void a_short_run_is_inconclusive(void **state)
     assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
 }
 
-/* Decisions at this pace until the attack; then none, for so long. */
-static enum tc_status halts_after(uint64_t decisions, uint64_t pace_ns, uint64_t halted_ns)
-{
-    struct bench b;
-    bench_open(&b, 4, 1, NAME);
-    bench_phase(&b, TC_RUN_BEFORE);
-    for (uint64_t i = 1; i <= decisions; i++) {
-        bench_request(&b, 128, i, true);
-        bench_wait(&b, pace_ns);
-        bench_execute_as(&b, 0, 0, i, 'a', TC_EXEC_EXECUTED, 128, i, 'r');
-        bench_request(&b, 128, i, false);
-    }
-    bench_request(&b, 128, decisions + 1, true);
-    bench_phase(&b, TC_RUN_DURING);
-    bench_wait(&b, halted_ns);
-    return bench_verdict(&b, NAME);
-}
-
-/* The toy's bound is 400 ms. With 2 ms between decisions a machine is given 500 ms and ten times 2 ms. */
-static void a_halt_is_known_by_the_runs_own_pace(void **state)
-{
-    (void)state;
-    assert_int_equal(halts_after(30, 2000000, 530000000), TC_VIOLATED);
-    assert_int_equal(halts_after(30, 2000000, 510000000), TC_INCONCLUSIVE);
-    assert_int_equal(halts_after(30, 2000000, 390000000), TC_HOLDS);
-    assert_int_equal(halts_after(10, 2000000, 650000000), TC_INCONCLUSIVE); /* too few to know the machine by */
-    assert_int_equal(halts_after(30, 10000000, 590000000), TC_INCONCLUSIVE);
-    assert_int_equal(halts_after(30, 10000000, 610000000), TC_VIOLATED);
-    assert_int_equal(halts_after(30, 50000000, BOUND - 1000000), TC_INCONCLUSIVE); /* never more than three times */
-    assert_int_equal(halts_after(30, 50000000, BOUND + 2000000), TC_VIOLATED);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -464,7 +433,6 @@ int main(void)
         cmocka_unit_test(restarts_of_the_faulty_one_stop_no_clock),
         cmocka_unit_test(one_after_another_is_inconclusive),
         cmocka_unit_test(a_short_run_is_inconclusive),
-        cmocka_unit_test(a_halt_is_known_by_the_runs_own_pace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
