@@ -1,19 +1,23 @@
 #include "mutate_memory.h"
 
+#include "../proxy/arena.h"
 #include "../proxy/nodeset.h"
 #include "../proxy/random.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define RECENT 32 /* a broadcast comes in a row, interleaved with a few others */
+#define RECENT      32  /* a broadcast comes in a row, interleaved with a few others */
+#define FRAME_FIRST 512 /* bytes for a frame at first; then twice as many, and those before are not given back */
+#define ARENA_MAX   (2 * (size_t)TC_MEMORY_MAX * TC_MEMORY_FRAME_MAX)
 
 struct tc_memory {
     uint64_t keys[TC_MEMORY_MAX]; /* of the items, side by side: every message is looked for */
     struct tc_memory_item items[TC_MEMORY_MAX];
-    uint8_t *memory[TC_MEMORY_MAX]; /* of the frames; kept when an item gives way */
+    uint8_t *memory[TC_MEMORY_MAX]; /* of the frames, in the arena; kept when an item gives way */
     size_t size[TC_MEMORY_MAX];
     uint64_t count; /* ever */
+    struct tc_arena arena;
 };
 
 struct tc_memory *tc_memory_new(void)
@@ -24,13 +28,14 @@ struct tc_memory *tc_memory_new(void)
     memset(heard->memory, 0, sizeof heard->memory);
     memset(heard->size, 0, sizeof heard->size);
     heard->count = 0;
+    tc_arena_init(&heard->arena, ARENA_MAX);
     return heard;
 }
 
 void tc_memory_free(struct tc_memory *heard)
 {
-    for (size_t i = 0; heard && i < TC_MEMORY_MAX; i++)
-        free(heard->memory[i]);
+    if (heard)
+        tc_arena_free(&heard->arena);
     free(heard);
 }
 
@@ -52,8 +57,10 @@ static bool fits(struct tc_memory *heard, size_t slot, size_t len)
 {
     if (heard->size[slot] >= len)
         return true;
-    const size_t size = len < 512 ? 512 : len;
-    uint8_t *memory = realloc(heard->memory[slot], size);
+    size_t size = FRAME_FIRST;
+    while (size < len)
+        size *= 2;
+    uint8_t *memory = tc_arena_alloc(&heard->arena, size);
     if (!memory)
         return false;
     heard->memory[slot] = memory;

@@ -55,7 +55,7 @@ static void release(struct tc_oracle *o)
 static const struct judged *judge_message(struct tc_oracle *o, const struct tc_message *m)
 {
     bool fresh;
-    struct judged *judged = tc_table_put(o->judged, tc_random_fold_bytes(1, m->frame), &fresh);
+    struct judged *judged = tc_table_put(o->judged, tc_message_fold(m), &fresh);
     if (!fresh)
         return judged;
     judged->valid = tc_certificates_valid(o->env, m, &judged->flaw);

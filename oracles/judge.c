@@ -34,6 +34,14 @@ static void oracle_free(const struct tc_oracle_class *class, struct tc_oracle *o
     free(o);
 }
 
+static void listener_add(struct tc_judge *judge, const struct tc_oracle_class *class, struct tc_oracle *o)
+{
+    const uint64_t bit = UINT64_C(1) << judge->listener_count;
+    judge->listeners[judge->listener_count++] = (struct listener){.observe = class->observe, .oracle = o};
+    for (size_t i = 0; i < WANTS_MAX; i++)
+        judge->listening[i] |= class->kinds >> i & 1u ? bit : 0;
+}
+
 /* An oracle that runs out of memory at creation is left to say so itself: the judge refuses to start without it. */
 static int seats_fill(struct tc_judge *judge)
 {
@@ -49,8 +57,7 @@ static int seats_fill(struct tc_judge *judge)
         if (!seat->oracle || (oracle->init && !oracle->init(seat->oracle)))
             return TC_EMEMORY;
         if (oracle->observations & TC_OBS_BIT(TC_OBS_MESSAGE))
-            judge->listeners[judge->listener_count++] =
-                (struct listener){.kinds = oracle->kinds, .observe = oracle->observe, .oracle = seat->oracle};
+            listener_add(judge, oracle, seat->oracle);
     }
     return 0;
 }
@@ -123,14 +130,16 @@ static void observe_message(struct tc_judge *judge, const struct tc_observation 
         tc_nodeset_add(&judge->spoken, observation->message.message->from);
     uint32_t wanted = kinds_of(observation->message.message);
     uint32_t flags = tc_votes_observe(judge->env.votes, observation);
+    uint64_t listening = 0;
     if (flags & TC_VOTE_CONFLICT)
         wanted |= TC_WANT_CONFLICT;
     if (flags & TC_VOTE_QUORUM)
         wanted |= TC_WANT_QUORUM;
-    for (size_t i = 0; i < judge->listener_count; i++) {
-        const struct listener *listener = &judge->listeners[i];
-        if (listener->kinds & wanted)
-            listener->observe(listener->oracle, observation);
+    for (; wanted != 0; wanted &= wanted - 1)
+        listening |= judge->listening[__builtin_ctz(wanted)];
+    for (; listening != 0; listening &= listening - 1) {
+        const struct listener *listener = &judge->listeners[__builtin_ctzll(listening)];
+        listener->observe(listener->oracle, observation);
     }
 }
 

@@ -17,9 +17,10 @@ struct seat {
     struct tc_nodeset named; /* detectors: everybody ever named */
 };
 
-/* An oracle that wants messages, with all that is asked about it for each of them. */
+#define WANTS_MAX 32 /* bits of an oracle's `kinds` */
+
+/* An oracle that wants messages. */
 struct listener {
-    uint32_t kinds;
     void (*observe)(struct tc_oracle *o, const struct tc_observation *observation);
     struct tc_oracle *oracle;
 };
@@ -33,6 +34,7 @@ struct tc_judge {
     size_t seat_count;
     struct listener listeners[SEATS_MAX]; /* in the order of their seats */
     size_t listener_count;
+    uint64_t listening[WANTS_MAX]; /* which of them want a message of this kind: bit i stands for listeners[i] */
     bool spliced, finished, out_of_memory;
     bool gap; /* it was a gap in a capture that spliced it */
     uint16_t spliced_from, spliced_to;

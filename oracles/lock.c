@@ -32,7 +32,8 @@ struct lock {
 struct replica {
     struct lock locks[LOCKS_MAX];
     uint32_t count;
-    uint64_t last_change; /* hash of the view change judged last */
+    uint64_t last_change;  /* hash of the view change judged last, */
+    uint64_t last_message; /* and of the message that it was; 0: it was embedded in one */
 };
 
 struct tc_oracle {
@@ -276,10 +277,15 @@ static void judge_change(struct tc_oracle *o, const struct tc_observation *obser
     if (s->signer >= o->env->protocol_env.cluster->n)
         return;
     const bool spoken = index == 0 && observation->message.said && !m->touched && m->from == s->signer;
-    const uint64_t hash = tc_random_fold_bytes(1 + spoken, s->body);
-    if (o->replicas[s->signer].last_change == hash) /* said to everybody */
+    struct replica *signer = &o->replicas[s->signer];
+    const uint64_t message = index == 0 ? tc_random_fold(tc_message_fold(m), 1 + spoken) : 0;
+    if (message != 0 && signer->last_message == message) /* said to everybody */
         return;
-    o->replicas[s->signer].last_change = hash;
+    const uint64_t hash = tc_random_fold_bytes(1 + spoken, s->body);
+    if (signer->last_change == hash)
+        return;
+    signer->last_change = hash;
+    signer->last_message = message;
     o->judged += spoken && tc_oracle_judges(o->env, s->signer);
     const uint64_t low = covered(m, index);
     const uint8_t column = column_of(o, TC_KIND_VOTE, TC_PHASE_COMMIT);

@@ -1,5 +1,6 @@
 /* Frame → message → what the script says to it. Everything here is on the hot path. */
 #include "engine_internal.h"
+#include "random.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ static bool decode_kept(struct tc_engine *e, const struct tc_lane *lane, struct 
         if (!kept->filled)
             return false;
         decode_into(e, lane, &kept->arena, copy, &kept->message);
+        kept->message.frame_hash = tc_message_fold(&kept->message);
     }
     kept->step = e->step;
     *m = kept->message;
@@ -113,7 +115,7 @@ static uint32_t occurrence_place(const struct tc_message *m, uint64_t tag)
 
 static struct tc_occurrence *occurrence_set(struct tc_engine *e, uint32_t place)
 {
-    return &e->occurrences[(size_t)(place % e->occurrence_sets) * TC_OCCURRENCE_WAYS];
+    return &e->occurrences[(size_t)(place & (e->occurrence_sets - 1)) * TC_OCCURRENCE_WAYS];
 }
 
 /* The entry with this tag, else the free one or the one longest not met. */

@@ -39,19 +39,19 @@ static inline void tc_nodeset_union(struct tc_nodeset *into, const struct tc_nod
 
 static inline bool tc_nodeset_equal(const struct tc_nodeset *a, const struct tc_nodeset *b)
 {
+    uint64_t differ = 0;
     for (size_t i = 0; i < TC_NODES_MAX / 64; i++)
-        if (a->words[i] != b->words[i])
-            return false;
-    return true;
+        differ |= a->words[i] ^ b->words[i];
+    return differ == 0;
 }
 
 /* Is every member of `a` a member of `b`? */
 static inline bool tc_nodeset_subset(const struct tc_nodeset *a, const struct tc_nodeset *b)
 {
+    uint64_t more = 0;
     for (size_t i = 0; i < TC_NODES_MAX / 64; i++)
-        if (a->words[i] & ~b->words[i])
-            return false;
-    return true;
+        more |= a->words[i] & ~b->words[i];
+    return more == 0;
 }
 
 #endif

@@ -40,6 +40,12 @@ uint64_t tc_random_mix_bytes(uint64_t h, struct tc_slice bytes);
  * choices should be drawn from it. The same on every compiler and machine. */
 uint64_t tc_random_fold_bytes(uint64_t h, struct tc_slice bytes);
 
+/* The same of a message's bytes, made once for all copies of a broadcast where the engine keeps them. */
+static inline uint64_t tc_message_fold(const struct tc_message *m)
+{
+    return m->frame_hash ? m->frame_hash : tc_random_fold_bytes(1, m->frame);
+}
+
 /* Mixes a NUL-terminated string into h. */
 uint64_t tc_random_mix_text(uint64_t h, const char *text);
 

@@ -165,7 +165,7 @@ static void mix_observation(struct tc_trial *trial, const struct tc_observation 
     case TC_OBS_MESSAGE:
         mix(trial, (uint64_t)o->message.said << 1 | o->message.heard, o->message.message->key);
         if (o->message.said || o->message.message->touched) /* else it is what was said before */
-            mix_bytes(trial, o->message.message->frame);
+            mix(trial, tc_message_fold(o->message.message), 0);
         break;
     case TC_OBS_EXECUTED:
         mix(trial, o->executed.sequence, (uint64_t)o->executed.origin);

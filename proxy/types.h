@@ -114,6 +114,7 @@ struct tc_message {
     uint64_t key;              /* identity for randomness and decisions: hash of the first statement's neutral fields */
     const char *type;          /* the protocol's own name, e.g. "pre-prepare" (static) */
     struct tc_slice frame;     /* exact bytes, delimiter included */
+    uint64_t frame_hash;       /* what tc_message_fold gives, made ahead; 0: not made */
     struct tc_fields envelope; /* decoded envelope; base NULL if !decoded */
     struct tc_statement *statements; /* [0] is the message itself, then embedded ones, parents first */
     uint32_t statement_count;

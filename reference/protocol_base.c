@@ -82,10 +82,7 @@ int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_aren
     m->envelope = (struct tc_fields){&wire__envelope__descriptor, NULL};
     m->statements = NULL;
     m->statement_count = 0;
-    *envelope = tc_arena_alloc(arena, sizeof **envelope);
-    if (!*envelope)
-        return TC_ELIMIT;
-    return tc_wire_scan_envelope(frame, *envelope) ? 0 : tc_wire_unpack(frame, arena, envelope);
+    return tc_wire_unpack(frame, arena, envelope);
 }
 
 void tc_envelope_close(struct tc_message *m, Wire__Envelope *envelope, const struct tc_statements *list,

@@ -11,10 +11,11 @@
 /* The size that holds so many bytes; TC_SIM_SPARE: none. */
 static uint32_t spare_of(size_t len)
 {
-    uint32_t spare = 0;
-    while (spare < TC_SIM_SPARE && (SPARE_FIRST << spare) - sizeof(struct tc_sim_blob) < len)
-        spare++;
-    return spare;
+    const size_t whole = len + sizeof(struct tc_sim_blob);
+    if (whole <= SPARE_FIRST)
+        return 0;
+    const uint32_t spare = 64 - (uint32_t)__builtin_clzll((whole - 1) / SPARE_FIRST);
+    return spare < TC_SIM_SPARE ? spare : TC_SIM_SPARE;
 }
 
 /* A spare blob's data begin with the next one. */
@@ -111,7 +112,10 @@ bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice by
 
 /* ---- heap on (time, order) ---- */
 
-static bool before(const struct tc_sim_event *a, const struct tc_sim_event *b)
+/* Four children a node: half as deep as two, and they lie side by side. */
+#define CHILDREN 4
+
+static inline bool before(const struct tc_sim_event *a, const struct tc_sim_event *b)
 {
     return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
 }
@@ -141,24 +145,31 @@ void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event)
     if (event.time_ns < sim->now_ns)
         event.time_ns = sim->now_ns;
     size_t at = sim->heap_count++;
-    while (at > 0 && before(&event, &heap[(at - 1) / 2])) {
-        heap[at] = heap[(at - 1) / 2];
-        at = (at - 1) / 2;
+    /* It is the last one pushed: of two at one time the other comes first. */
+    while (at > 0 && event.time_ns < heap[(at - 1) / CHILDREN].time_ns) {
+        heap[at] = heap[(at - 1) / CHILDREN];
+        at = (at - 1) / CHILDREN;
     }
     heap[at] = event;
+}
+
+/* The earliest of the children from `first` on. */
+static size_t earliest_child(const struct tc_sim_event *heap, size_t first, size_t count)
+{
+    const size_t end = first + CHILDREN < count ? first + CHILDREN : count;
+    size_t best = first;
+    for (size_t i = first + 1; i < end; i++)
+        best = before(&heap[i], &heap[best]) ? i : best;
+    return best;
 }
 
 struct tc_sim_event tc_sim_pop(struct tc_sim *sim)
 {
     struct tc_sim_event *heap = sim->memory->heap;
     const struct tc_sim_event first = heap[0], last = heap[--sim->heap_count];
-    size_t at = 0;
-    for (;;) {
-        size_t child = 2 * at + 1;
-        if (child >= sim->heap_count)
-            break;
-        if (child + 1 < sim->heap_count && before(&heap[child + 1], &heap[child]))
-            child++;
+    size_t at = 0, child;
+    while ((child = CHILDREN * at + 1) < sim->heap_count) {
+        child = earliest_child(heap, child, sim->heap_count);
         if (!before(&heap[child], &last))
             break;
         heap[at] = heap[child];

@@ -22,7 +22,7 @@ int tc_wire_unpack(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope
     Wire__Envelope *scanned = tc_arena_alloc(arena, sizeof *scanned);
     if (!scanned)
         return TC_ELIMIT;
-    if (tc_wire_scan_envelope(frame, scanned)) {
+    if (tc_wire_scan_envelope(frame, arena, scanned)) {
         *envelope = scanned;
         return 0;
     }

@@ -44,8 +44,9 @@ int64_t tc_wire_frame(struct tc_slice in);
  * treat the frame as malformed). */
 int tc_wire_unpack(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope);
 
-/* The same without an arena, and cheap. false: not that simple (a batch, unknown fields, malformed); unpack it. */
-bool tc_wire_scan_envelope(struct tc_slice frame, Wire__Envelope *envelope);
+/* The same, and cheap; only the requests of a batch need the arena. false: not that simple (unknown fields, requests
+ * among other fields, malformed, the arena full); unpack it. */
+bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope *envelope);
 
 /* A body of two numbers and bytes, numbered 1 to 3, and nothing else: what nearly every proposal and vote is (view,
  * sequence, digest). The generated structs of such messages are laid out like this one. */

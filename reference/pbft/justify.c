@@ -4,6 +4,7 @@
  * What a replica *may* know is over-approximated: everything ever offered to it counts as processed, its own votes
  * count before we see them, certificates count wherever they were found. What left the window, what did not fit and
  * what happened before we watched is not judged. So a breach is never a matter of timing. */
+#include "../../proxy/random.h"
 #include "justify_parts.h"
 #include <stdlib.h>
 
@@ -170,7 +171,7 @@ static void heard_statement(struct tc_justifier *j, uint16_t replica, const stru
     case PBFT__TYPE__CHECKPOINT:
         note_checkpoint(j, s);
         if (genuine)
-            tc_justify_vouch(j, s->type, s->signer, s->body, s->signature, true);
+            tc_justify_vouch_heard(j, s);
         break;
     default:
         break;
@@ -184,6 +185,7 @@ static void heard(struct tc_justifier *j, uint16_t replica, const struct tc_mess
         return;
     const struct tc_statement *s = &m->statements[0];
     const bool genuine = trusted && s->signer == m->from;
+    j->hearing = tc_message_fold(m);
     tc_justify_keep_frame(j, m, replica);
     if (s->type == PBFT__TYPE__NEW_VIEW)
         tc_justify_heard_new_view(j, replica, m);

@@ -102,6 +102,7 @@ struct justify_replica {
     uint64_t transferred; /* a certified state up to here was offered */
     uint64_t judged[JUDGED_MAX];
     uint32_t judged_count;
+    uint64_t judged_message; /* hash of the one looked for last */
     struct justify_link links[TC_NODES_MAX];
 };
 
@@ -159,6 +160,7 @@ struct tc_justifier {
     /* signatures */
     uint64_t *genuine;
     uint32_t genuine_size, genuine_count;
+    uint64_t hearing, vouched; /* hash of the message in hand; of the one that was vouched for last */
     struct tc_arena scratch;
     /* frames that may support a claim */
     struct justify_frame *frames;
@@ -203,6 +205,8 @@ int tc_justify_known(const struct tc_justifier *j, uint32_t type, uint32_t signe
 void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
                       struct tc_slice signature, bool genuine);
 /* Is the envelope signed by its sender? Asked twice, it remembers. */
+/* The first statement of the message that is heard is genuine: the same, once for all copies of a broadcast. */
+void tc_justify_vouch_heard(struct tc_justifier *j, const struct tc_statement *s);
 bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope);
 
 /* ---- justify_report.c ---- */

@@ -19,6 +19,28 @@ static bool frame_room(struct tc_justifier *j, size_t len)
     return true;
 }
 
+static bool same_frame(struct tc_slice a, struct tc_slice b)
+{
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+/* Where the bytes are in the ring, UINT64_MAX without memory. Those of a broadcast are there once. */
+static uint64_t put_bytes(struct tc_justifier *j, struct tc_slice frame)
+{
+    const struct justify_frame *last = &j->frames[(j->frame_head - 1) % FRAMES_MAX];
+    if (j->frame_head > 0 &&
+        same_frame(frame, (struct tc_slice){j->frame_bytes + last->offset % FRAME_BYTES_MAX, last->len}))
+        return last->offset;
+    if (FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX < frame.len) /* do not wrap inside a frame */
+        j->frame_bytes_head += FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX;
+    if (!frame_room(j, frame.len))
+        return UINT64_MAX;
+    const uint64_t offset = j->frame_bytes_head;
+    memcpy(j->frame_bytes + offset % FRAME_BYTES_MAX, frame.data, frame.len);
+    j->frame_bytes_head += frame.len;
+    return offset;
+}
+
 /* Frames are kept in a ring of bytes; an entry whose bytes were overwritten is dead. */
 void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, uint16_t to)
 {
@@ -26,24 +48,16 @@ void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, u
     const size_t len = m->frame.len;
     if (len > FRAME_BYTES_MAX / 16 || s->kind == TC_KIND_REPLY || s->kind == TC_KIND_REQUEST)
         return;
-    if (FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX < len) /* do not wrap inside a frame */
-        j->frame_bytes_head += FRAME_BYTES_MAX - j->frame_bytes_head % FRAME_BYTES_MAX;
-    if (!frame_room(j, len))
+    const uint64_t offset = put_bytes(j, m->frame);
+    if (offset == UINT64_MAX)
         return;
-    memcpy(j->frame_bytes + j->frame_bytes_head % FRAME_BYTES_MAX, m->frame.data, len);
     j->frames[j->frame_head % FRAMES_MAX] = (struct justify_frame){.sequence = s->has_sequence ? s->sequence : 0,
                                                                    .view = s->view,
-                                                                   .offset = j->frame_bytes_head,
+                                                                   .offset = offset,
                                                                    .len = (uint32_t)len,
                                                                    .from = m->from,
                                                                    .to = to};
     j->frame_head++;
-    j->frame_bytes_head += len;
-}
-
-static bool same_frame(struct tc_slice a, struct tc_slice b)
-{
-    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
 static void add_support(struct tc_justifier *j, const struct justify_frame *frame)

@@ -213,7 +213,7 @@ void tc_justify_offer(struct tc_justifier *j, uint16_t replica, const struct tc_
     if (s->value.state == TC_VALUE_ABSENT || s->signer >= j->n)
         return;
     if (genuine)
-        tc_justify_vouch(j, s->type, s->signer, s->body, s->signature, true);
+        tc_justify_vouch_heard(j, s);
     struct justify_slot *slot = tc_justify_slot(j, s->sequence);
     if (!slot) {
         if (s->sequence >= j->base) {

@@ -278,9 +278,12 @@ static bool judge_omission(struct tc_justifier *j, uint16_t replica, const struc
 }
 
 /* Has this very body been judged? Remembers it. */
-static bool seen_before(struct justify_replica *r, const struct tc_statement *s)
+static bool seen_before(struct justify_replica *r, const struct tc_message *m)
 {
-    const uint64_t id = new_view_id(s);
+    if (r->judged_count > 0 && r->judged_message == tc_message_fold(m)) /* the next copy of a broadcast */
+        return true;
+    r->judged_message = tc_message_fold(m);
+    const uint64_t id = new_view_id(&m->statements[0]);
     for (uint32_t i = 0; i < JUDGED_MAX && i < r->judged_count; i++)
         if (r->judged[i] == id)
             return true;
@@ -296,7 +299,7 @@ void tc_justify_said_view_change(struct tc_justifier *j, uint16_t replica, const
     struct justify_change change;
     if (link->open && link->conn == m->conn && s->view > link->asked)
         link->asked = s->view;
-    if (seen_before(r, s))
+    if (seen_before(r, m))
         return;
     tc_arena_reset(&j->scratch);
     if (!tc_justify_read_change(j, replica, s->fields.base, &change)) {
@@ -324,7 +327,7 @@ void tc_justify_said_view_change(struct tc_justifier *j, uint16_t replica, const
 void tc_justify_said_new_view(struct tc_justifier *j, uint16_t replica, const struct tc_message *m)
 {
     const struct tc_statement *s = &m->statements[0];
-    if (seen_before(&j->replicas[replica], s))
+    if (seen_before(&j->replicas[replica], m))
         return;
     if (tc_justify_leader(j, s->view) != replica) {
         j->judged++;
