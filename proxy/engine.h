@@ -121,6 +121,7 @@ struct tc_engine_config {
     uint64_t seed;
     bool observe;              /* decode and observe every message; false and no handler: bytes pass unframed */
     bool broadcasts;           /* the world hands over the copies of a broadcast one after another: decode the first */
+    bool nodes_untold;         /* nobody tells when processes end: who takes no connection and has none is down */
     bool show_plain;           /* TC_ACT_PLAIN for encrypted connections */
     bool verify_all;           /* ask for every signature to be verified (workers) */
     size_t lane_budget_bytes;  /* per lane, scheduled and queued together; 0 = 4 MiB */

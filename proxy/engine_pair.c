@@ -129,12 +129,33 @@ void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event)
     dial->to = event->to;
 }
 
+static bool is_connected(const struct tc_engine *e, uint16_t node)
+{
+    for (uint32_t i = 0; i < e->pair_count; i++)
+        if (e->pairs[i] && e->pairs[i]->open && e->pairs[i]->dialled && e->pairs[i]->to == node)
+            return true;
+    return false;
+}
+
+/* A node took a connection, or did not. Where nobody tells of processes this is all that is known of its own. */
+static void answered(struct tc_engine *e, uint16_t node, bool takes)
+{
+    if (!e->config.nodes_untold || node >= TC_NODES_MAX || takes == !tc_nodeset_has(&e->exited, node))
+        return;
+    if (takes)
+        tc_nodeset_remove(&e->exited, node);
+    else if (!is_connected(e, node))
+        tc_nodeset_add(&e->exited, node);
+    e->faults_dirty = true;
+}
+
 void tc_engine_dialled(struct tc_engine *e, uint32_t conn)
 {
     struct tc_pair *pair = tc_engine_pair(e, conn);
     if (!pair || pair->dialled)
         return;
     pair->dialled = true;
+    answered(e, pair->to, true);
     if (e->config.transport.class && !pair->lanes[0].raw) { /* up once the handshake is done */
         if (!tc_engine_transport_start(e, conn))
             return;
@@ -151,8 +172,10 @@ void tc_engine_dialled(struct tc_engine *e, uint32_t conn)
 void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn)
 {
     struct tc_pair *pair = tc_engine_pair(e, conn);
-    if (pair && !pair->dialled)
-        tc_engine_pair_down(e, conn, true, false);
+    if (!pair || pair->dialled)
+        return;
+    answered(e, pair->to, false);
+    tc_engine_pair_down(e, conn, true, false);
 }
 
 bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from)

@@ -161,7 +161,6 @@ void tc_live_dial_failed(struct tc_live_conn *conn, const char *why)
 {
     struct tc_live *live = conn->live;
     const char *address = live->config.node_address(live->config.node_self, conn->node);
-    tc_nodeset_add(&live->undialled, conn->node);
     snprintf(live->undialled_text, sizeof live->undialled_text, "%s: %s", address ? address : "no address", why);
     if (conn->state == TC_LIVE_DIALLING)
         tc_live_drop(conn);
@@ -174,7 +173,7 @@ void tc_live_dial_done(struct tc_live_conn *conn)
     struct tc_live *live = conn->live;
     conn->state = TC_LIVE_OPEN;
     live->stats.dialled++;
-    tc_nodeset_remove(&live->undialled, conn->node);
+    tc_nodeset_add(&live->reached, conn->node);
     capture_begin(conn);
     tc_live_step(live, &(struct tc_event){.kind = TC_EV_DIALLED, .conn = conn->number, .to = conn->node});
     if (conn->state == TC_LIVE_OPEN) {

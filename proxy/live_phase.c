@@ -95,6 +95,24 @@ static void give_up_waiting(struct tc_live *live)
     started(live);
 }
 
+/* A replica that took no connection until now, and takes none when asked, is not there, or its address is wrong. */
+static bool misses_a_node(struct tc_live *live)
+{
+    struct tc_error err = {0}, why = {0};
+    for (size_t i = 0; live->config.plan.every_node && i < live->config.listener_count; i++) {
+        const uint16_t node = live->config.listeners[i].to;
+        if (tc_nodeset_has(&live->reached, node) || answers(live, node, &why))
+            continue;
+        const char *address = live->config.node_address(live->config.node_self, node);
+        tc_error_set(&err, TC_EUNREACHABLE,
+                     "node %u at %s cannot be dialled (%s): is it running, and is that its address?", (unsigned)node,
+                     address && *address ? address : "no address", why.text);
+        tc_live_fail(live, TC_EUNREACHABLE, &err);
+        return true;
+    }
+    return false;
+}
+
 static void enter_next(struct tc_live *live)
 {
     const uint64_t *phase_ns = live->config.plan.phase_ns;
@@ -106,6 +124,8 @@ static void enter_next(struct tc_live *live)
         return;
     }
     const enum tc_run_phase phase = (enum tc_run_phase)live->phase_next;
+    if (phase == TC_RUN_DURING && misses_a_node(live))
+        return;
     const bool endless = phase_ns[phase] > TC_NEVER_NS - live->phase_end_ns;
     live->phase_end_ns = endless ? TC_NEVER_NS : live->phase_end_ns + phase_ns[phase];
     live->phase_next++;

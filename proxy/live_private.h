@@ -132,8 +132,8 @@ struct tc_live {
     bool phase_begun, seen_start;
     uint64_t start_ns; /* when tc_live_run began */
     uint64_t phase_end_ns;
-    struct tc_nodeset undialled; /* nodes that could not be dialled when it was last tried */
-    char undialled_text[256];    /* why, of the last one */
+    struct tc_nodeset reached; /* nodes that took a connection of ours */
+    char undialled_text[256];  /* why the last one that did not did not */
 
     struct tc_live_source *sources;
     struct tc_loop_watch keeper_watch, inotify_watch;

@@ -98,6 +98,7 @@ static int open_engine(struct tc_run *run, struct tc_error *err)
         .seed = run->request->seed,
         .observe = !run->request->pass_through,
         .broadcasts = run->request->simulated,
+        .nodes_untold = !run->scenario->cluster.start && !run->request->simulated && !run->request->check,
         .verify_all = run->request->verify_all,
     };
     run->engine = tc_engine_new(&config);
@@ -189,7 +190,8 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .capture_path = request->capture ? capture_path : NULL,
         .capture_plain = run->protocol->transport != NULL,
         .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
-                 .wait_first_decision = !request->interrupt_ends && !replays_at_once(run)},
+                 .wait_first_decision = !request->interrupt_ends && !replays_at_once(run),
+                 .every_node = !request->interrupt_ends && !run->scenario->cluster.start},
         .reload = reload,
         .reload_self = run,
         .parse_line = run->driver->parse_line,
@@ -374,6 +376,20 @@ static void say_partial(const char *partial, struct tc_verdict_summary *summary)
              rest);
 }
 
+/* Of a cluster that others started nobody tells that a process ended. One that takes no connection any more may have
+ * crashed by what the attack did, or may have been stopped by its owner: the run cannot tell. */
+static void doubt_the_missing(struct tc_run *run)
+{
+    const struct tc_nodeset *down = &tc_engine_faults(run->engine)->down;
+    char why[96];
+    for (uint32_t node = 0; run->live && !run->scenario->cluster.start && node < run->cluster.n; node++) {
+        if (!tc_nodeset_has(down, node))
+            continue;
+        snprintf(why, sizeof why, "replica %u took no connections any more when the run ended", node);
+        tc_judge_unsure(run->judge, why);
+    }
+}
+
 /* Ends oracles and metrics, writes and prints the report. */
 static void report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
 {
@@ -386,6 +402,7 @@ static void report(struct tc_run *run, int ended, const struct tc_error *why, st
     memset(&input, 0, sizeof input);
     memset(&summary, 0, sizeof summary);
     uint64_t now_ns = tc_run_now_ns(run);
+    doubt_the_missing(run);
     tc_judge_finish(run->judge, now_ns);
     tc_metrics_finish(run->metrics, now_ns);
     int threshold_error = judge_thresholds(run, &input, &missed, &err);

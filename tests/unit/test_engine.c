@@ -39,6 +39,30 @@ static void test_dial_failed(void **state)
     fixture_end(&f);
 }
 
+/* Where nobody tells of processes, a node that takes no connection and has none is down until it takes one. */
+static void test_who_takes_no_connection_is_down(void **state)
+{
+    (void)state;
+    for (int untold = 0; untold < 2; untold++) {
+        struct fixture f;
+        fixture_init(&f);
+        f.config.nodes_untold = untold;
+        fixture_start(&f);
+        accept_pair(&f, 3, 1, 2);
+        forget_trace(&f);
+        step(&f, (struct tc_event){.kind = TC_EV_DIAL_FAILED, .conn = 7});
+        assert_int_equal(tc_nodeset_has(&tc_engine_faults(f.e)->down, 2), untold);
+        assert_int_equal(tc_nodeset_has(&tc_engine_faults(f.e)->liveness, 2), untold);
+        accept_pair(&f, 3, 1, 2);
+        dialled(&f, 3);
+        assert_false(tc_nodeset_has(&tc_engine_faults(f.e)->liveness, 2));
+        accept_pair(&f, 4, 3, 2);
+        step(&f, (struct tc_event){.kind = TC_EV_DIAL_FAILED, .conn = 9}); /* one more than it takes */
+        assert_false(tc_nodeset_has(&tc_engine_faults(f.e)->liveness, 2));
+        fixture_end(&f);
+    }
+}
+
 static void test_half_close(void **state)
 {
     (void)state;
@@ -176,6 +200,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dial_and_pass),
         cmocka_unit_test(test_dial_failed),
+        cmocka_unit_test(test_who_takes_no_connection_is_down),
         cmocka_unit_test(test_half_close),
         cmocka_unit_test(test_fin_before_dialled),
         cmocka_unit_test(test_reset),

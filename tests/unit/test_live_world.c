@@ -75,6 +75,24 @@ static void test_unreachable_node(void **state)
     run_free(run);
 }
 
+/* The cluster may go on without it: the attack that was asked for is another one. */
+static void test_unreachable_when_the_attack_begins(void **state)
+{
+    (void)state;
+    for (int every = 0; every < 2; every++) {
+        struct run *run = run_new(1);
+        close(serve(run, 0));
+        run->config.plan = (struct tc_world_plan){.phase_ns = {20 * MS, 20 * MS, 0, 0}, .every_node = every};
+        run_start(run);
+        run_join(run);
+        assert_int_equal(run->status, every ? TC_EUNREACHABLE : 0);
+        assert_int_equal(count_of(run, TC_EV_PHASE), every ? 1 : 2);
+        if (every)
+            assert_non_null(strstr(run->error.text, run->addresses[0]));
+        run_free(run);
+    }
+}
+
 /* Nobody decides, but all are there: that is for the oracles to judge. */
 static void test_no_decision_goes_on(void **state)
 {
@@ -374,12 +392,19 @@ int main(void)
 {
     block_signals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_phases_by_time),         cmocka_unit_test(test_phase_of_no_length_is_skipped),
-        cmocka_unit_test(test_start_by_first_message), cmocka_unit_test(test_unreachable_node),
-        cmocka_unit_test(test_no_decision_goes_on),    cmocka_unit_test(test_nobody_dials),
-        cmocka_unit_test(test_engine_finishes),        cmocka_unit_test(test_engine_out_of_memory),
-        cmocka_unit_test(test_end_drains_queues),      cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_verification),           cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_phases_by_time),
+        cmocka_unit_test(test_phase_of_no_length_is_skipped),
+        cmocka_unit_test(test_start_by_first_message),
+        cmocka_unit_test(test_unreachable_node),
+        cmocka_unit_test(test_unreachable_when_the_attack_begins),
+        cmocka_unit_test(test_no_decision_goes_on),
+        cmocka_unit_test(test_nobody_dials),
+        cmocka_unit_test(test_engine_finishes),
+        cmocka_unit_test(test_engine_out_of_memory),
+        cmocka_unit_test(test_end_drains_queues),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_verification),
+        cmocka_unit_test(test_hung),
         cmocka_unit_test(test_capture_of_both_legs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
