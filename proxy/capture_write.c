@@ -14,9 +14,13 @@
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <time.h>
+#include <unistd.h>
 
 #define RING_BYTES  ((size_t)16 << 20) /* a power of two */
 #define RING_MASK   (RING_BYTES - 1)
@@ -25,6 +29,8 @@
 #define LOOK_NS     UINT64_C(50000000)
 #define STREAMS_MAX (2 * TC_PAIRS_MAX)
 #define FILE_BUFFER ((size_t)1 << 18)
+#define FILE_HEADER 24u
+#define ROOM_MIN    ((uint64_t)1 << 20) /* what is left of the disk is for the run's other files */
 
 enum record_kind { CONNECT, BYTES, CLOSE };
 
@@ -42,9 +48,14 @@ struct record {
 /* Why something was not written, in the order of how bad it is. */
 enum loss { LOSS_NONE, LOSS_UNKNOWN, LOSS_RING, LOSS_CAP, LOSS_DISK, LOSS_COUNT };
 
-static const char *const loss_text[LOSS_COUNT] = {
-    "", "bytes of a connection whose beginning was not captured", "the writer fell behind (16 MiB waited)",
-    "the size limit of the capture was reached", "writing failed (is the disk full?)"};
+static const char *const loss_text[LOSS_COUNT] = {"", "bytes of a connection whose beginning was not captured",
+                                                  "the writer fell behind (16 MiB waited)",
+                                                  "the size limit of the capture was reached", "writing failed"};
+
+/* Where a packet ends in the file, and how many there are up to it. */
+struct mark {
+    uint64_t at, packets;
+};
 
 struct tc_capture {
     /* of the producer */
@@ -57,7 +68,7 @@ struct tc_capture {
     _Alignas(64) _Atomic uint64_t head; /* bytes ever put in */
     _Alignas(64) _Atomic uint64_t tail; /* bytes ever taken out */
     _Atomic uint64_t lost[LOSS_COUNT];  /* packets */
-    _Atomic bool stopped;               /* nothing more will be written: size limit or disk */
+    _Atomic int stopped;                /* an enum loss: nothing more will be written, and why */
 
     pthread_mutex_t lock;
     pthread_cond_t wake;
@@ -69,8 +80,11 @@ struct tc_capture {
     pcap_dumper_t *dumper;
     FILE *file;
     char *file_buffer;
-    uint64_t bytes_written, bytes_max;
+    uint64_t bytes_written, packets_written, bytes_max;
+    uint64_t looked_at;   /* where the disk's room is asked for next */
+    struct mark marks[2]; /* each at least twice as far as the one before: the first is at most half of the file */
     int error;
+    bool joined;
     bool dirty;
     struct tc_packet_stream **streams;
     uint8_t *ring;
@@ -118,8 +132,9 @@ static uint64_t wall_clock(struct tc_capture *c, uint64_t time_ns)
 
 static void put(struct tc_capture *c, struct record *record, const uint8_t *payload)
 {
-    if (atomic_load_explicit(&c->stopped, memory_order_relaxed)) {
-        lose(c, LOSS_CAP, packets_in(record->size));
+    const int stopped = atomic_load_explicit(&c->stopped, memory_order_relaxed);
+    if (stopped) {
+        lose(c, (enum loss)stopped, packets_in(record->size));
         return;
     }
     const uint64_t head = atomic_load_explicit(&c->head, memory_order_relaxed);
@@ -193,21 +208,68 @@ bool tc_capture_lost(struct tc_capture *c, const char **reason, uint64_t *packet
     return false;
 }
 
+uint64_t tc_capture_missing(const struct tc_capture *c, const char **reason)
+{
+    uint64_t sum = 0;
+    *reason = "";
+    for (int why = LOSS_NONE + 1; why < LOSS_COUNT; why++) {
+        const uint64_t lost = atomic_load_explicit(&c->lost[why], memory_order_relaxed);
+        if (lost > 0)
+            *reason = loss_text[why];
+        sum += lost;
+    }
+    if (sum > 0 && c->joined && (c->error == ENOSPC || c->error == EDQUOT))
+        *reason = "the disk is full";
+    return sum;
+}
+
 /* ---- the writer ---- */
+
+/* A full disk: what others still have to write is worth more than the whole capture. What waits in the buffer is thrown
+ * away first, or closing would write it behind the cut. */
+static void make_room(struct tc_capture *c)
+{
+    struct stat found;
+    __fpurge(c->file);
+    if (fstat(fileno(c->file), &found) < 0)
+        return;
+    const uint64_t size = (uint64_t)found.st_size;
+    struct mark cut = c->marks[0];
+    if (cut.at > size)
+        cut = (struct mark){size < FILE_HEADER ? 0 : FILE_HEADER, 0};
+    if (ftruncate(fileno(c->file), (off_t)cut.at) == 0)
+        lose(c, LOSS_DISK, c->packets_written - cut.packets);
+}
 
 static void stop(struct tc_capture *c, enum loss why, int error)
 {
     if (c->error == 0)
         c->error = error;
     lose(c, why, 1);
-    atomic_store_explicit(&c->stopped, true, memory_order_relaxed);
+    atomic_store_explicit(&c->stopped, (int)why, memory_order_relaxed);
+    if (error == ENOSPC || error == EDQUOT)
+        make_room(c);
+}
+
+/* Asked once per buffer: whoever comes too late for the last block may be the one that matters. */
+static bool disk_is_full(struct tc_capture *c)
+{
+    struct statvfs disk;
+    c->looked_at = c->bytes_written + FILE_BUFFER;
+    return fstatvfs(fileno(c->file), &disk) == 0 && disk.f_blocks > 0 &&
+           (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_MIN + FILE_BUFFER;
 }
 
 static void write_packet(struct tc_capture *c, uint64_t time_ns, size_t size)
 {
     struct pcap_pkthdr header = {.caplen = (bpf_u_int32)size, .len = (bpf_u_int32)size};
-    if (atomic_load_explicit(&c->stopped, memory_order_relaxed)) {
-        lose(c, c->error ? LOSS_DISK : LOSS_CAP, 1);
+    const int stopped = atomic_load_explicit(&c->stopped, memory_order_relaxed);
+    if (stopped) {
+        lose(c, (enum loss)stopped, 1);
+        return;
+    }
+    if (c->bytes_written >= c->looked_at && disk_is_full(c)) {
+        stop(c, LOSS_DISK, ENOSPC);
         return;
     }
     if (c->bytes_written + size + 16 > c->bytes_max) {
@@ -223,6 +285,11 @@ static void write_packet(struct tc_capture *c, uint64_t time_ns, size_t size)
         return;
     }
     c->bytes_written += size + 16;
+    c->packets_written++;
+    if (c->bytes_written >= 2 * c->marks[1].at) {
+        c->marks[0] = c->marks[1];
+        c->marks[1] = (struct mark){c->bytes_written, c->packets_written};
+    }
     c->dirty = true;
 }
 
@@ -388,7 +455,8 @@ static int open_file(struct tc_capture *c, const char *path, struct tc_error *er
     c->dumper = pcap_dump_fopen(c->pcap, c->file);
     if (!c->dumper)
         return tc_error_set(err, TC_EIO, "cannot write %s: %s", path, pcap_geterr(c->pcap));
-    c->bytes_written = 24;
+    c->bytes_written = FILE_HEADER;
+    c->marks[0] = c->marks[1] = (struct mark){FILE_HEADER, 0};
     return 0;
 }
 
@@ -423,8 +491,10 @@ int tc_capture_open(const char *path, uint64_t bytes_max, struct tc_capture **ou
     return 0;
 }
 
-int tc_capture_finish(struct tc_capture *c, struct tc_error *err)
+void tc_capture_stop(struct tc_capture *c)
 {
+    if (c->joined)
+        return;
     pthread_mutex_lock(&c->lock);
     c->ending = true;
     pthread_cond_signal(&c->wake);
@@ -432,6 +502,12 @@ int tc_capture_finish(struct tc_capture *c, struct tc_error *err)
     pthread_join(c->thread, NULL);
     pthread_mutex_destroy(&c->lock);
     pthread_cond_destroy(&c->wake);
+    c->joined = true;
+}
+
+int tc_capture_finish(struct tc_capture *c, struct tc_error *err)
+{
+    tc_capture_stop(c);
     const int reason = c->error;
     capture_free(c);
     return reason ? tc_error_set(err, TC_EIO, "the capture is not complete: %s", strerror(reason)) : 0;

@@ -25,10 +25,17 @@ void tc_capture_bytes(struct tc_capture *c, uint64_t time_ns, uint32_t conn, boo
 void tc_capture_close(struct tc_capture *c, uint64_t time_ns, uint32_t conn, bool from_client, bool reset);
 
 /* True once, after something was not written (size cap, ring full, disk full): `reason` says what. The caller makes an
- * observation. */
+ * note of it. */
 bool tc_capture_lost(struct tc_capture *c, const char **reason, uint64_t *packets);
 
-/* Drains, flushes and closes; TC_EIO with the reason if writing failed. */
+/* Drains, flushes and ends the writer: what tc_capture_missing says is final then. tc_capture_finish does it too. */
+void tc_capture_stop(struct tc_capture *c);
+
+/* Packets that were not written, or were given up when the disk was full; `reason` (static): the worst of why. */
+uint64_t tc_capture_missing(const struct tc_capture *c, const char **reason);
+
+/* Drains, flushes and closes; TC_EIO with the reason if writing failed. When the disk is full, the file gives back more
+ * than half of itself, at a packet's end, so that the run's other files find room, and takes no more. */
 int tc_capture_finish(struct tc_capture *c, struct tc_error *err);
 
 #endif

@@ -43,8 +43,9 @@ static void check_capture(struct tc_live *live)
 {
     const char *reason;
     uint64_t packets;
+    /* A note and no bound that was reached: no oracle of a live run reads the capture. */
     if (live->capture && tc_capture_lost(live->capture, &reason, &packets))
-        tc_live_note(live, TC_OBS_OVERFLOW, TC_NODE_NONE, "the capture lacks %llu packets: %.120s",
+        tc_live_note(live, TC_OBS_NOTE, TC_NODE_NONE, "trace.pcap lacks %llu packets: %.120s",
                      (unsigned long long)packets, reason);
 }
 
@@ -178,6 +179,8 @@ static int finish_capture(struct tc_live *live, struct tc_error *err)
         return 0;
     struct tc_capture *capture = live->capture;
     check_capture(live);
+    tc_capture_stop(capture);
+    live->stats.capture_missing = tc_capture_missing(capture, &live->stats.capture_reason);
     live->capture = NULL;
     return tc_capture_finish(capture, err);
 }

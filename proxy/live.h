@@ -85,6 +85,8 @@ uint64_t tc_live_now_ns(const struct tc_live *live);
 
 /* Figures of the world itself, for the report and for tests. */
 struct tc_live_stats {
+    uint64_t capture_missing;   /* packets that trace.pcap lacks */
+    const char *capture_reason; /* why; static */
     bool only_capture_failed; /* tc_live_run returned TC_EIO for the capture alone: the run itself was complete */
     uint64_t accepted, dialled, dial_failures;
     uint64_t lines, lines_ignored; /* of the nodes' output */

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 #define ARENA_MAX ((size_t)16 << 20)
-#define HEX_MAX   ((size_t)256 << 10) /* bytes of a frame that are written out */
+#define HEX_MAX   ((size_t)256 << 10)   /* bytes of a frame that are written out */
+#define PAGE_ROOM ((uint64_t)768 << 10) /* what result.json and report.html may need */
 
 /* The frame in words: type and fields of its first statement. */
 static void add_decoded(json_t *item, const struct tc_protocol *protocol, struct tc_slice frame)
@@ -81,11 +82,24 @@ static json_t *with_frames(json_t *finding, const struct tc_finding *f)
     return full;
 }
 
+/* 0, or the error that is kept. */
+static int save(struct tc_recorder *r, const char *name, json_t *finding, const struct tc_finding *f, bool decisive)
+{
+    struct tc_error err = {0};
+    json_t *full = with_frames(finding, f);
+    if (decisive || tc_out_has_room(r->dir, name, PAGE_ROOM))
+        tc_json_save(r->dir, name, full, &err);
+    else
+        tc_error_set(&err, TC_EIO, "%s/%s: left out, for the disk is nearly full", r->dir, name);
+    tc_recorder_note_error(r, &err);
+    json_decref(full);
+    return err.code;
+}
+
 json_t *tc_evidence_write(struct tc_recorder *r, const struct tc_protocol *protocol, const struct tc_finding *f,
-                          uint32_t number)
+                          uint32_t number, bool decisive)
 {
     char name[64];
-    struct tc_error err = {0};
     json_t *finding = finding_head(f);
     json_t *items = json_array();
     for (uint32_t i = 0; i < f->evidence_count && i < TC_EVIDENCE_MAX; i++)
@@ -93,11 +107,7 @@ json_t *tc_evidence_write(struct tc_recorder *r, const struct tc_protocol *proto
     json_object_set_new(finding, "evidence", items);
     snprintf(name, sizeof name, "evidence/%04u.json", number);
     json_object_set_new(finding, "file", json_string(name));
-    if (!r)
-        return finding;
-    json_t *full = with_frames(finding, f);
-    tc_json_save(r->dir, name, full, &err);
-    tc_recorder_note_error(r, &err);
-    json_decref(full);
+    if (r && save(r, name, finding, f, decisive) < 0)
+        json_object_del(finding, "file");
     return finding;
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #define PLOT_MAX ((size_t)8 << 20)
 
@@ -114,6 +115,14 @@ static void evidence_item(struct tc_html *h, const json_t *item)
     tc_buf_add(h->out, "</small></li>\n");
 }
 
+/* Which file tells it; a full disk may have had no room for one. */
+static void evidence_name(struct tc_html *h, const json_t *finding)
+{
+    const char *file = tc_json_string(finding, "file");
+    tc_buf_add(h->out, *file ? ", in " : "");
+    tc_html_evidence_link(h, finding, file);
+}
+
 /* A run that holds says whom its detectors caught. */
 static void caught(struct tc_html *h)
 {
@@ -128,8 +137,7 @@ static void caught(struct tc_html *h)
         tc_html_text(h, tc_json_string(finding, "text"));
         tc_buf_add(h->out, " <small>by ");
         tc_html_text(h, tc_json_string(oracle, "name"));
-        tc_buf_add(h->out, ", in ");
-        tc_html_evidence_link(h, finding, tc_json_string(finding, "file"));
+        evidence_name(h, finding);
         tc_buf_add(h->out, "</small></dd>");
     }
     tc_buf_add(h->out, shown > 0 ? "</dl>\n" : "");
@@ -173,8 +181,7 @@ static void because(struct tc_html *h)
     }
     tc_buf_add(h->out, "<dt>Found by</dt><dd>");
     tc_html_text(h, tc_json_string(first, "oracle"));
-    tc_buf_add(h->out, ", in ");
-    tc_html_evidence_link(h, first, tc_json_string(first, "file"));
+    evidence_name(h, first);
     tc_buf_add(h->out, "</dd>");
     if (json_array_size(json_object_get(first, "evidence")) > 0) {
         tc_buf_add(h->out, "<dt>Evidence</dt><dd><ol class=\"evidence\">\n");
@@ -375,13 +382,18 @@ static void sequence_section(struct tc_html *h, const char *sequence, const char
 
 static void foot(struct tc_html *h)
 {
+    static const char *const beside[] = {"decisions.jsonl", "observations.jsonl", "trace.pcap", "metrics.tsv",
+                                         "messages.tsv"};
     tc_buf_add(h->out, "</main>\n<footer>Made by turncoat ");
     tc_html_text(h, tc_json_string(h->result, "version"));
-    tc_buf_add(h->out,
-               ". Beside this page: <a href=\"result.json\">result.json</a>, "
-               "<a href=\"decisions.jsonl\">decisions.jsonl</a>, "
-               "<a href=\"observations.jsonl\">observations.jsonl</a>, <a href=\"trace.pcap\">trace.pcap</a>, "
-               "<a href=\"metrics.tsv\">metrics.tsv</a>, <a href=\"messages.tsv\">messages.tsv</a>.</footer>\n");
+    tc_buf_add(h->out, ". Beside this page: <a href=\"result.json\">result.json</a>");
+    for (size_t i = 0; i < sizeof beside / sizeof *beside; i++) {
+        char path[640];
+        snprintf(path, sizeof path, "%s/%s", h->dir, beside[i]);
+        if (access(path, F_OK) == 0)
+            tc_buf_format(h->out, ", <a href=\"%s\">%s</a>", beside[i], beside[i]);
+    }
+    tc_buf_add(h->out, ".</footer>\n");
     tc_buf_format(h->out, "<script>%s</script>\n</body></html>\n", tc_html_script);
 }
 

@@ -166,7 +166,7 @@ static void findings_of(struct tc_html *h, const json_t *oracle)
         tc_buf_add(h->out, "<p>");
         tc_html_text(h, tc_json_string(finding, "text"));
         tc_buf_add(h->out, " ");
-        tc_html_evidence_link(h, finding, "evidence");
+        tc_html_evidence_link(h, finding, *tc_json_string(finding, "file") ? "evidence" : "(the disk was full)");
         tc_buf_add(h->out, "</p>");
     }
     if (total > 3)

@@ -132,21 +132,29 @@ void tc_json_blame(const json_t *result, struct tc_buf *out)
                   count == 1 ? "" : "s", (long long)tc_json_integer(cluster, "faults_max"));
 }
 
-int tc_json_save(const char *dir, const char *name, const json_t *value, struct tc_error *err)
+static int save_as(const char *dir, const char *name, const json_t *value, size_t flags, struct tc_error *err)
 {
     struct tc_buf text = {0};
-    char fresh[128], from[700], to[700];
-    char *dump = value ? json_dumps(value, JSON_INDENT(2) | JSON_PRESERVE_ORDER) : NULL;
+    char *dump = value ? json_dumps(value, flags | JSON_PRESERVE_ORDER) : NULL;
     if (!dump)
         return tc_error_set(err, TC_EMEMORY, "%s/%s: no memory for it", dir, name);
     tc_buf_add(&text, dump);
     tc_buf_add(&text, "\n");
     free(dump);
+    const int rc = tc_out_file(dir, name, &text, err);
+    tc_buf_free(&text);
+    return rc;
+}
+
+int tc_json_save(const char *dir, const char *name, const json_t *value, struct tc_error *err)
+{
+    char fresh[128], from[700], to[700];
     snprintf(fresh, sizeof fresh, "%s.new", name);
     snprintf(from, sizeof from, "%s/%s", dir, fresh);
     snprintf(to, sizeof to, "%s/%s", dir, name);
-    int rc = tc_out_file(dir, fresh, &text, err);
-    tc_buf_free(&text);
+    int rc = save_as(dir, fresh, value, JSON_INDENT(2), err);
+    if (rc == TC_EIO) /* what is for eyes may be too large for the disk's rest */
+        rc = save_as(dir, fresh, value, JSON_COMPACT, err);
     if (rc == 0 && rename(from, to) < 0)
         rc = tc_error_set(err, TC_EIO, "%s: %s", to, strerror(errno));
     return rc;

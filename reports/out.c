@@ -1,11 +1,13 @@
 #include "out.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 int tc_out_open(struct tc_out *out, const char *path, struct tc_error *err)
@@ -79,22 +81,124 @@ int tc_out_close(struct tc_out *out, struct tc_error *err)
                         strerror(out->error), (unsigned long long)out->lost);
 }
 
-int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err)
+/* ---- a full disk ---- */
+
+/* What gives way, the least worth first; all that is not here is worth more. */
+static const char *const spares[] = {"trace.pcap", "observations.jsonl", "messages.tsv", "plots/", "logs/"};
+#define SPARES (sizeof spares / sizeof *spares)
+
+static bool is_folder(const char *spare)
+{
+    return spare[strlen(spare) - 1] == '/';
+}
+
+static size_t worth(const char *name)
+{
+    for (size_t i = 0; i < SPARES; i++)
+        if (strncmp(name, spares[i], strlen(spares[i])) == 0)
+            return i;
+    return SPARES;
+}
+
+/* Emptied before it is unlinked: somebody may still hold it open. */
+static bool remove_file(const char *path)
+{
+    return truncate(path, 0) == 0 && unlink(path) == 0;
+}
+
+/* True if something was there. */
+static bool remove_files_in(const char *folder)
+{
+    char path[1024];
+    bool removed = false;
+    DIR *files = opendir(folder);
+    for (struct dirent *entry; files && (entry = readdir(files));) {
+        snprintf(path, sizeof path, "%s%s", folder, entry->d_name);
+        removed |= entry->d_name[0] != '.' && remove_file(path);
+    }
+    if (files)
+        closedir(files);
+    return removed;
+}
+
+bool tc_out_make_room(const char *dir, const char *name)
 {
     char path[640];
-    snprintf(path, sizeof path, "%s/%s", dir, name);
-    if (text->failed)
-        return tc_error_set(err, TC_EMEMORY, "%s: too large to be made", path);
+    for (size_t i = 0; i < worth(name); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, spares[i]);
+        if (is_folder(spares[i]) ? remove_files_in(path) : remove_file(path))
+            return true;
+    }
+    return false;
+}
+
+bool tc_out_has_room(const char *dir, const char *name, uint64_t bytes)
+{
+    struct statvfs disk;
+    do
+        if (statvfs(dir, &disk) < 0 || (uint64_t)disk.f_bavail * disk.f_frsize >= bytes)
+            return true; /* whoever writes will hear what is wrong */
+    while (tc_out_make_room(dir, name));
+    return false;
+}
+
+static bool has_files(const char *folder)
+{
+    bool found = false;
+    DIR *files = opendir(folder);
+    for (struct dirent *entry; files && !found && (entry = readdir(files));)
+        found = entry->d_name[0] != '.';
+    if (files)
+        closedir(files);
+    return found;
+}
+
+unsigned tc_out_spares(const char *dir)
+{
+    char path[640];
+    unsigned set = 0;
+    for (size_t i = 0; i < SPARES; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, spares[i]);
+        set |= (unsigned)(is_folder(spares[i]) ? has_files(path) : access(path, F_OK) == 0) << i;
+    }
+    return set;
+}
+
+const char *tc_out_spare_names(unsigned set, char names[static 64])
+{
+    size_t used = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < SPARES; i++)
+        if (set >> i & 1u)
+            used += (size_t)snprintf(names + used, 64 - used, "%s%s", used ? ", " : "", spares[i]);
+    return names;
+}
+
+/* 0, or the reason. */
+static int write_file(const char *path, const struct tc_buf *text)
+{
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (fd < 0)
-        return tc_error_set(err, TC_EIO, "%s: cannot be written: %s", path, strerror(errno));
+        return errno;
     int failed = write_all(fd, tc_buf_get(text), text->len);
     if (close(fd) != 0 && failed == 0)
         failed = errno;
-    if (failed == 0)
-        return 0;
-    unlink(path); /* half a report would look like a whole one */
-    return tc_error_set(err, TC_EIO, "%s: %s", path, strerror(failed));
+    if (failed != 0)
+        unlink(path); /* half a report would look like a whole one */
+    return failed;
+}
+
+int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err)
+{
+    char path[640];
+    int failed;
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (text->failed)
+        return tc_error_set(err, TC_EMEMORY, "%s: too large to be made", path);
+    do
+        failed = write_file(path, text);
+    while ((failed == ENOSPC || failed == EDQUOT) && tc_out_make_room(dir, name));
+    return failed == 0 ? 0 : tc_error_set(err, TC_EIO, "%s: cannot be written: %s", path, strerror(failed));
 }
 
 int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_buf *text, struct tc_error *err)

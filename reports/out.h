@@ -26,8 +26,19 @@ void tc_out_write(struct tc_out *out, const char *bytes, size_t len);
 int tc_out_close(struct tc_out *out, struct tc_error *err);
 
 /* A whole file in one go, DIR/NAME; what could not be written whole is removed again (TC_EIO with path and reason). A
- * text that failed is TC_EMEMORY and writes nothing. */
+ * text that failed is TC_EMEMORY and writes nothing. On a full disk what is worth less gives way (tc_out_make_room). */
 int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err);
+
+/* Removes from a run directory the next of what is worth less than DIR/NAME: trace.pcap, then observations.jsonl, then
+ * messages.tsv, then the plots, then the logs. False: nothing of it is left. */
+bool tc_out_make_room(const char *dir, const char *name);
+
+/* Would `bytes` more find room in the run directory? What is worth less than NAME gives way for it. */
+bool tc_out_has_room(const char *dir, const char *name, uint64_t bytes);
+
+/* Which of the files that give way are in the run directory, a bit each; and their names, joined by commas. */
+unsigned tc_out_spares(const char *dir);
+const char *tc_out_spare_names(unsigned set, char names[static 64]);
 
 /* Reads a whole file of at most bytes_max into `text`. TC_ENOT_FOUND if there is none, TC_EIO, TC_ELIMIT. */
 int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_buf *text, struct tc_error *err);

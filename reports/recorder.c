@@ -324,9 +324,26 @@ static void write_messages(struct tc_recorder *r)
     tc_buf_free(&table);
 }
 
+/* Nothing that was given up for the report goes without a word. */
+static void say_given_up(struct tc_recorder *r, unsigned had)
+{
+    char names[64];
+    struct tc_error err = {0};
+    const unsigned given_up = had & ~tc_out_spares(r->dir);
+    if (given_up == 0)
+        return;
+    tc_out_spare_names(given_up, names);
+    if (r->first_error.code == 0)
+        tc_error_set(&err, TC_EIO, "the disk is full: the report took the place of %s", names);
+    else
+        tc_error_set(&err, TC_EIO, "%.300s; the report took the place of %s", r->first_error.text, names);
+    r->first_error = err;
+}
+
 int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err)
 {
     struct tc_error late = {0};
+    unsigned had = tc_out_spares(r->dir);
     tc_out_close(&r->decisions, &late);
     tc_recorder_note_error(r, &late);
     late.code = 0;
@@ -334,6 +351,7 @@ int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *inpu
     tc_recorder_note_error(r, &late);
     write_messages(r);
     tc_tables_write(r, input);
+    had |= tc_out_spares(r->dir);
     json_decref(r->result);
     r->result = tc_result_build(r, input);
     late.code = 0;
@@ -346,6 +364,7 @@ int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *inpu
         tc_render(r->dir, r->result, &late);
     }
     tc_recorder_note_error(r, &late);
+    say_given_up(r, had);
     if (r->first_error.code != 0 && err)
         *err = r->first_error;
     return r->first_error.code != 0 ? TC_EIO : 0;

@@ -130,8 +130,13 @@ static json_t *oracle(struct tc_recorder *r, const struct tc_protocol *protocol,
         tc_json_set(o, "foreign", json_true());
     tc_json_set(o, "findings_total", tc_json_count(j->finding_total));
     for (size_t i = 0; i < j->finding_count; i++) {
-        json_t *finding = tc_evidence_write(r, protocol, &j->findings[i], ++*number);
-        json_array_append(files, json_object_get(finding, "file"));
+        const struct tc_finding *f = &j->findings[i];
+        const bool decides =
+            decisive &&
+            (f == decisive || (f->time_ns == decisive->time_ns && strcmp(f->oracle, decisive->oracle) == 0));
+        json_t *finding = tc_evidence_write(r, protocol, f, ++*number, decides);
+        if (tc_json_has(finding, "file")) /* a full disk may have none for it */
+            json_array_append(files, json_object_get(finding, "file"));
         if (&j->findings[i] == decisive && !*first)
             *first = json_incref(finding);
         json_array_append_new(findings, finding);

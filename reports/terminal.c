@@ -80,10 +80,11 @@ static void oracle_line(struct terminal *t, const json_t *oracle)
     paint(t, "", tc_json_string(oracle, "name"), 22);
     tc_buf_add(t->out, " ");
     if (finding && strcmp(status, "not judged") != 0) {
+        const char *file = tc_json_string(finding, "file");
         say_cut(t, tc_json_string(finding, "text"));
-        tc_buf_add(t->out, " (");
-        say(t, tc_json_string(finding, "file"));
-        tc_buf_add(t->out, ")");
+        tc_buf_add(t->out, *file ? " (" : "");
+        say(t, file);
+        tc_buf_add(t->out, *file ? ")" : "");
         if (total > 1)
             tc_buf_format(t->out, " and %lld more", (long long)(total - 1));
     } else if (*reason) {

@@ -5,11 +5,13 @@
 #include "../../proxy/capture_write.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/inotify.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -367,6 +369,42 @@ static void test_disk_full(void **state)
     assert_non_null(strstr(err.text, "No space left"));
 }
 
+/* A disk that fills up: the file gives back more than half of itself, at a packet's end, and counts what it gave. */
+static void test_gives_room_back(void **state)
+{
+    (void)state;
+    static uint8_t chunk[1000];
+    char dir[] = "/tmp/tc-capture-XXXXXX", path[64];
+    assert_non_null(mkdtemp(dir));
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", dir, "tmpfs", 0, "size=4m") < 0) {
+        rmdir(dir);
+        skip(); /* needs root */
+    }
+    struct file file = {0};
+    snprintf(path, sizeof path, "%s/trace.pcap", dir);
+    snprintf(file.path, sizeof file.path, "%s", path);
+    struct tc_capture *capture = capture_open(path, UINT64_C(1) << 30);
+    const char *reason;
+    uint64_t put = 3, there = 0;
+    tc_capture_connect(capture, 0, 0, CLIENT, 1, SERVER, 2);
+    for (int i = 0; i < 8000; i++, put++)
+        tc_capture_bytes(capture, 1, 0, true, (struct tc_slice){chunk, sizeof chunk});
+    tc_capture_stop(capture);
+    const uint64_t missing = tc_capture_missing(capture, &reason);
+    assert_string_equal(reason, "the disk is full");
+    assert_int_equal(tc_capture_finish(capture, NULL), TC_EIO);
+    file_read(&file);
+    struct packet packet;
+    while (next_packet(&file, &packet))
+        there++;
+    assert_true(file.size > 100000 && file.size < 2 << 20);
+    assert_int_equal(there + missing, put);
+    file_free(&file);
+    assert_int_equal(umount(dir), 0);
+    rmdir(dir);
+}
+
 static void test_cannot_open(void **state)
 {
     (void)state;
@@ -397,9 +435,15 @@ static void test_unknown_connection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_stream),  cmocka_unit_test(test_reuse_and_reset),    cmocka_unit_test(test_much),
-        cmocka_unit_test(test_ring_full),   cmocka_unit_test(test_size_limit),         cmocka_unit_test(test_disk_full),
-        cmocka_unit_test(test_cannot_open), cmocka_unit_test(test_unknown_connection),
+        cmocka_unit_test(test_one_stream),
+        cmocka_unit_test(test_reuse_and_reset),
+        cmocka_unit_test(test_much),
+        cmocka_unit_test(test_ring_full),
+        cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_disk_full),
+        cmocka_unit_test(test_gives_room_back),
+        cmocka_unit_test(test_cannot_open),
+        cmocka_unit_test(test_unknown_connection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,15 +1,19 @@
 /* A whole run directory from observations, with the real judge and metrics; limits of disk and path. */
+#define _GNU_SOURCE
 #include "../../oracles/judge.h"
 #include "../../reports/out.h"
 #include "../../reports/recorder.h"
 
+#include <fcntl.h>
 #include <jansson.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -426,6 +430,60 @@ static void the_progress_line_is_one_line(void **state)
     assert_int_equal(strlen(small), sizeof small - 1);
 }
 
+/* Fills the disk with trace.pcap, as a capture does. */
+static void fill_disk(const char *dir)
+{
+    static const char zeroes[4096];
+    char path[600];
+    snprintf(path, sizeof path, "%s/trace.pcap", dir);
+    int fd = open(path, O_WRONLY | O_CREAT, 0644);
+    assert_true(fd >= 0);
+    for (int i = 0; i < 4096 && write(fd, zeroes, sizeof zeroes) > 0; i++)
+        continue;
+    close(fd);
+}
+
+/* Result, page and the evidence that decides are worth more than the capture; what finds no room is not named. */
+static void on_a_full_disk_the_capture_gives_way(void **state)
+{
+    (void)state;
+    struct run r;
+    struct tc_verdict_summary summary;
+    struct tc_error err = {0};
+    char path[600];
+    if (unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("tmpfs", out_dir, "tmpfs", 0, "size=512k") < 0)
+        skip(); /* needs root */
+    begin(&r, "full");
+    play(&r, true);
+    execute(&r, 5601 * MS, 2, 101, 1); /* a second finding */
+    execute(&r, 5602 * MS, 3, 101, 2);
+    fill_disk(r.dir);
+    assert_int_equal(finish(&r, 5600 * MS, &summary, &err), TC_EIO);
+    assert_non_null(strstr(err.text, "the report took the place of trace.pcap"));
+    snprintf(path, sizeof path, "%s/trace.pcap", r.dir);
+    assert_int_equal(access(path, F_OK), -1);
+    static const char *const kept[] = {"report.html", "junit.xml"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        snprintf(path, sizeof path, "%s/%s", r.dir, kept[i]);
+        assert_int_equal(access(path, R_OK), 0);
+    }
+    json_t *result = load(r.dir, "result.json"), *oracles = json_object_get(result, "oracles"), *oracle;
+    const json_t *first = json_object_get(result, "first");
+    size_t i, k, left_out = 0;
+    json_decref(load(r.dir, text_of(first, "file")));
+    json_array_foreach(oracles, i, oracle)
+    {
+        json_t *files = json_object_get(oracle, "evidence"), *file;
+        left_out += json_array_size(json_object_get(oracle, "findings")) - json_array_size(files);
+        json_array_foreach(files, k, file) json_decref(load(r.dir, json_string_value(file)));
+    }
+    assert_true(left_out > 0); /* this disk has no room for all */
+    json_decref(result);
+    end(&r);
+    assert_int_equal(umount2(out_dir, MNT_DETACH), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -435,6 +493,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_runs_in_one_second_are_two, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_discarded_run_leaves_no_trace, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(a_full_disk_ends_no_run, make_dir, remove_dir),
+        cmocka_unit_test_setup_teardown(on_a_full_disk_the_capture_gives_way, make_dir, remove_dir),
         cmocka_unit_test_setup_teardown(an_impossible_directory_is_said, make_dir, remove_dir),
         cmocka_unit_test(the_progress_line_is_one_line),
     };
