@@ -314,8 +314,10 @@ static void say_expected(struct tc_text *t, const struct tc_judge *judge, const 
 {
     if (!f)
         return;
-    tc_text_add(t, "%s breached %s ", f->oracle, judge->config.expect == TC_EXPECTED ? "as expected," : "");
+    const bool foreseen = judge->config.expect == TC_EXPECTED;
+    tc_text_add(t, "%s breached %s, ", f->oracle, foreseen ? "as expected" : "beyond f");
     add_blame(t, judge, f);
+    tc_text_add(t, "%s", foreseen ? "" : ", which theory allows and this scenario did not expect");
     tc_text_add(t, ": %" PRIu32 " replicas bear %" PRIu32 ", for n ≥ 3f+1 replicas are needed to bear f; %s", judge->n,
                 judge->f, f->text);
     for (size_t i = 0; i < judge->seat_count; i++) {
@@ -412,6 +414,7 @@ void tc_judge_summary(const struct tc_judge *judge, uint32_t thresholds_missed, 
                     "%" PRIu32 " threshold%s missed, as is to be expected: requests bear MACs, which can be "
                     "good for some replicas alone (Aardvark, NSDI'09)",
                     thresholds_missed, thresholds_missed == 1 ? "" : "s");
+        tc_text_add(&t, "%s", expect == TC_EXPECTED ? "" : "; this scenario did not expect it");
     } else if (thresholds_missed > 0) {
         out->status = TC_THRESHOLD;
         tc_text_add(&t, "%" PRIu32 " threshold%s missed", thresholds_missed, thresholds_missed == 1 ? "" : "s");

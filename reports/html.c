@@ -50,6 +50,14 @@ void tc_html_evidence_link(struct tc_html *h, const json_t *finding, const char 
     tc_buf_add(h->out, "</a>");
 }
 
+/* The verdict as the page heads it. */
+static const char *heading(const json_t *result)
+{
+    if (tc_json_integer(result, "exit") == 130)
+        return "interrupted";
+    return tc_json_beyond(result) ? "beyond f" : tc_json_string(result, "verdict");
+}
+
 static void head(struct tc_html *h)
 {
     tc_buf_add(h->out, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n");
@@ -62,7 +70,7 @@ static void head(struct tc_html *h)
                        "<link rel=\"icon\" href=\"data:,\">\n<title>");
     tc_html_text(h, tc_json_string(h->result, "name"));
     tc_buf_add(h->out, ": ");
-    tc_html_text(h, tc_json_string(h->result, "verdict"));
+    tc_html_text(h, heading(h->result));
     tc_buf_format(h->out, " · turncoat</title>\n<style>%s</style></head>\n<body>\n", tc_html_style);
 }
 
@@ -239,22 +247,30 @@ static size_t first_line(const char *text)
  * finding decided, without what follows the colon (what differs has a line of its own). */
 static struct tc_buf headline(const json_t *result, const char *status)
 {
+    static const char violated[] = "VIOLATED ";
     struct tc_buf head = {0};
     const char *sentence = tc_json_string(result, "sentence");
+    const size_t named = strcspn(sentence, ",:");
     size_t len = strlen(status);
     if (!*sentence)
         sentence = status;
-    if (strncasecmp(sentence, status, len) == 0 && strncmp(sentence + len, ": ", 2) == 0)
+    if (strncmp(sentence, violated, strlen(violated)) == 0 && sentence[named]) { /* what was, before with whom */
+        tc_buf_bytes(&head, sentence + strlen(violated), named - strlen(violated));
+        tc_buf_add(&head, " violated");
+        sentence += named;
+    } else if (strncasecmp(sentence, status, len) == 0 && strncmp(sentence + len, ": ", 2) == 0) {
         sentence += len + 2;
-    else if (strncasecmp(sentence, status, len) == 0 && sentence[len] == ' ' && sentence[len + 1])
+    } else if (strncasecmp(sentence, status, len) == 0 && sentence[len] == ' ' && sentence[len + 1]) {
         sentence += len + 1;
+    }
     size_t end = first_line(sentence);
     const char *colon = strstr(sentence, ": ");
     if (json_is_object(json_object_get(result, "first")) && colon && (size_t)(colon - sentence) < end)
         end = (size_t)(colon - sentence);
     tc_buf_bytes(&head, sentence, end);
-    /* An error begins with the name of a file. */
-    if (strcmp(status, "error") != 0 && head.len > 0 && head.data[0] >= 'a' && head.data[0] <= 'z')
+    /* An error begins with the name of a file, if it is none of ours. */
+    if ((strcmp(status, "error") != 0 || tc_json_integer(result, "exit") == 130) && head.len > 0 &&
+        head.data[0] >= 'a' && head.data[0] <= 'z')
         head.data[0] = (char)(head.data[0] - 'a' + 'A');
     return head;
 }
@@ -301,8 +317,8 @@ static void verdict(struct tc_html *h)
     struct tc_buf head = headline(r, status);
     uint64_t duration = tc_json_ns(r, "duration_ns");
     size_t i;
-    tc_buf_format(h->out, "<div class=\"verdict %s\"><p class=\"status\"><b>", tc_html_class(status));
-    tc_html_text(h, status);
+    tc_buf_format(h->out, "<div class=\"verdict %s\"><p class=\"status\"><b>", tc_html_class(heading(r)));
+    tc_html_text(h, heading(r));
     tc_buf_format(h->out, "</b><span>%s, exit %lld", outcome(r), (long long)tc_json_integer(r, "exit"));
     if (duration != TC_NEVER_NS) {
         tc_buf_add(h->out, ", after ");
@@ -362,8 +378,10 @@ static void timelines(struct tc_html *h, const json_t *plots)
 {
     const json_t *made;
     size_t i;
-    tc_html_section(h, "timeline", "What happened, over time",
-                    "Measured by the proxy from what passed and from the replicas' own logs. The attack is shaded.");
+    char lead[128];
+    snprintf(lead, sizeof lead, "Measured by the proxy from what passed and from the replicas' own logs.%s",
+             *tc_json_string(h->result, "attack") ? " The attack is shaded." : "");
+    tc_html_section(h, "timeline", "What happened, over time", lead);
     tc_html_phases(h);
     tc_buf_add(h->out, "<div class=\"plots\">\n");
     json_array_foreach(plots, i, made) plot(h, made);

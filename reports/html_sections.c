@@ -176,6 +176,8 @@ static void findings_of(struct tc_html *h, const json_t *oracle)
 static void oracle_row(struct tc_html *h, const json_t *oracle)
 {
     const char *status = tc_json_string(oracle, "status");
+    if (tc_json_beyond(h->result) && strcmp(status, "expected") == 0)
+        status = "beyond f";
     tc_buf_add(h->out, "<tr>");
     cell(h, "verdict", "");
     tc_buf_format(h->out, "<span class=\"pill %s\">", tc_html_class(status));

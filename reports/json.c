@@ -132,6 +132,11 @@ void tc_json_blame(const json_t *result, struct tc_buf *out)
                   count == 1 ? "" : "s", (long long)tc_json_integer(cluster, "faults_max"));
 }
 
+bool tc_json_beyond(const json_t *result)
+{
+    return strcmp(tc_json_string(result, "verdict"), "expected") == 0 && tc_json_integer(result, "exit") == 1;
+}
+
 static int save_as(const char *dir, const char *name, const json_t *value, size_t flags, struct tc_error *err)
 {
     struct tc_buf text = {0};

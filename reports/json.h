@@ -40,6 +40,9 @@ json_t *tc_json_load(const char *dir, const char *name, size_t bytes_max, struct
 void tc_json_threshold_value(const json_t *threshold, struct tc_buf *out);
 /* "1 traitor of 1 allowed", of those who may be blamed for the finding that decided the verdict. */
 void tc_json_blame(const json_t *result, struct tc_buf *out);
+/* A breach with more than f faulty, which theory allows, where the scenario expected none: exit 1, though the verdict in
+ * result.json is "expected". */
+bool tc_json_beyond(const json_t *result);
 /* "replica 0", "replicas 0, 2 and c1", "nobody" of an array of node numbers. Returns `buffer`. */
 const char *tc_json_node_list(const json_t *nodes, char *buffer, size_t size);
 

@@ -142,7 +142,7 @@ static void outcome_case(struct junit *j, double seconds)
             tc_buf_format(&message, " (the run as a whole: the same violation stands as the case %s)",
                           tc_json_string(first, "oracle"));
         j->failures++;
-        failure(j, "failure", verdict, tc_buf_get(&message), first);
+        failure(j, "failure", tc_json_beyond(r) ? "beyond f" : verdict, tc_buf_get(&message), first);
         tc_buf_free(&message);
     } else {
         tc_buf_add(&j->cases, "/>\n");

@@ -47,7 +47,7 @@ static const struct plot plots[] = {
     {"latency", "latency.tsv", "Decision latency over time",
      "Percentiles of the time from proposal to decision, logarithmic scale. Each point stands for about 100 decisions "
      "or "
-     "one second, whichever comes first, and is read off the percentiles of shorter spans. The attack is shaded.",
+     "one second, whichever comes first, and is read off the percentiles of shorter spans.",
      1140, true,
      "set logscale y\nset format y '%g'\nset ylabel 'decision latency (ms)'\n"
      "set pointsize 0.4\n"
@@ -90,6 +90,8 @@ static void shade_attack(struct tc_buf *gp, const json_t *result)
 {
     const json_t *phase;
     size_t i;
+    if (!*tc_json_string(result, "attack"))
+        return; /* a run that only watched has a middle phase, too */
     json_array_foreach(json_object_get(result, "phases"), i, phase)
     {
         uint64_t begin = tc_json_ns(phase, "begin_ns"), end = tc_json_ns(phase, "end_ns");

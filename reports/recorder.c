@@ -13,6 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define FINDINGS_KEPT 3u
+
 void tc_recorder_note_error(struct tc_recorder *r, const struct tc_error *err)
 {
     if (r->first_error.code == 0 && err->code != 0)
@@ -340,6 +342,23 @@ static void say_given_up(struct tc_recorder *r, unsigned had)
     r->first_error = err;
 }
 
+/* On a disk that has no room for it, with the findings alone that the page shows. */
+static void write_result(struct tc_recorder *r, struct tc_error *err)
+{
+    json_t *oracle;
+    size_t i;
+    if (tc_result_write(r->dir, r->result, err) != TC_EIO)
+        return;
+    json_array_foreach(json_object_get(r->result, "oracles"), i, oracle)
+    {
+        json_t *findings = json_object_get(oracle, "findings");
+        while (json_array_size(findings) > FINDINGS_KEPT)
+            json_array_remove(findings, json_array_size(findings) - 1);
+    }
+    err->code = 0;
+    tc_result_write(r->dir, r->result, err);
+}
+
 int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err)
 {
     struct tc_error late = {0};
@@ -358,7 +377,7 @@ int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *inpu
     if (!r->result) {
         tc_error_set(&late, TC_EMEMORY, "%s/result.json: no memory for it", r->dir);
     } else {
-        tc_result_write(r->dir, r->result, &late);
+        write_result(r, &late);
         tc_recorder_note_error(r, &late);
         late.code = 0;
         tc_render(r->dir, r->result, &late);

@@ -73,10 +73,11 @@ static void say_cut(struct terminal *t, const char *text)
 static void oracle_line(struct terminal *t, const json_t *oracle)
 {
     const char *status = tc_json_string(oracle, "status"), *reason = tc_json_string(oracle, "reason");
+    const bool beyond = tc_json_beyond(t->result) && strcmp(status, "expected") == 0;
     const json_t *finding = json_array_get(json_object_get(oracle, "findings"), 0);
     int64_t total = tc_json_integer(oracle, "findings_total");
     tc_buf_add(t->out, "  ");
-    paint(t, color_of(status), status, 13);
+    paint(t, beyond ? color_of("threshold") : color_of(status), beyond ? "beyond f" : status, 13);
     paint(t, "", tc_json_string(oracle, "name"), 22);
     tc_buf_add(t->out, " ");
     if (finding && strcmp(status, "not judged") != 0) {
@@ -179,19 +180,24 @@ static void breach_block(struct terminal *t)
     bool expected = strcmp(verdict, "expected") == 0;
     struct tc_buf blame = {0};
     tc_json_blame(r, &blame);
-    paint(t, color_of(verdict), expected ? "EXPECTED" : "VIOLATED", 10);
+    const bool beyond = tc_json_beyond(r);
+    paint(t, beyond ? color_of("threshold") : color_of(verdict),
+          beyond     ? "BEYOND f"
+          : expected ? "EXPECTED"
+                     : "VIOLATED",
+          10);
     tc_buf_add(t->out, " ");
     say(t, tc_json_string(first, "oracle"));
     tc_buf_add(t->out, ", with ");
     say(t, tc_buf_get(&blame));
-    tc_buf_add(t->out, "\n  ");
+    tc_buf_add(t->out, beyond ? ": theory allows it, this scenario did not expect it\n  " : "\n  ");
     tc_buf_free(&blame);
     say(t, tc_json_string(first, "text"));
     tc_buf_add(t->out, "\n");
     labelled(t, "because", tc_json_string(first, "because"));
     labelled(t, "evidence", tc_json_string(first, "file"));
     labelled(t, "first bad", tc_json_string(json_object_get(r, "first_bad_decision"), "text"));
-    if (!expected)
+    if (!expected || beyond)
         repeat_lines(t);
     tc_buf_add(t->out, "\n");
 }

@@ -124,6 +124,21 @@ static void a_breach_beyond_f_is_expected(void **state)
     assert_non_null(strstr(s.sentence, "n ≥ 3f+1"));
 }
 
+/* Theory allows it, but the scenario said that it holds: it fails, and says why in its own words. */
+static void a_breach_beyond_f_that_nobody_expected_fails(void **state)
+{
+    (void)state;
+    struct bench b;
+    open_loaded(&b, config_with(TC_HOLDS, -1, true), 2);
+    fork_log(&b, 1, 2, 4);
+    const struct tc_verdict_summary s = summarize(&b, 0);
+    assert_int_equal(s.status, TC_EXPECTED);
+    assert_int_equal(s.exit_code, 1);
+    assert_non_null(strstr(s.sentence, "agreement breached beyond f, with 2 traitors of 1 allowed, which theory allows "
+                                       "and this scenario did not expect: 4 replicas bear 1"));
+    bench_close(&b);
+}
+
 static void three_generals_have_no_f_to_spare(void **state)
 {
     (void)state;
@@ -462,6 +477,7 @@ int main(void)
         cmocka_unit_test(a_healthy_run_holds),
         cmocka_unit_test(a_breach_within_f_is_a_violation),
         cmocka_unit_test(a_breach_beyond_f_is_expected),
+        cmocka_unit_test(a_breach_beyond_f_that_nobody_expected_fails),
         cmocka_unit_test(three_generals_have_no_f_to_spare),
         cmocka_unit_test(an_unexpected_breach_beyond_f_is_no_pass),
         cmocka_unit_test(traitorous_clients_are_no_part_of_f),

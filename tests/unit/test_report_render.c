@@ -200,39 +200,6 @@ static char *page_of(json_t *result)
     return html.data;
 }
 
-static void a_traceback_is_no_headline(void **state)
-{
-    (void)state;
-    static const char error[] = "lua/attacks/endless.lua:9: too many instructions "
-                                "stack traceback: lua/attacks/endless.lua:9: in function <6>";
-    json_t *result = golden_result("holds");
-    json_object_set_new(result, "verdict", json_string("error"));
-    json_object_set_new(result, "sentence", json_string(error));
-    json_object_set_new(result, "error", json_string(error));
-    json_object_set_new(result, "judged", json_string("holds: 14 oracles hold"));
-    json_object_set_new(result, "attack_summary", json_string("It never ends"));
-    char *html = page_of(result);
-    assert_non_null(strstr(html, "It never ends. Named traitors"));
-    assert_non_null(strstr(html, "<h1>lua/attacks/endless.lua:9: too many instructions</h1>"));
-    assert_non_null(strstr(html, "until then: holds: 14 oracles hold</p>"));
-    assert_non_null(strstr(html, "<pre class=\"trace\">stack traceback:"));
-    free(html);
-}
-
-static void an_expected_breach_has_a_short_headline(void **state)
-{
-    (void)state;
-    json_t *result = golden_result("violated");
-    json_object_set_new(result, "verdict", json_string("expected"));
-    json_object_set_new(result, "sentence",
-                        json_string("agreement breached as expected, with 2 traitors of 1 allowed: 4 replicas bear 1, "
-                                    "for n ≥ 3f+1; replicas 1 and 3 differ"));
-    char *html = page_of(result);
-    assert_non_null(strstr(html, "<h1>Agreement breached as expected, with 2 traitors of 1 allowed</h1>"));
-    assert_non_null(strstr(html, "<dt>Bound</dt><dd>4 replicas bear 1, for n ≥ 3f+1</dd>"));
-    free(html);
-}
-
 static void repairs_and_signers_stand_apart(void **state)
 {
     (void)state;
@@ -444,8 +411,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(page_holds_everything, make_dir, remove_dir),
         cmocka_unit_test(the_picture_begins_with_a_proposal),
         cmocka_unit_test_setup_teardown(half_a_file_is_removed, make_dir, remove_dir),
-        cmocka_unit_test(a_traceback_is_no_headline),
-        cmocka_unit_test(an_expected_breach_has_a_short_headline),
         cmocka_unit_test(repairs_and_signers_stand_apart),
         cmocka_unit_test(a_missed_threshold_has_its_unit),
         cmocka_unit_test(script_hash_is_right),
