@@ -52,9 +52,10 @@ struct tc_run {
     struct tc_recorder *recorder;
     struct tc_keeper *keeper;
     struct tc_launch *launch;
-    struct tc_follow *follow; /* asks the nodes; NULL: none can be asked */
-    struct tc_live *live;     /* or */
-    struct tc_sim *sim;       /* or */
+    struct tc_follow *follow;  /* asks the nodes; NULL: none can be asked */
+    struct tc_nodeset lacking; /* nodes whose answers left something out, or ceased */
+    struct tc_live *live;      /* or */
+    struct tc_sim *sim;        /* or */
     struct tc_checking *checking;
     struct tc_live_listener *listeners;
     size_t listener_count;
@@ -149,6 +150,11 @@ void tc_run_decisions_end(struct tc_run *run, const struct tc_verdict_summary *s
 
 /* A sink that feeds oracles, metrics, recorder and the terminal. */
 struct tc_sink tc_run_sink(struct tc_run *run);
+
+/* ---- run_end.c ---- */
+
+/* Ends oracles and metrics, writes and prints the report. `ended`: 0, or the error that ended the run, `why`. */
+void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result);
 
 /* ---- run_follow.c: what nodes answer when they are asked ---- */
 
