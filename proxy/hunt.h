@@ -69,6 +69,8 @@ int tc_hunt_look(const struct tc_hunt_request *request, struct tc_hunt_result *r
 
 /* ---- shrinking of any recorded run ---- */
 
+#define TC_HUNT_READABLE 10 /* decisions that can be read at a glance: with more than these it tries harder */
+
 struct tc_hunt_shrunk {
     bool *left_out; /* malloc'ed; the caller frees */
     struct tc_shrink_result result;

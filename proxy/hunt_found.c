@@ -9,6 +9,8 @@
 
 #define CONFIRM_RUNS   3
 #define NEIGHBOUR_RUNS 20
+#define OTHERS_MAX     3                  /* that show the same are shrunk too, */
+#define OTHERS_EVENTS  UINT64_C(10000000) /* found within so many events of the simulation */
 
 struct look {
     const struct tc_hunt_request *request;
@@ -16,7 +18,9 @@ struct look {
     struct tc_hunt_group *group;
     uint32_t strategy;
     struct tc_trial *trial;
-    struct tc_tape tape;
+    struct tc_tape tapes[2];
+    struct tc_tape *tape, *spare; /* of the run that is stored shrunk; another one's */
+    uint64_t shrunk_seed, shrunk_index;
     struct tc_honest honest;
     char dir[700]; /* of this kind */
     struct tc_error *err;
@@ -25,7 +29,13 @@ struct look {
 static const struct tc_handler *with_tape(void *self, const struct tc_handler *handler, struct tc_ledger *ledger)
 {
     struct look *l = self;
-    return tc_tape_record(&l->tape, handler, ledger);
+    return tc_tape_record(l->tape, handler, ledger);
+}
+
+static const struct tc_handler *with_spare(void *self, const struct tc_handler *handler, struct tc_ledger *ledger)
+{
+    struct look *l = self;
+    return tc_tape_record(l->spare, handler, ledger);
 }
 
 static const struct tc_handler *without_lies(void *self, const struct tc_handler *handler, struct tc_ledger *ledger)
@@ -36,19 +46,24 @@ static const struct tc_handler *without_lies(void *self, const struct tc_handler
 
 typedef const struct tc_handler *wrap_fn(void *self, const struct tc_handler *handler, struct tc_ledger *ledger);
 
-/* 1: the run with this seed shows the violation. */
+/* 1: this run shows the violation. */
+static int run_shows(struct look *l, uint64_t seed, uint64_t index, wrap_fn *wrap, struct tc_trial_result *result)
+{
+    const struct tc_trial_request run = {.seed = seed, .index = index, .wrap = wrap, .wrap_self = l};
+    if (tc_hunt_interrupted() && wrap != with_tape)
+        return tc_error_set(l->err, TC_EINTERRUPTED, "interrupted");
+    const int status = tc_trial_run(l->trial, &run, result, l->err);
+    if (status < 0)
+        return status;
+    return result->summary.status == TC_VIOLATED && tc_hunt_shows(result, l->group->oracle, l->group->rule);
+}
+
 static int shows(struct look *l, uint64_t seed, wrap_fn *wrap, uint64_t *hash)
 {
     struct tc_trial_result result;
-    const struct tc_trial_request run = {
-        .seed = seed, .index = tc_hunt_index(l->request, l->group->all.index), .wrap = wrap, .wrap_self = l};
-    if (tc_hunt_interrupted() && wrap != with_tape)
-        return tc_error_set(l->err, TC_EINTERRUPTED, "interrupted");
-    const int status = tc_trial_run(l->trial, &run, &result, l->err);
-    if (status < 0)
-        return status;
-    *hash = result.hash;
-    return result.summary.status == TC_VIOLATED && tc_hunt_shows(&result, l->group->oracle, l->group->rule);
+    const int status = run_shows(l, seed, tc_hunt_index(l->request, l->group->all.index), wrap, &result);
+    *hash = status < 0 ? 0 : result.hash;
+    return status;
 }
 
 /* The same seed must give the same run; that it does is what makes everything else here worth doing. */
@@ -118,7 +133,7 @@ static void safe_name(const char *name, char *out, size_t size)
 }
 
 /* A run directory below this kind's, and its decisions file beside it. */
-static int store_run(struct look *l, const char *sub, const char *file, struct tc_run_request *run)
+static int store_run(struct look *l, const char *sub, const char *file, uint64_t seed, struct tc_run_request *run)
 {
     char dir[800], decisions[900], beside[900];
     struct tc_run_result result;
@@ -130,7 +145,7 @@ static int store_run(struct look *l, const char *sub, const char *file, struct t
     run->capture = false;
     run->junit_path = NULL;
     run->scenario = l->request->scenario;
-    run->seed = l->group->seed;
+    run->seed = seed;
     int status = tc_run(run, &result, l->err);
     if (status == 0 && strcmp(result.end.verdict, "violated") != 0)
         status = tc_error_set(l->err, TC_EINTERNAL, "%s: the run that was violated in the hunt now is: %s", dir,
@@ -166,7 +181,7 @@ static int store_full(struct look *l)
     run.strategy = l->request->strategies[l->strategy];
     repeat_line(l, "decisions.jsonl", repeat);
     run.repeat = repeat;
-    return store_run(l, "full", "decisions.jsonl", &run);
+    return store_run(l, "full", "decisions.jsonl", l->group->seed, &run);
 }
 
 static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
@@ -176,13 +191,17 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
     struct tc_run_request run = *l->request->run;
     const struct tc_hunt_group *g = l->group;
     header_of(l, &header);
+    header.index = l->shrunk_index;
     run.header = &header;
-    run.replay = &l->tape;
+    run.replay = l->tape;
     run.left_out = shrunk->left_out;
     repeat_line(l, "shrunk.jsonl", repeat);
     repeat_line(l, "decisions.jsonl", whole);
-    snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s; first decision kept %s", g->choices, g->kept,
-             g->minimal ? "" : " (more might be left out: its runs were used up)", g->first_bad);
+    char of[64] = "";
+    if (g->shrunk_in != g->all.index)
+        snprintf(of, sizeof of, ", of run %" PRIu64 ", which shows the same", g->shrunk_in);
+    snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s%s; first decision kept %s", g->choices, g->kept,
+             of, g->minimal ? "" : " (more might be left out: its runs were used up)", g->first_bad);
     snprintf(note[1], sizeof note[1], "%s: %u of %u runs without what only a traitor can do were violated",
              tc_hunt_cause_name(g->cause), g->honest, g->honest_of);
     run.repeat = repeat;
@@ -190,23 +209,75 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
     run.repeats[1] = l->request->again;
     run.notes[0] = note[0];
     run.notes[1] = note[1];
-    return store_run(l, "shrunk", "shrunk.jsonl", &run);
+    return store_run(l, "shrunk", "shrunk.jsonl", l->shrunk_seed, &run);
 }
 
 /* ---- the whole of it ---- */
+
+static int shrink_tape(struct look *l, uint64_t run, const struct tc_tape *tape, struct tc_hunt_shrunk *out)
+{
+    return tc_hunt_shrink(l->trial, tc_hunt_seed(l->request->seed, run), tc_hunt_index(l->request, run), tape,
+                          l->request->scenario, l->group->oracle, l->group->rule, out, l->err);
+}
+
+/* The spare tape, of another run that shows the same, if it shrinks to less. 0 or an error. */
+static int compare(struct look *l, uint64_t run, struct tc_hunt_shrunk *best)
+{
+    struct tc_hunt_shrunk other;
+    struct tc_tape *const tape = l->tape;
+    const int status = shrink_tape(l, run, l->spare, &other);
+    if (status < 0 || !other.fails || other.result.kept >= best->result.kept) {
+        free(other.left_out);
+        return status;
+    }
+    free(best->left_out);
+    *best = other;
+    l->group->shrunk_in = run;
+    l->tape = l->spare;
+    l->spare = tape;
+    return 0;
+}
+
+/* What is put on links may hold so much of what went before that little of it can go. Another run of the same strategy
+ * may show the same with less: those that the hunt would have done next are tried. */
+static int shrink_others(struct look *l, struct tc_hunt_shrunk *best)
+{
+    uint64_t events = 0, run = l->group->all.index;
+    uint32_t compared = 0;
+    while (best->result.kept > TC_HUNT_READABLE && events < OTHERS_EVENTS && compared < OTHERS_MAX) {
+        struct tc_trial_result result;
+        run += l->request->strategy_count;
+        const int showed =
+            run_shows(l, tc_hunt_seed(l->request->seed, run), tc_hunt_index(l->request, run), with_spare, &result);
+        if (showed < 0)
+            return showed;
+        events += result.stats.events + 1;
+        if (!showed || l->spare->full)
+            continue;
+        compared++;
+        const int status = compare(l, run, best);
+        if (status < 0)
+            return status;
+    }
+    return 0;
+}
 
 static int shrink(struct look *l)
 {
     struct tc_hunt_group *g = l->group;
     struct tc_hunt_shrunk shrunk;
-    int status = tc_hunt_shrink(l->trial, g->seed, tc_hunt_index(l->request, g->all.index), &l->tape,
-                                l->request->scenario, g->oracle, g->rule, &shrunk, l->err);
+    g->shrunk_in = g->all.index;
+    int status = shrink_tape(l, g->all.index, l->tape, &shrunk);
     if (status == 0 && !shrunk.fails)
         status =
             tc_error_set(l->err, TC_EINTERNAL, "%s: the decisions of run %" PRIu64 " alone do not repeat its violation",
                          l->dir, g->all.index);
+    if (status == 0)
+        status = shrink_others(l, &shrunk);
     if (status == 0) {
-        g->choices = l->tape.choice_count;
+        l->shrunk_seed = tc_hunt_seed(l->request->seed, g->shrunk_in);
+        l->shrunk_index = tc_hunt_index(l->request, g->shrunk_in);
+        g->choices = l->tape->choice_count;
         g->kept = shrunk.result.kept;
         g->tried = shrunk.result.tried;
         g->minimal = shrunk.result.minimal;
@@ -261,11 +332,15 @@ int tc_hunt_look(const struct tc_hunt_request *request, struct tc_hunt_result *r
                                          .limits = request->limits,
                                          .decisions_max = request->header.decisions_max,
                                          .ed25519 = request->run->ed25519};
-    tc_tape_init(&l.tape);
+    for (int i = 0; i < 2; i++)
+        tc_tape_init(&l.tapes[i]);
+    l.tape = &l.tapes[0];
+    l.spare = &l.tapes[1];
     int status = tc_trial_new(&setup, &l.trial, err);
     if (status == 0)
         status = look(&l, brief);
     tc_trial_free(l.trial);
-    tc_tape_free(&l.tape);
+    for (int i = 0; i < 2; i++)
+        tc_tape_free(&l.tapes[i]);
     return status;
 }

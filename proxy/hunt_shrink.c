@@ -12,8 +12,7 @@
 #include <string.h>
 
 #define TRIED_MAX  5000
-#define ORDERS     10
-#define ENOUGH_MAX 10                 /* decisions that can be read at a glance */
+#define ORDERS     4
 #define EVENTS_MAX UINT64_C(20000000) /* of the simulation, after which it does not begin anew: some ten seconds */
 
 struct shrinking {
@@ -179,7 +178,7 @@ static int search(struct shrinking *s, const struct tc_tape *tape, struct tc_hun
     const struct tc_shrink_search how = {.tried_max = TRIED_MAX,
                                          .orders = orders,
                                          .order_count = ORDERS,
-                                         .enough = ENOUGH_MAX,
+                                         .enough = TC_HUNT_READABLE,
                                          .enough_runs = (uint32_t)(EVENTS_MAX / (s->events + EVENTS_MAX / TRIED_MAX))};
     int status = orders ? 0 : tc_error_set(s->err, TC_EMEMORY, "no memory for shrinking");
     for (uint32_t i = 0; status == 0 && i < ORDERS; i++)

@@ -53,6 +53,7 @@ struct tc_hunt_group {
     uint32_t neighbours, neighbours_of; /* runs of the same strategy with other seeds */
     uint32_t honest, honest_of;         /* the same, without what only a traitor can do */
     uint32_t choices, kept, tried;      /* decisions; those left after shrinking; runs that took */
+    uint64_t shrunk_in;                 /* the run that was shrunk: all.index, or another that shows the same */
     char first_bad[256];                /* the first decision that is needed, in words */
     char dir[512];                      /* below the directory of the hunt; merged: where its shard has it */
 };

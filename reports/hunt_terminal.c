@@ -51,8 +51,11 @@ static void cause_line(const struct tc_hunt_group *g, struct tc_buf *out)
         tc_buf_add(out, ", but nobody's signature is needed");
     else if (g->cause == TC_HUNT_OUTSIDE)
         tc_buf_add(out, ", and more than f must sign: outside of the model");
-    tc_buf_format(out, "; shrunk from %u decision%s to %u%s\n", g->choices, g->choices == 1 ? "" : "s", g->kept,
+    tc_buf_format(out, "; shrunk from %u decision%s to %u%s", g->choices, g->choices == 1 ? "" : "s", g->kept,
                   g->minimal ? "" : ", and more might go");
+    if (g->shrunk_in != g->all.index)
+        tc_buf_format(out, " (of run %" PRIu64 ", which shows the same)", g->shrunk_in);
+    tc_buf_add(out, "\n");
     tc_buf_format(out, "  confirmed %u of %u times; %u of %u runs of %s with other seeds show it too\n", g->confirmed,
                   g->confirmed_of, g->neighbours, g->neighbours_of, g->strategy);
 }
