@@ -10,6 +10,7 @@
 struct tc_oracle {
     const struct tc_oracle_env *env;
     uint64_t exits, asked, up;
+    uint32_t lives[TC_REPLICAS_MAX]; /* the newest that was counted, plus one */
     bool ended;
 };
 
@@ -54,6 +55,16 @@ static void ended(struct tc_oracle *o, const struct tc_observation *observation)
     report(o, observation, what);
 }
 
+/* Whoever started the process says so, and the process itself, too. */
+static void started(struct tc_oracle *o, const struct tc_observation *observation)
+{
+    uint32_t *life = &o->lives[observation->node];
+    if (observation->incarnation + 1 <= *life)
+        return;
+    *life = observation->incarnation + 1;
+    o->up++;
+}
+
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
 {
     if (observation->kind == TC_OBS_PHASE) {
@@ -63,7 +74,7 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
     if (observation->node >= o->env->protocol_env.cluster->n)
         return;
     if (observation->kind == TC_OBS_NODE_UP)
-        o->up++;
+        started(o, observation);
     else if (observation->kind == TC_OBS_NODE_EXIT)
         ended(o, observation);
     else if (observation->kind == TC_OBS_HALTED)

@@ -59,11 +59,30 @@ static void near_misses_hold(void **state)
     assert_int_equal(bench_verdict(&b, NAME), TC_NOT_JUDGED);
 }
 
+/* The keeper's word and the process's own are of one process; a restart is another. */
+static void a_process_counts_once(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    for (uint16_t node = 0; node < 4; node++)
+        for (int line = 0; line < 2; line++)
+            bench_observe(&b, (struct tc_observation){.kind = TC_OBS_NODE_UP, .node = node, .incarnation = 1});
+    end(&b, 2, -9, true, "");
+    for (int line = 0; line < 2; line++)
+        bench_observe(&b, (struct tc_observation){.kind = TC_OBS_NODE_UP, .node = 2, .incarnation = 2});
+    const struct tc_judgement *j = bench_finish(&b, NAME);
+    assert_int_equal(j->result.compared, 5);
+    assert_string_equal(j->result.reason, "5 processes started, 1 ended as asked");
+    bench_close(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unasked_ends_are_breaches),
         cmocka_unit_test(near_misses_hold),
+        cmocka_unit_test(a_process_counts_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
