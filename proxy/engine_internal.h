@@ -194,7 +194,6 @@ struct tc_engine {
     uint32_t kept_next;
     struct tc_occurrence *occurrences;
     uint32_t occurrence_sets, occurrence_stamp;
-    bool occurrence_evicted;
     struct tc_said *said; /* NULL until a capture's leg is seen */
     uint64_t said_stamp;
     struct tc_error error;

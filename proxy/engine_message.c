@@ -153,7 +153,8 @@ static bool occurrences_grow(struct tc_engine *e)
     return true;
 }
 
-/* The k-th message with this key on this link. Old entries give way: a retransmission follows its first by little. */
+/* The k-th message with this key on this link. Old entries give way, which is no bound that a verdict could hang on: a
+ * retransmission follows its first by little, and one that comes much later only draws as the first did. */
 uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, uint64_t salt)
 {
     if (!e->occurrences && !occurrences_grow(e)) {
@@ -172,10 +173,6 @@ uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, u
     }
     while (entry->tag != 0 && occurrences_grow(e))
         entry = occurrence_find(occurrence_set(e, place), tag, stamp);
-    if (entry->tag != 0 && !e->occurrence_evicted) {
-        e->occurrence_evicted = true;
-        e->stats.overflows++;
-    }
     *entry = (struct tc_occurrence){.tag = tag, .place = place, .stamp = stamp};
     return 0;
 }

@@ -102,11 +102,47 @@ static void test_bounded_memory(void **state)
     fixture_end(&f);
 }
 
+static uint64_t occurrences; /* the sum of what drop_all saw */
+
+static int drop_all(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    (void)f;
+    (void)err;
+    if (call->kind == TC_CALL_MESSAGE) {
+        plan->verdict.verb = TC_DROP;
+        occurrences += call->message->occurrence;
+    }
+    return 0;
+}
+
+/* More different messages than their counters have places: old counters give way, and no bound was reached. */
+static void test_old_counters_give_way(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.answer = drop_all;
+    attack_on_link(&f, 0, 0, 1);
+    f.quiet = true;
+    occurrences = 0;
+    uint8_t frame[10] = {0, 8, 'X'}; /* of no kind: its key is all of it */
+    for (uint32_t i = 0; i < 100000; i++) {
+        memcpy(frame + 6, &i, sizeof i);
+        step(&f, (struct tc_event){.kind = TC_EV_BYTES, .conn = 0, .bytes = {frame, sizeof frame}});
+        f.now_ns += 1000;
+    }
+    assert_int_equal(occurrences, 0);
+    assert_int_equal(tc_engine_stats(f.e)->messages, 100001); /* and a hello */
+    assert_int_equal(tc_engine_stats(f.e)->overflows, 0);
+    fixture_end(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promises_and_repetition),
         cmocka_unit_test(test_bounded_memory),
+        cmocka_unit_test(test_old_counters_give_way),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
