@@ -1,6 +1,8 @@
-/* turncoat help [NAME]: a command, an attack, a scenario, an oracle, a bug, a protocol, a word of the scripts. */
+/* turncoat help [NAME]: a command, an attack, a scenario, an oracle, a bug, a strategy, a protocol, a word of the
+ * scripts. */
 #include "command.h"
 
+#include "../injectors/adversary.h"
 #include "../lua/scenario.h"
 #include "../oracles/oracle.h"
 #include "../proxy/names.h"
@@ -115,6 +117,16 @@ static bool help_bug(const char *name)
     return true;
 }
 
+static bool help_strategy(const char *name)
+{
+    const struct tc_adversary_class *strategy = tc_adversary_find(name);
+    if (!strategy)
+        return false;
+    printf("strategy %s: %s\nsource    %s\nrun       turncoat hunt hunt-pbft --strategy %s\n", name, strategy->summary,
+           strategy->source, name);
+    return true;
+}
+
 int tc_command_help(const struct tc_arguments *a, struct tc_error *err)
 {
     if (tc_arguments_has(a, TC_OPTION_MAN)) {
@@ -141,12 +153,14 @@ int tc_command_help(const struct tc_arguments *a, struct tc_error *err)
     /* A word may mean several things: 'scenario', 'replace', 'pbft'. All are said. */
     wanted.found |= help_oracle(wanted.name);
     wanted.found |= help_bug(wanted.name);
+    wanted.found |= help_strategy(wanted.name);
     wanted.found |= tc_help_protocol(wanted.name);
     wanted.found |= tc_help_api(wanted.name);
     if (!wanted.found)
-        return tc_error_set(err, TC_ENOT_FOUND,
-                            "no command, attack, scenario, oracle, bug, protocol or word of the API '%s'; 'turncoat "
-                            "list' and 'turncoat help api' name them",
-                            wanted.name);
+        return tc_error_set(
+            err, TC_ENOT_FOUND,
+            "no command, attack, scenario, oracle, bug, strategy, protocol or word of the API '%s'; 'turncoat "
+            "list' and 'turncoat help api' name them",
+            wanted.name);
     return 0;
 }

@@ -97,7 +97,7 @@ int tc_command_list(const struct tc_arguments *a, struct tc_error *err)
         known = true;
         if (!what && i >= 2 && (tc_arguments_has(a, TC_OPTION_TAG) || tc_arguments_has(a, TC_OPTION_PROTOCOL)))
             continue; /* tags and protocols are said of scripts only */
-        if (!what)
+        if (!what && !names_only)
             printf("%s%s\n", i ? "\n" : "", words[i]);
         if (i < 2)
             result = list_scripts(a, words[i], err);

@@ -151,7 +151,7 @@ void tc_help_completion(void)
     printf("        esac\n"
            "        case \"$word\" in\n        -*) ;;\n        *)\n            case \"$command\" in\n"
            "            run) words=\"$words $(turncoat list scenarios --names 2>/dev/null)\" ;;\n"
-           "            help) words=\"$words $(turncoat list attacks --names 2>/dev/null)\" ;;\n"
+           "            help) words=\"$words $(turncoat list --names 2>/dev/null)\" ;;\n"
            "            list) words=\"attacks scenarios protocols oracles bugs $words\" ;;\n"
            "            esac ;;\n        esac\n"
            "    fi\n    COMPREPLY=($(compgen -W \"$words\" -- \"$word\"))\n"

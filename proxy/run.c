@@ -62,25 +62,6 @@ static int open_cluster(struct tc_run *run, struct tc_error *err)
     return result == 0 ? tc_run_keys(run, err) : result;
 }
 
-/* SIGHUP: the new file takes the old one's place only if it loads. */
-static int reload(void *self, const struct tc_handler **handler, struct tc_error *err)
-{
-    struct tc_run *run = self;
-    struct tc_script *fresh = NULL;
-    int result = run->script ? tc_run_script(run, &fresh, err)
-                             : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
-    if (result < 0) {
-        fprintf(stderr, "turncoat: reload refused, the script stays as it is: %s\n", err->text);
-        return result;
-    }
-    fprintf(stderr, "turncoat: reloaded %s\n", run->attack_path);
-    tc_script_free(run->reloaded); /* the engine has left it behind: only the newest handler is in use */
-    run->reloaded = run->script;
-    run->script = fresh;
-    *handler = tc_script_handler(fresh);
-    return 0;
-}
-
 static int open_engine(struct tc_run *run, struct tc_error *err)
 {
     struct tc_engine_config config = {
@@ -188,7 +169,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run),
                  .every_node = !request->interrupt_ends && !run->scenario->cluster.start},
-        .reload = reload,
+        .reload = tc_run_reload,
         .reload_self = run,
         .parse_line = run->driver->parse_line,
         .feed = tc_run_feed(run),

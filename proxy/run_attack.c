@@ -5,6 +5,7 @@
 #include "../lua/script.h"
 #include "../reference/bugs.h"
 
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,61 @@ int tc_run_script(struct tc_run *run, struct tc_script **out, struct tc_error *e
         .arg_count = run->scenario->arg_count,
     };
     return tc_script_load(&config, out, err);
+}
+
+/* "sha256 0123456789ab…" of the file as it is now, to be compared with what sha256sum says. */
+static void digest_of(const char *path, char text[static 24])
+{
+    unsigned char buffer[8192], digest[crypto_hash_sha256_BYTES];
+    crypto_hash_sha256_state hash;
+    FILE *file = fopen(path, "rbe");
+    snprintf(text, 24, "unreadable");
+    if (!file)
+        return;
+    crypto_hash_sha256_init(&hash);
+    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
+        crypto_hash_sha256_update(&hash, buffer, n);
+    crypto_hash_sha256_final(&hash, digest);
+    if (!ferror(file))
+        snprintf(text, 24, "sha256 %02x%02x%02x%02x%02x%02x…", digest[0], digest[1], digest[2], digest[3], digest[4],
+                 digest[5]);
+    fclose(file);
+}
+
+/* Said where the run is said, and kept for the report: from now on another file attacks than the one it began with. */
+static void note_reload(struct tc_run *run)
+{
+    char digest[24], text[TC_PATH_MAX + 64];
+    const uint64_t now_ns = tc_run_now_ns(run);
+    const size_t used = strlen(run->reloads);
+    digest_of(run->attack_path, digest);
+    snprintf(text, sizeof text, "reloaded %s (%s)", run->attack_path, digest);
+    fprintf(stderr, "turncoat: %s\n", text);
+    const struct tc_observation o = {.kind = TC_OBS_NOTE, .node = TC_NODE_NONE, .peer = TC_NODE_NONE, .text = text};
+    tc_live_tell_fact(run->live, &o);
+    if (used == 0)
+        snprintf(run->reloads, sizeof run->reloads, "the attack was %s (%s)", run->attack_path, run->attack_digest);
+    const size_t begun = strlen(run->reloads);
+    snprintf(run->reloads + begun, sizeof run->reloads - begun, ", and from %.1f s on %s", (double)now_ns / 1e9,
+             digest);
+}
+
+int tc_run_reload(void *self, const struct tc_handler **handler, struct tc_error *err)
+{
+    struct tc_run *run = self;
+    struct tc_script *fresh = NULL;
+    int result = run->script ? tc_run_script(run, &fresh, err)
+                             : tc_error_set(err, TC_ENOT_FOUND, "there is no script to reload");
+    if (result < 0) {
+        fprintf(stderr, "turncoat: reload refused, the script stays as it is: %s\n", err->text);
+        return result;
+    }
+    tc_script_free(run->reloaded); /* the engine has left it behind: only the newest handler is in use */
+    run->reloaded = run->script;
+    run->script = fresh;
+    *handler = tc_script_handler(fresh);
+    note_reload(run);
+    return 0;
 }
 
 /* An attack that signs, in a cluster of whose replicas no secret key is held, could only fail later. */
@@ -52,6 +108,7 @@ static int open_script(struct tc_run *run, struct tc_error *err)
         result = tc_run_script(run, &run->script, err);
     if (result == 0)
         run->handler = tc_script_handler(run->script);
+    digest_of(run->attack_path, run->attack_digest);
     return result == 0 ? check_keys(run, err) : result;
 }
 

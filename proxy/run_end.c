@@ -2,6 +2,7 @@
 #include "nodeset.h"
 #include "run_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,9 +121,51 @@ static void doubt_the_missing(struct tc_run *run)
     }
 }
 
+static void add_note(struct tc_run_info *info, const char *text)
+{
+    if (text && *text && info->note_count < sizeof info->notes / sizeof *info->notes)
+        info->notes[info->note_count++] = text;
+}
+
+/* "trace.pcap lacks 12 packets: the disk is full", or "". */
+static const char *lacking(const struct tc_run *run, char text[static 160])
+{
+    struct tc_live_stats stats = {0};
+    text[0] = '\0';
+    if (run->live)
+        tc_live_stats(run->live, &stats);
+    if (stats.capture_missing > 0)
+        snprintf(text, 160, "trace.pcap lacks %" PRIu64 " packets: %.100s", stats.capture_missing,
+                 stats.capture_reason);
+    return text;
+}
+
+/* The texts live until the next run. */
+static void add_notes(const struct tc_run *run, const struct tc_verdict_summary *summary, struct tc_run_info *info)
+{
+    static char unused[200], capture[160];
+    const struct tc_run_request *request = run->request;
+    for (size_t i = 0; i < sizeof request->notes / sizeof *request->notes; i++)
+        add_note(info, request->notes[i]);
+    for (size_t i = 0; i < sizeof request->repeats / sizeof *request->repeats && request->repeats[i]; i++)
+        info->repeat[info->repeat_count++] = request->repeats[i];
+    if (summary->status == TC_EXPECTED)
+        add_note(info, run->scenario->summary);
+    if (run->sim && request->capture)
+        add_note(info, "the simulation writes no trace.pcap: its bytes were on no wire");
+    add_note(info, lacking(run, capture));
+    add_note(info, tc_run_unused_models(run, unused));
+    if (run->checking)
+        tc_run_check_notes(run, info);
+    if (!run->reloads[0])
+        return;
+    add_note(info, run->reloads);
+    info->caveat = "the script was reloaded during the run: this line attacks with its last file from the beginning";
+}
+
 void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, struct tc_run_result *result)
 {
-    static char report_path[600], unused[200], partial[240];
+    static char report_path[600], partial[240];
     static struct tc_report_input input;
     static struct tc_verdict_summary summary;
     static struct tc_run_info info;
@@ -148,19 +191,7 @@ void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, st
     if (info.partial)
         say_partial(info.partial, &summary);
     info.exit_code = result->exit_code = exit_code(ended, &summary);
-    const struct tc_run_request *request = run->request;
-    for (size_t i = 0; i < sizeof request->notes / sizeof *request->notes && request->notes[i]; i++)
-        info.notes[info.note_count++] = request->notes[i];
-    for (size_t i = 0; i < sizeof request->repeats / sizeof *request->repeats && request->repeats[i]; i++)
-        info.repeat[info.repeat_count++] = request->repeats[i];
-    if (summary.status == TC_EXPECTED && run->scenario->summary[0])
-        info.notes[info.note_count++] = run->scenario->summary;
-    if (run->sim && run->request->capture)
-        info.notes[info.note_count++] = "the simulation writes no trace.pcap: its bytes were on no wire";
-    if (tc_run_unused_models(run, unused))
-        info.notes[info.note_count++] = unused;
-    if (run->checking)
-        tc_run_check_notes(run, &info);
+    add_notes(run, &summary, &info);
     input.info = &info;
     input.judge = run->judge;
     input.summary = &summary;

@@ -37,7 +37,9 @@ struct tc_run {
     uint8_t transport_secret[32]; /* what ephemeral keys of encrypted connections come from */
     struct tc_script *script;     /* NULL: no attack */
     char attack_path[TC_PATH_MAX];
-    struct tc_script *reloaded; /* took the place of `script` on SIGHUP */
+    struct tc_script *reloaded; /* gave way to `script` on SIGHUP */
+    char attack_digest[24];     /* of the file as the run began */
+    char reloads[512];          /* which files attacked, and since when; "" it was one all the time */
     /* in the place of a script, or around it: run_attack.c */
     struct tc_adversary *adversary;
     struct tc_replay *replay;
@@ -139,6 +141,8 @@ void tc_run_show_logs(const struct tc_run *run);
 int tc_run_attack_open(struct tc_run *run, struct tc_error *err);
 void tc_run_attack_close(struct tc_run *run);
 int tc_run_script(struct tc_run *run, struct tc_script **out, struct tc_error *err); /* a fresh one */
+/* SIGHUP (tc_live_config.reload): the new file takes the old one's place only if it loads. */
+int tc_run_reload(void *run, const struct tc_handler **handler, struct tc_error *err);
 /* Puts itself around the replay's handler. TC_EMEMORY. */
 int tc_run_resign_open(struct tc_run *run, struct tc_error *err);
 void tc_run_resign_close(struct tc_run *run);

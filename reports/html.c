@@ -213,6 +213,11 @@ static void repeat_lines(struct tc_html *h)
         tc_html_text(h, text ? text : "");
         tc_buf_add(h->out, "</code><button type=\"button\">Copy</button></div>\n");
     }
+    if (*tc_json_string(h->result, "repeat_caveat")) {
+        tc_buf_add(h->out, "<p class=\"note\">");
+        tc_html_text(h, tc_json_string(h->result, "repeat_caveat"));
+        tc_buf_add(h->out, "</p>\n");
+    }
     tc_buf_add(h->out, "</div>\n");
 }
 

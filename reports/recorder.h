@@ -18,6 +18,7 @@ struct tc_run_info {
     const char *scenario_path, *attack_path;
     const char *repeat[4]; /* command lines that repeat it */
     size_t repeat_count;
+    const char *caveat; /* why the first of them may not repeat it; NULL or "" it does */
     uint64_t seed;
     const struct tc_cluster *cluster;
     struct tc_nodeset traitors;

@@ -378,6 +378,8 @@ json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *inp
     tc_json_set(result, "args", texts(info->args, info->arg_count));
     tc_json_set(result, "command", tc_json_text(info->command));
     tc_json_set(result, "repeat", texts(info->repeat, info->repeat_count < 4 ? info->repeat_count : 4));
+    if (info->caveat && *info->caveat)
+        tc_json_set(result, "repeat_caveat", tc_json_text(info->caveat));
     tc_json_set(result, "traitors", tc_json_nodes(&info->traitors));
     tc_json_set(result, "signed_for", r ? tc_json_nodes(&r->signed_for) : json_null());
     tc_json_set(result, "faults", faults(r, input->stats));

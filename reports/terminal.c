@@ -170,6 +170,7 @@ static void repeat_lines(struct terminal *t)
         const char *text = json_string_value(repeat);
         labelled(t, "repeat", text ? text : "");
     }
+    labelled(t, "but", tc_json_string(t->result, "repeat_caveat"));
 }
 
 /* What differs, why, and how to see it again. */

@@ -173,6 +173,24 @@ static void a_watched_run_is_not_shaded(void **state)
     json_decref(result);
 }
 
+/* A line that does not repeat what was done says so. */
+static void a_reloaded_script_is_no_repetition(void **state)
+{
+    (void)state;
+    struct tc_buf text = {0};
+    json_t *result = golden_result("violated");
+    char *html = page_of(json_incref(result));
+    assert_null(strstr(html, "was reloaded"));
+    free(html);
+    json_object_set_new(result, "repeat_caveat", json_string("the script was reloaded"));
+    tc_terminal_write(result, "", false, false, &text);
+    assert_non_null(strstr(tc_buf_get(&text), "  but        the script was reloaded\n"));
+    tc_buf_free(&text);
+    html = page_of(result);
+    assert_non_null(strstr(html, "<p class=\"note\">the script was reloaded</p>\n</div>"));
+    free(html);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -181,6 +199,7 @@ int main(void)
         cmocka_unit_test(a_breach_beyond_f_fails_in_its_own_words),
         cmocka_unit_test(a_violation_is_a_sentence),
         cmocka_unit_test(an_interrupted_run_is_no_error),
+        cmocka_unit_test(a_reloaded_script_is_no_repetition),
         cmocka_unit_test_setup_teardown(a_watched_run_is_not_shaded, make_dir, remove_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
