@@ -1,6 +1,7 @@
 /* The nodes are asked what they decided: executions, state digests, members and evidence beside what they print, or in
  * the place of it where their output cannot be read. */
 #include "follow.h"
+#include "nodeset.h"
 #include "run_internal.h"
 
 #include <stdio.h>
@@ -62,10 +63,27 @@ static bool all_print(const struct tc_run *run)
     return true;
 }
 
+/* Do more than f nodes answer, and left nothing out? One of them is correct then, and what it tells of a block's
+ * members and evidence is what any other would: the block's hash covers both. */
+static bool is_told_by_others(const struct tc_run *run)
+{
+    uint32_t count = 0;
+    for (uint16_t node = 0; node < run->cluster.n; node++)
+        count += can_ask(run, node) && !tc_nodeset_has(&run->lacking, node);
+    return count > run->cluster.f;
+}
+
+/* What one node leaves out, perhaps because it lies, is said; it is a loss if not enough others are left who tell. */
 static void tell(void *self, const struct tc_observation *observation)
 {
     struct tc_run *run = self;
-    tc_live_tell_fact(run->live, observation);
+    struct tc_observation o = *observation;
+    if (o.kind == TC_OBS_OVERFLOW) {
+        tc_nodeset_add(&run->lacking, o.node);
+        if (is_told_by_others(run))
+            o.kind = TC_OBS_NOTE;
+    }
+    tc_live_tell_fact(run->live, &o);
 }
 
 static void trouble(void *self, uint16_t node, const char *text)
@@ -81,6 +99,7 @@ static void silent(void *self, uint16_t node, bool ended)
 {
     struct tc_run *run = self;
     char text[96];
+    tc_nodeset_add(&run->lacking, node);
     if (run->launch || run->scenario->cluster.nodes[node].log[0])
         return;
     snprintf(text, sizeof text, "replica %u no longer answered over RPC", node);

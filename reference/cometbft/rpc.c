@@ -382,8 +382,8 @@ static void tell_lost(struct tc_rpc *rpc, tc_rpc_tell_fn *tell, void *self)
     struct tc_observation o = observation(rpc, TC_OBS_OVERFLOW);
     o.text = text;
     if (rpc->lost_details > 0) {
-        snprintf(text, sizeof text, "rpc of replica %u: members or evidence of %" PRIu32 " heights could not be read",
-                 rpc->node, rpc->lost_details);
+        snprintf(text, sizeof text, "rpc of replica %u: members or evidence of %" PRIu32 " height%s could not be read",
+                 rpc->node, rpc->lost_details, rpc->lost_details == 1 ? "" : "s");
         tell(self, &o);
     }
     if (rpc->lost_results > 0 && !rpc->results_noted) {
