@@ -40,7 +40,8 @@ int tc_keeper_spawn(struct tc_keeper *keeper, const struct tc_process_spec *spec
  * empty its data directory; RESTART brings it back). TC_ENOT_FOUND if the node was never spawned. */
 int tc_keeper_act(struct tc_keeper *keeper, uint16_t node, enum tc_verb verb, struct tc_error *err);
 
-/* Asks a process to end by itself (SIGTERM). */
+/* Asks a process to end by itself (SIGTERM). TC_ENOT_FOUND if it does not run. No run needs it, since tc_keeper_stop
+ * asks everybody; the tests of the processes do, to see what each says when it is asked. */
 int tc_keeper_terminate(struct tc_keeper *keeper, uint16_t node);
 
 /* Readable (poll, epoll) when tc_keeper_next has something. */

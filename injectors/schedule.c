@@ -253,11 +253,6 @@ size_t tc_schedule_lane_bytes(const struct tc_schedule *s, uint32_t lane)
     return lane < s->lane_count ? s->lanes[lane].bytes : 0;
 }
 
-size_t tc_schedule_count(const struct tc_schedule *s)
-{
-    return s->count;
-}
-
 void tc_schedule_drop_lane(struct tc_schedule *s, uint32_t lane,
                            void (*dropped)(void *self, const struct tc_scheduled *item), void *self)
 {

@@ -43,7 +43,6 @@ void tc_schedule_release(struct tc_schedule *s, struct tc_scheduled *item);
 /* Does the lane hold anything that later messages must wait for (FIFO)? */
 bool tc_schedule_lane_busy(const struct tc_schedule *s, uint32_t lane);
 size_t tc_schedule_lane_bytes(const struct tc_schedule *s, uint32_t lane);
-size_t tc_schedule_count(const struct tc_schedule *s);
 
 /* Drops everything of a lane (its connection died); `dropped` (may be NULL) is called for each. */
 void tc_schedule_drop_lane(struct tc_schedule *s, uint32_t lane,

@@ -16,3 +16,16 @@ end
 function regions(map)
   return { model = "regions", map = map }
 end
+
+-- For attacks that stop a leader until something has happened: c:pause(id), and a function that resumes it, once; it does
+-- so by itself when the seconds have passed.
+function pause_for(c, id, seconds)
+  local paused = true
+  local function resume(c)
+    if paused then c:resume(id) end
+    paused = false
+  end
+  c:pause(id)
+  c:after(seconds, resume)
+  return resume
+end

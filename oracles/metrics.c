@@ -71,7 +71,8 @@ static void bucket_settle(struct tc_metrics *m)
     bucket->latency_max_ns = m->bucket_latency.count ? m->bucket_latency.max_ns : 0;
 }
 
-struct tc_metrics_bucket *tc_metrics_bucket_at(struct tc_metrics *m, uint64_t now_ns)
+/* The bucket of a moment; the last one if the run is longer than there are buckets. */
+static struct tc_metrics_bucket *bucket_at(struct tc_metrics *m, uint64_t now_ns)
 {
     if (m->bucket_count > 0 && now_ns >= m->bucket_begin_ns && now_ns - m->bucket_begin_ns < m->bucket_ns)
         return &m->buckets[m->bucket_count - 1];
@@ -116,13 +117,13 @@ void tc_metrics_decided(struct tc_metrics *m, struct decisions *decisions, uint6
         note_recovery(m, decisions, now_ns);
     decisions->last_ns = now_ns;
     decisions->count[m->phase]++;
-    tc_metrics_bucket_at(m, now_ns)->decisions++;
+    bucket_at(m, now_ns)->decisions++;
 }
 
 void tc_metrics_add_latency(struct tc_metrics *m, struct decisions *decisions, uint64_t now_ns, uint64_t latency_ns)
 {
     tc_histogram_add(&decisions->latency[m->phase], latency_ns);
-    tc_metrics_bucket_at(m, now_ns);
+    bucket_at(m, now_ns);
     tc_histogram_add(&m->bucket_latency, latency_ns);
 }
 
@@ -131,7 +132,7 @@ static void observe_message(struct tc_metrics *m, const struct tc_observation *o
     const struct tc_message *message = observation->message.message;
     if (observation->message.said) {
         enum tc_kind kind = message->statement_count ? message->statements[0].kind : TC_KIND_OTHER;
-        struct tc_metrics_bucket *bucket = tc_metrics_bucket_at(m, observation->time_ns);
+        struct tc_metrics_bucket *bucket = bucket_at(m, observation->time_ns);
         bucket->messages++;
         bucket->bytes += message->frame.len;
         if (message->from < m->n && message->to < m->n) { /* between replicas: what the formulas speak of */
@@ -171,7 +172,7 @@ static void observe_executed(struct tc_metrics *m, const struct tc_observation *
         for (uint32_t i = 0; i < observation->executed.operation_count; i++)
             operations += observation->executed.operations[i].fresh;
         m->operations[m->phase] += operations;
-        tc_metrics_bucket_at(m, observation->time_ns)->operations += operations;
+        bucket_at(m, observation->time_ns)->operations += operations;
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < SIGNER_WORDS; i++)
@@ -188,7 +189,7 @@ static void observe_view(struct tc_metrics *m, const struct tc_observation *obse
     if (observation->view.active && observation->view.view > m->view) {
         m->view = observation->view.view;
         m->view_changes[m->phase]++;
-        tc_metrics_bucket_at(m, observation->time_ns)->view_changes++;
+        bucket_at(m, observation->time_ns)->view_changes++;
     }
     if (observation->view.timeout_ns > m->timeout_max_ns)
         m->timeout_max_ns = observation->view.timeout_ns;

@@ -77,9 +77,6 @@ struct tc_metrics {
     size_t list_count;
 };
 
-/* The bucket of a moment; the last one if the run is longer than there are buckets. */
-struct tc_metrics_bucket *tc_metrics_bucket_at(struct tc_metrics *m, uint64_t now_ns);
-
 /* A message was said: proposals and votes (metrics_slots.c). */
 void tc_metrics_statements(struct tc_metrics *m, const struct tc_observation *observation);
 

@@ -154,11 +154,6 @@ void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh)
     return head + 1;
 }
 
-uint32_t tc_table_count(const struct tc_table *table)
-{
-    return table->count;
-}
-
 uint64_t tc_table_forgotten(const struct tc_table *table)
 {
     return table->forgotten;

@@ -18,9 +18,8 @@ void *tc_table_find(const struct tc_table *table, uint64_t key);
  * table is full, or cannot grow for want of memory. Never NULL. */
 void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh);
 
-/* Rows now held, rows forgotten so far, and the index-th row in order of insertion (oldest first; NULL past the end).
+/* Rows forgotten so far, and the index-th row in order of insertion (oldest first; NULL past the end).
  */
-uint32_t tc_table_count(const struct tc_table *table);
 uint64_t tc_table_forgotten(const struct tc_table *table);
 void *tc_table_row(const struct tc_table *table, uint32_t index);
 

@@ -39,12 +39,6 @@ void tc_command_header(const struct tc_arguments *arguments, const char *named, 
 
 struct tc_decisions;
 
-/* command_replay.c: the scenario that a decisions file is of, as it was then, if it still is; and a request that
- * repeats the run. `arguments` are those of the command that reads the file. TC_EUSAGE: another version, protocol or
- * scenario. */
-int tc_command_recorded(const struct tc_arguments *arguments, const char *path, const struct tc_decisions *decisions,
-                        struct tc_scenario *scenario, struct tc_run_request *request, struct tc_error *err);
-
 /* command_help_api.c: prints what the name means to script writers ("api": everything; an entry of lua/api.def; a
  * protocol); false if it means nothing there. */
 bool tc_help_api(const char *name);

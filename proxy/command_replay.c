@@ -72,8 +72,11 @@ static int check_same(const char *lua_dir, const char *path, const struct tc_dec
     return 0;
 }
 
-int tc_command_recorded(const struct tc_arguments *a, const char *path, const struct tc_decisions *decisions,
-                        struct tc_scenario *scenario, struct tc_run_request *request, struct tc_error *err)
+/* The scenario that a decisions file is of, as it was then, if it still is; and a request that
+ * repeats the run. `arguments` are those of the command that reads the file. TC_EUSAGE: another version, protocol or
+ * scenario. */
+static int recorded(const struct tc_arguments *a, const char *path, const struct tc_decisions *decisions,
+                    struct tc_scenario *scenario, struct tc_run_request *request, struct tc_error *err)
 {
     static struct tc_arguments then;
     const struct tc_decisions_header *h = &decisions->header;
@@ -164,7 +167,7 @@ int tc_command_replay(const struct tc_arguments *a, struct tc_error *err)
     const char *path = a->operands[0];
     int status = tc_decisions_read(path, &decisions, err);
     if (status == 0)
-        status = tc_command_recorded(a, path, &decisions, &scenario, &request, err);
+        status = recorded(a, path, &decisions, &scenario, &request, err);
     if (status == 0) {
         tc_shell_line(repeat, sizeof repeat, "replay", path);
         if (!request.simulated)
@@ -244,7 +247,7 @@ int tc_command_shrink(const struct tc_arguments *a, struct tc_error *err)
     const char *path = a->operands[0];
     int status = tc_decisions_read(path, &decisions, err);
     if (status == 0)
-        status = tc_command_recorded(a, path, &decisions, &scenario, &request, err);
+        status = recorded(a, path, &decisions, &scenario, &request, err);
     if (status == 0)
         status = open_trial(&decisions, &scenario, &request, &trial, err);
     if (status == 0)

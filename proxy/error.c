@@ -5,10 +5,10 @@
 #include <string.h>
 
 static const struct {
-    const char *name, *text;
+    const char *text;
     int exit_code;
 } errors[TC_ERROR_COUNT] = {
-#define TC_ERROR_ROW(name, exit_code, text) {#name, text, exit_code},
+#define TC_ERROR_ROW(name, exit_code, text) {text, exit_code},
     TC_ERROR_TABLE(TC_ERROR_ROW)
 #undef TC_ERROR_ROW
 };
@@ -50,13 +50,6 @@ const char *tc_error_text(int code)
     if (code == 0)
         return "success";
     return known(code) ? errors[-code - 1].text : "unknown error";
-}
-
-const char *tc_error_name(int code)
-{
-    if (code == 0)
-        return "OK";
-    return known(code) ? errors[-code - 1].name : "UNKNOWN";
 }
 
 int tc_error_exit(int code)

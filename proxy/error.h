@@ -55,9 +55,6 @@ int tc_error_wrap(struct tc_error *err, const char *format, ...) __attribute__((
 /* The table's short text for a code; "success" for 0, "unknown error" for anything else. Static. */
 const char *tc_error_text(int code);
 
-/* The table's name for a code without the prefix, e.g. "USAGE"; "OK" for 0. Static. */
-const char *tc_error_name(int code);
-
 /* The exit code a command ends with for this code; 0 for 0, 70 for anything unknown. */
 int tc_error_exit(int code);
 

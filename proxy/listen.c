@@ -46,6 +46,14 @@ static int parse_host(const char *host, bool bracketed, struct tc_endpoint *out)
     return 0;
 }
 
+static void set_port(struct tc_endpoint *endpoint, uint16_t port)
+{
+    if (endpoint->address.ss_family == AF_INET)
+        ((struct sockaddr_in *)&endpoint->address)->sin_port = htons(port);
+    else if (endpoint->address.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&endpoint->address)->sin6_port = htons(port);
+}
+
 int tc_endpoint_parse(const char *text, struct tc_endpoint *out, struct tc_error *err)
 {
     char host[INET6_ADDRSTRLEN + 2];
@@ -62,7 +70,7 @@ int tc_endpoint_parse(const char *text, struct tc_endpoint *out, struct tc_error
         host[length - 1] = '\0';
     if (parse_host(bracketed ? host + 1 : host, bracketed, out))
         goto out_usage;
-    tc_endpoint_set_port(out, port);
+    set_port(out, port);
     return 0;
 
 out_usage:
@@ -79,14 +87,6 @@ uint16_t tc_endpoint_port(const struct tc_endpoint *endpoint)
     if (endpoint->address.ss_family == AF_INET6)
         return ntohs(((const struct sockaddr_in6 *)&endpoint->address)->sin6_port);
     return 0;
-}
-
-void tc_endpoint_set_port(struct tc_endpoint *endpoint, uint16_t port)
-{
-    if (endpoint->address.ss_family == AF_INET)
-        ((struct sockaddr_in *)&endpoint->address)->sin_port = htons(port);
-    else if (endpoint->address.ss_family == AF_INET6)
-        ((struct sockaddr_in6 *)&endpoint->address)->sin6_port = htons(port);
 }
 
 const char *tc_endpoint_text(const struct tc_endpoint *endpoint, char buffer[static TC_ENDPOINT_TEXT_MAX])

@@ -24,7 +24,6 @@ const char *tc_endpoint_text(const struct tc_endpoint *endpoint, char buffer[sta
 
 /* 0 if it has none. */
 uint16_t tc_endpoint_port(const struct tc_endpoint *endpoint);
-void tc_endpoint_set_port(struct tc_endpoint *endpoint, uint16_t port);
 
 /* Host-order IPv4 address (also of a v4-mapped IPv6 one); 0 if it is not IPv4. */
 uint32_t tc_endpoint_ipv4(const struct tc_endpoint *endpoint);

@@ -46,7 +46,8 @@ static size_t distance(const char *a, const char *b)
     return row[lb];
 }
 
-const char *tc_nearest_word(const char *word, const char *const *words, size_t count)
+/* Of these words the one nearest to `word` within a few edits; NULL if none is near. */
+static const char *nearest_word(const char *word, const char *const *words, size_t count)
 {
     const char *best = NULL;
     size_t best_distance = strlen(word) / 3 + 2;
@@ -65,7 +66,7 @@ static int unknown_command(const char *word, struct tc_error *err)
     const char *names[TC_COMMAND_COUNT];
     for (size_t i = 0; i < TC_COMMAND_COUNT; i++)
         names[i] = tc_commands[i].name;
-    const char *near = tc_nearest_word(word, names, TC_COMMAND_COUNT);
+    const char *near = nearest_word(word, names, TC_COMMAND_COUNT);
     return tc_error_set(err, TC_EUSAGE, "no command '%s'%s%s%s; 'turncoat help' lists them", word,
                         near ? " (did you mean '" : "", near ? near : "", near ? "'?)" : "");
 }
@@ -77,7 +78,7 @@ static int unknown_option(const char *word, enum tc_command_id command, struct t
     for (size_t i = 0; i < TC_OPTION_COUNT; i++)
         if (tc_options[i].commands & (1u << command))
             names[count++] = tc_options[i].name;
-    const char *near = tc_nearest_word(word, names, count);
+    const char *near = nearest_word(word, names, count);
     return tc_error_set(err, TC_EUSAGE, "'turncoat %s' has no option --%s%s%s%s; see 'turncoat help %s'",
                         tc_commands[command].name, word, near ? " (did you mean --" : "", near ? near : "",
                         near ? "?)" : "", tc_commands[command].name);

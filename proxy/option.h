@@ -65,9 +65,6 @@ static inline bool tc_arguments_has(const struct tc_arguments *a, enum tc_option
     return a->values[option] != NULL;
 }
 
-/* Of the words each(i) (NULL ends), the one nearest to `word` within a few edits; NULL if none is near. */
-const char *tc_nearest_word(const char *word, const char *const *words, size_t count);
-
 /* Writes to standard output: all commands; one command; the man page; the bash completion. */
 void tc_help_overview(void);
 void tc_help_command(enum tc_command_id command);

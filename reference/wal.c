@@ -29,7 +29,6 @@ struct tc_wal {
     size_t pending_len, pending_capacity;
     bool snapshot; /* pending starts with a snapshot: the next sync begins a new file */
     bool broken;   /* a write failed: what is on disk is unknown */
-    uint64_t syncs;
 };
 
 static int io_error(const struct tc_wal *wal, const char *what, struct tc_error *err)
@@ -300,13 +299,7 @@ int tc_wal_sync(struct tc_wal *wal, struct tc_error *err)
     wal->durable = wal->sequence;
     wal->pending_len = 0;
     wal->snapshot = false;
-    wal->syncs++;
     return 0;
-}
-
-uint64_t tc_wal_sync_count(const struct tc_wal *wal)
-{
-    return wal->syncs;
 }
 
 void tc_wal_close(struct tc_wal *wal)

@@ -51,9 +51,6 @@ int tc_wal_snapshot(struct tc_wal *wal, struct tc_slice record);
  * 0. TC_EIO: the log is unusable from here and so is the replica: exit. */
 int tc_wal_sync(struct tc_wal *wal, struct tc_error *err);
 
-/* Syncs so far, for the load's figures. */
-uint64_t tc_wal_sync_count(const struct tc_wal *wal);
-
 /* Closes and unlocks. What was not synced is lost. Safe on NULL. */
 void tc_wal_close(struct tc_wal *wal);
 

@@ -108,8 +108,10 @@ static char *put_decimal(char *at, uint32_t number)
     return at;
 }
 
-const char *tc_wire_domain(const struct tc_cluster *cluster, uint32_t sender, uint32_t type,
-                           char buffer[static TC_WIRE_DOMAIN_SIZE])
+/* "turncoat/CLUSTER/SENDER/TYPE": the domain of tc_sign, tc_verify and tc_mac. Cut, never overflowed. Returns
+ * `buffer`. */
+static const char *domain_of(const struct tc_cluster *cluster, uint32_t sender, uint32_t type,
+                             char buffer[static TC_WIRE_DOMAIN_SIZE])
 {
     static const char prefix[] = "turncoat/";
     const size_t id_len = strnlen(cluster->id, TC_NAME_MAX);
@@ -137,7 +139,7 @@ int tc_wire_sign(const struct tc_protocol_env *env, Wire__Envelope *envelope, st
     uint8_t *signature = tc_arena_alloc(arena, TC_SIGNATURE_SIZE);
     if (!signature)
         return TC_ELIMIT;
-    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
     int rc = tc_sign(env->keys, envelope->sender, domain, tc_wire_slice(envelope->body), signature);
     if (rc != 0)
         return rc;
@@ -149,13 +151,14 @@ int tc_wire_sign(const struct tc_protocol_env *env, Wire__Envelope *envelope, st
 int tc_wire_verify(const struct tc_protocol_env *env, const Wire__Envelope *envelope)
 {
     char domain[TC_WIRE_DOMAIN_SIZE];
-    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
     return tc_verify(env->keys, envelope->sender, domain, tc_wire_slice(envelope->body),
                      tc_wire_slice(envelope->signature));
 }
 
-int tc_wire_add_macs(const struct tc_protocol_env *env, Wire__Envelope *envelope, uint32_t first, uint32_t count,
-                     struct tc_arena *arena)
+/* Fills envelope->macs for receivers first … first+count-1 and empties signature. TC_EKEY, TC_ELIMIT. */
+static int add_macs(const struct tc_protocol_env *env, Wire__Envelope *envelope, uint32_t first, uint32_t count,
+                    struct tc_arena *arena)
 {
     char domain[TC_WIRE_DOMAIN_SIZE];
     if (count > TC_NODES_MAX)
@@ -163,7 +166,7 @@ int tc_wire_add_macs(const struct tc_protocol_env *env, Wire__Envelope *envelope
     uint8_t *macs = tc_arena_alloc(arena, (size_t)count * TC_MAC_SIZE);
     if (!macs)
         return TC_ELIMIT;
-    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
     for (uint32_t i = 0; i < count; i++) {
         int rc = tc_mac(env->keys, envelope->sender, first + i, domain, tc_wire_slice(envelope->body),
                         macs + (size_t)i * TC_MAC_SIZE);
@@ -190,7 +193,7 @@ int tc_wire_check_mac(const struct tc_protocol_env *env, const Wire__Envelope *e
     uint8_t expected[TC_MAC_SIZE];
     if (self < first || envelope->macs.len / TC_MAC_SIZE <= self - first)
         return TC_ESIGNATURE;
-    tc_wire_domain(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
+    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
     int rc = tc_mac(env->keys, self, envelope->sender, domain, tc_wire_slice(envelope->body), expected);
     if (rc != 0)
         return rc;
@@ -204,8 +207,8 @@ int tc_wire_seal(const struct tc_protocol_env *env, Wire__Envelope *envelope, ui
     if (!tc_wire_uses_macs(env->cluster, (uint32_t)envelope->type))
         return tc_wire_sign(env, envelope, arena);
     if (envelope->type == WIRE__TYPE__REQUEST)
-        return tc_wire_add_macs(env, envelope, 0, env->cluster->n, arena);
-    return tc_wire_add_macs(env, envelope, client, 1, arena);
+        return add_macs(env, envelope, 0, env->cluster->n, arena);
+    return add_macs(env, envelope, client, 1, arena);
 }
 
 int tc_wire_check(const struct tc_protocol_env *env, const Wire__Envelope *envelope, uint32_t self)

@@ -83,11 +83,6 @@ int tc_wire_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_are
 
 /* ---- signatures and MACs ---- */
 
-/* "turncoat/CLUSTER/SENDER/TYPE": the domain of tc_sign, tc_verify and tc_mac. Cut, never overflowed. Returns
- * `buffer`. */
-const char *tc_wire_domain(const struct tc_cluster *cluster, uint32_t sender, uint32_t type,
-                           char buffer[static TC_WIRE_DOMAIN_SIZE]);
-
 /* Do envelopes of this type carry a MAC vector instead of a signature in this cluster? */
 bool tc_wire_uses_macs(const struct tc_cluster *cluster, uint32_t type);
 
@@ -96,10 +91,6 @@ int tc_wire_sign(const struct tc_protocol_env *env, Wire__Envelope *envelope, st
 
 /* 0 if the signature over the body is envelope->sender's; TC_ESIGNATURE; TC_EKEY if that key is unknown. */
 int tc_wire_verify(const struct tc_protocol_env *env, const Wire__Envelope *envelope);
-
-/* Fills envelope->macs for receivers first … first+count-1 and empties signature. TC_EKEY, TC_ELIMIT. */
-int tc_wire_add_macs(const struct tc_protocol_env *env, Wire__Envelope *envelope, uint32_t first, uint32_t count,
-                     struct tc_arena *arena);
 
 /* Checks the entry of `self` in a vector that begins with receiver `first`. 0; TC_ESIGNATURE (missing or wrong);
  * TC_EKEY. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-json_t *tc_json_bytes_text(const char *text, size_t len)
+static json_t *bytes_text(const char *text, size_t len)
 {
     struct tc_buf clean = {0};
     tc_buf_escape_bytes(&clean, TC_ESCAPE_UTF8, text, len);
@@ -21,7 +21,7 @@ json_t *tc_json_bytes_text(const char *text, size_t len)
 
 json_t *tc_json_text(const char *text)
 {
-    return tc_json_bytes_text(text ? text : "", text ? strlen(text) : 0);
+    return bytes_text(text ? text : "", text ? strlen(text) : 0);
 }
 
 json_t *tc_json_time(uint64_t time_ns)

@@ -11,7 +11,6 @@
 
 /* A JSON string of untrusted text (invalid UTF-8 becomes U+FFFD). NULL counts as "". NULL if out of memory. */
 json_t *tc_json_text(const char *text);
-json_t *tc_json_bytes_text(const char *text, size_t len);
 /* A number, or null for TC_NEVER_NS and what a signed 64-bit integer does not hold. */
 json_t *tc_json_time(uint64_t time_ns);
 json_t *tc_json_nodes(const struct tc_nodeset *set);

@@ -39,6 +39,11 @@ static uint16_t node_of(const char *text)
     return node < TC_NODES_MAX ? (uint16_t)node : TC_NODE_NONE;
 }
 
+static uint64_t start_ns(const struct tc_sequence_row *row)
+{
+    return row->said_ns != TC_NEVER_NS ? row->said_ns : row->heard_ns;
+}
+
 /* Splits one line in place; false if it has too few columns. */
 static bool read_row(char *line, struct tc_sequence_row *row)
 {
@@ -58,12 +63,7 @@ static bool read_row(char *line, struct tc_sequence_row *row)
     row->digest = columns[9];
     row->fate = fate_of(columns[10]);
     row->decision = *columns[11] ? number(columns[11]) : 0;
-    return row->from != TC_NODE_NONE && row->to != TC_NODE_NONE && tc_sequence_start_ns(row) != TC_NEVER_NS;
-}
-
-uint64_t tc_sequence_start_ns(const struct tc_sequence_row *row)
-{
-    return row->said_ns != TC_NEVER_NS ? row->said_ns : row->heard_ns;
+    return row->from != TC_NODE_NONE && row->to != TC_NODE_NONE && start_ns(row) != TC_NEVER_NS;
 }
 
 static void read_rows(struct tc_sequence *s, char *table)
@@ -143,7 +143,7 @@ static void choose_representative(struct tc_sequence *s)
             continue;
         if (fallback == TC_NEVER_NS)
             fallback = row->sequence;
-        if (proposed == TC_NEVER_NS && begin != TC_NEVER_NS && tc_sequence_start_ns(row) >= begin)
+        if (proposed == TC_NEVER_NS && begin != TC_NEVER_NS && start_ns(row) >= begin)
             proposed = row->sequence;
     }
     s->sequence = proposed != TC_NEVER_NS ? proposed : fallback;
@@ -171,7 +171,7 @@ static void story(const struct tc_sequence *s, uint64_t *from_ns, uint64_t *to_n
     for (uint32_t i = 0; i < s->row_count; i++) {
         const struct tc_sequence_row *row = &s->rows[i];
         bool mine = s->sequence != TC_NEVER_NS ? row->sequence == s->sequence && is_agreement(row) : is_fault(row);
-        uint64_t at = tc_sequence_start_ns(row);
+        uint64_t at = start_ns(row);
         if (!mine || (s->finding_ns != TC_NEVER_NS && at > s->finding_ns + IDLE_NS))
             continue;
         *from_ns = at < *from_ns ? at : *from_ns;
@@ -199,7 +199,7 @@ static bool is_repetition(const struct tc_sequence *s, const struct tc_sequence_
 
 static bool wanted(const struct tc_sequence *s, const struct tc_sequence_row *row, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t at = tc_sequence_start_ns(row);
+    uint64_t at = start_ns(row);
     if (row->fate == TC_SEQ_REPLACED)
         return false;
     if (is_view_change(row))
@@ -267,7 +267,7 @@ static struct tc_sequence_item *add_item(struct tc_sequence *s, enum tc_sequence
 /* The fan this message belongs to: same sender, same words, same fate, same time. */
 static struct tc_sequence_item *fan_of(struct tc_sequence *s, const struct tc_sequence_row *row)
 {
-    uint64_t at = tc_sequence_start_ns(row);
+    uint64_t at = start_ns(row);
     for (uint32_t i = 0; i < s->item_count; i++) {
         struct tc_sequence_item *item = &s->items[i];
         const struct tc_sequence_row *old = &s->rows[item->row];
@@ -289,7 +289,7 @@ static void add_arrow(struct tc_sequence *s, uint32_t index)
     }
     struct tc_sequence_item *fan = fan_of(s, row);
     if (!fan)
-        fan = add_item(s, TC_SEQ_FAN, tc_sequence_start_ns(row), index);
+        fan = add_item(s, TC_SEQ_FAN, start_ns(row), index);
     if (!fan)
         return;
     fan->next[fan->count++] = index;
@@ -304,7 +304,7 @@ static void add_items(struct tc_sequence *s)
         if (row->fate < TC_SEQ_EXECUTED)
             add_arrow(s, s->chosen[i]);
         else if (tc_sequence_lane(s, row->from) >= 0)
-            add_item(s, TC_SEQ_MARK, tc_sequence_start_ns(row), s->chosen[i]);
+            add_item(s, TC_SEQ_MARK, start_ns(row), s->chosen[i]);
     }
     if (s->guilty && s->finding_ns != TC_NEVER_NS && s->item_count > 0)
         add_item(s, TC_SEQ_FINDING, s->finding_ns, 0);

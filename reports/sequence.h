@@ -63,7 +63,6 @@ struct tc_sequence {
 
 /* The lane of a node, or -1. */
 int tc_sequence_lane(const struct tc_sequence *s, uint16_t node);
-uint64_t tc_sequence_start_ns(const struct tc_sequence_row *row);
 void tc_sequence_svg(const struct tc_sequence *s, struct tc_buf *svg);
 
 #endif

@@ -16,21 +16,12 @@ return attack "forge-new-view" {
     if m.kind == "vote" then
       -- Whoever commits has prepared: from now on the view changes have something to prove. Not just at a checkpoint,
       -- which would prove it in their place (intervals are multiples of 8).
-      if s.paused == nil and m.phase == "commit" and m.view == c.view and m.sequence % 8 == 4 then
-        local leader = c:leader(c.view)
-        s.paused = leader
-        c:pause(leader)
-        c:after(a.pause, function(c, a)
-          if s.paused then c:resume(leader) end
-          s.paused = false
-        end)
+      if not s.resume and m.phase == "commit" and m.view == c.view and m.sequence % 8 == 4 then
+        s.resume = pause_for(c, c:leader(c.view), a.pause)
       end
       return
     end
-    if s.paused then
-      c:resume(s.paused)
-      s.paused = false
-    end
+    if s.resume then s.resume(c) end
     if not c:is_traitor(m.signer) then return end
     if s[m.view] == nil then
       -- The re-proposals are the proposals of the new view itself, in their order; those in certificates are of old views.

@@ -16,15 +16,9 @@ return attack "forge-prepared" {
     if m.kind == "propose" then
       -- The leader stops as soon as all have a proposal that no checkpoint will cover: there is something to prove then.
       local leader = c:leader(m.view)
-      if s.paused ~= nil or m.view ~= c.view or m.from ~= leader or m.sequence % 4 ~= 1 then return end
+      if s.resume or m.view ~= c.view or m.from ~= leader or m.sequence % 4 ~= 1 then return end
       s.shown = (s.shown or 0) + 1
-      if s.shown < c.n - 1 then return end
-      s.paused = leader
-      c:pause(leader)
-      c:after(a.pause, function(c)
-        if s.paused then c:resume(leader) end
-        s.paused = false
-      end)
+      if s.shown == c.n - 1 then s.resume = pause_for(c, leader, a.pause) end
       return
     end
     if not c:is_traitor(m.signer) then return end
@@ -32,10 +26,7 @@ return attack "forge-prepared" {
       s.own = m:copy()
       return
     end
-    if s.paused then
-      c:resume(s.paused)
-      s.paused = false
-    end
+    if s.resume then s.resume(c) end
     if s[m.view] == nil then
       s[m.view] = false
       local own = s.own and s.own.view == m.view and s.own

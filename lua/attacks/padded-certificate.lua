@@ -16,15 +16,9 @@ return attack "padded-certificate" {
       -- PBFT has certificates of view changes only. The leader stops as soon as all have a proposal that no checkpoint
       -- will cover: there is something to prove then.
       local leader = c:leader(m.view)
-      if s.paused ~= nil or m.view ~= c.view or m.from ~= leader or m.sequence % 4 ~= 1 then return end
+      if s.resume or m.view ~= c.view or m.from ~= leader or m.sequence % 4 ~= 1 then return end
       s.shown = (s.shown or 0) + 1
-      if s.shown < c.n - 1 then return end
-      s.paused = leader
-      c:pause(leader)
-      c:after(a.pause, function(c)
-        if s.paused then c:resume(leader) end
-        s.paused = false
-      end)
+      if s.shown == c.n - 1 then s.resume = pause_for(c, leader, a.pause) end
       return
     end
     if not m:has("signer") or not c:is_traitor(m.signer) then return end
@@ -43,10 +37,7 @@ return attack "padded-certificate" {
       padded.fields.justify.signers, padded.fields.justify.signatures = signers, signatures
       return replace(padded:sign(m.signer), "one signature, a quorum of times")
     end
-    if s.paused then
-      c:resume(s.paused)
-      s.paused = false
-    end
+    if s.resume then s.resume(c) end
     if s[m.view] == nil then
       s[m.view] = false
       local own = s.own and s.own.view == m.view and s.own

@@ -7,8 +7,9 @@ static void put_be64(uint8_t *out, uint64_t value)
         out[i] = (uint8_t)(value >> (8 * (7 - i)));
 }
 
-void tc_hotstuff_block_digest(uint64_t view, uint64_t sequence, const uint8_t parent[static TC_VALUE_SIZE],
-                              const uint8_t batch[static TC_VALUE_SIZE], uint8_t digest[static TC_VALUE_SIZE])
+/* The digest of a block: view, height, parent and the digest of its batch. */
+static void block_digest(uint64_t view, uint64_t sequence, const uint8_t parent[static TC_VALUE_SIZE],
+                         const uint8_t batch[static TC_VALUE_SIZE], uint8_t digest[static TC_VALUE_SIZE])
 {
     uint8_t head[16];
     put_be64(head, view);
@@ -24,7 +25,7 @@ int tc_hotstuff_envelope_digest(const Wire__Envelope *envelope, uint64_t view, u
     uint8_t batch[TC_VALUE_SIZE];
     const int rc = tc_wire_requests_digest(envelope, arena, batch);
     if (rc == 0)
-        tc_hotstuff_block_digest(view, sequence, parent, batch, digest);
+        block_digest(view, sequence, parent, batch, digest);
     return rc;
 }
 

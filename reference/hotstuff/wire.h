@@ -18,10 +18,6 @@ static inline bool tc_hotstuff_is_vote(uint32_t type)
            type == HOTSTUFF__TYPE__GENERIC_VOTE;
 }
 
-/* The digest of a block: view, height, parent and the digest of its batch. */
-void tc_hotstuff_block_digest(uint64_t view, uint64_t sequence, const uint8_t parent[static TC_VALUE_SIZE],
-                              const uint8_t batch[static TC_VALUE_SIZE], uint8_t digest[static TC_VALUE_SIZE]);
-
 /* The same for a block whose requests stand beside `envelope`. TC_EMALFORMED, TC_ELIMIT as tc_wire_requests_digest. */
 int tc_hotstuff_envelope_digest(const Wire__Envelope *envelope, uint64_t view, uint64_t sequence,
                                 const uint8_t parent[static TC_VALUE_SIZE], struct tc_arena *arena,

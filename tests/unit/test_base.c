@@ -23,7 +23,7 @@ static void test_error_sets_and_wraps(void **state)
     assert_int_equal(tc_error_exit(TC_EINTERRUPTED), 130);
     assert_int_equal(tc_error_exit(0), 0);
     assert_int_equal(tc_error_exit(-1000), 70);
-    assert_string_equal(tc_error_name(TC_EKEY), "KEY");
+    assert_string_equal(tc_error_text(TC_EKEY), "key missing");
     assert_int_equal(tc_error_set(NULL, TC_EIO, "nobody listens"), TC_EIO);
 }
 
