@@ -15,6 +15,7 @@ struct tc_links {
 bool tc_links_add(struct tc_links *links, uint32_t a, uint32_t b);
 bool tc_links_remove(struct tc_links *links, uint32_t a, uint32_t b);
 
+/* Is a – b in the set (false for numbers that are no node)? Is there nothing in it? */
 bool tc_links_has(const struct tc_links *links, uint32_t a, uint32_t b);
 bool tc_links_empty(const struct tc_links *links);
 

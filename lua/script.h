@@ -54,8 +54,10 @@ struct tc_script;
 /* Loads and checks a file. TC_EUSAGE (unknown argument, missing field: file, line, what was expected), TC_ESCRIPT (it
  * does not load or run), TC_ENOT_FOUND, TC_EMEMORY. */
 int tc_script_load(const struct tc_script_config *config, struct tc_script **out, struct tc_error *err);
+/* Safe on NULL. The handler must no longer be used. */
 void tc_script_free(struct tc_script *script);
 
+/* What the file says of itself, and its arguments as they were given. Borrowed, valid as long as the script. */
 const struct tc_script_info *tc_script_info(const struct tc_script *script);
 
 /* The handler to give to the engine; valid as long as the script. */

@@ -70,6 +70,8 @@ void tc_judge_unsure(struct tc_judge *judge, const char *why);
 /* Ends all oracles; call once. Then the results may be read until free. */
 void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
 
+/* The oracles that are not disabled, in the order of the table, and what each has come to; NULL past the end. Borrowed
+ * until free. */
 size_t tc_judge_count(const struct tc_judge *judge);
 const struct tc_judgement *tc_judge_get(const struct tc_judge *judge, size_t index);
 

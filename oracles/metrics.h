@@ -38,9 +38,12 @@ struct tc_metrics_view_step {
 
 struct tc_metrics;
 
+/* Measures in buckets of bucket_ns; protocol and env must outlive it. NULL if out of memory. */
 struct tc_metrics *tc_metrics_new(const struct tc_protocol *protocol, const struct tc_protocol_env *env,
                                   uint64_t bucket_ns);
 void tc_metrics_free(struct tc_metrics *m);
+
+/* Takes every observation of the run, in its order, until tc_metrics_finish. */
 void tc_metrics_observe(struct tc_metrics *m, const struct tc_observation *observation);
 
 /* Live numbers for the progress line. */
@@ -53,10 +56,13 @@ struct tc_metrics_now {
     uint64_t view;
     bool view_known; /* nodes say which they enter; else the last one whose leader was heard to lead */
 };
+/* They are of the phase that runs at now_ns. */
 void tc_metrics_now(const struct tc_metrics *m, uint64_t now_ns, struct tc_metrics_now *out);
 
 /* Ends measuring; then the following may be read until free. */
 void tc_metrics_finish(struct tc_metrics *m, uint64_t now_ns);
+/* Every metric of the table that was measured; the buckets from the run's beginning, each bucket_ns long; who entered
+ * which view, in order of time. Borrowed. */
 const struct tc_metric *tc_metrics_all(const struct tc_metrics *m, size_t *count);
 const struct tc_metrics_bucket *tc_metrics_series(const struct tc_metrics *m, size_t *count, uint64_t *bucket_ns);
 const struct tc_metrics_view_step *tc_metrics_views(const struct tc_metrics *m, size_t *count);

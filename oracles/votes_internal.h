@@ -48,6 +48,7 @@ struct tc_votes {
     uint32_t verified;
 };
 
+/* Sets where in a row each set of signers lies, and row_size, from n, the columns and what is kept. */
 void tc_votes_layout(struct tc_votes *votes);
 
 /* Forgets pointers into rows that were given to another slot. */

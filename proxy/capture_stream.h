@@ -32,6 +32,7 @@ void tc_capture_side_acknowledged(struct tc_capture_side *side, uint32_t acknowl
 /* Gives out all that is kept: nothing more will come. */
 void tc_capture_side_end(struct tc_capture_side *side, tc_capture_bytes_fn *each, void *self, uint64_t *again);
 
+/* Gives back what is kept, and leaves the side as a fresh one. */
 void tc_capture_side_free(struct tc_capture_side *side);
 
 #endif

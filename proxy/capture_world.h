@@ -54,6 +54,8 @@ bool tc_capture_world_unseen(const struct tc_capture_world *world, uint32_t n, u
 /* Nothing more comes. TC_EMEMORY. */
 int tc_capture_world_stop(struct tc_capture_world *world);
 
+/* The latest time that a segment or fact bore; what was counted so far; the error that ended it, code 0 if none.
+ * Borrowed. */
 uint64_t tc_capture_world_now_ns(const struct tc_capture_world *world);
 const struct tc_capture_world_counts *tc_capture_world_counts(const struct tc_capture_world *world);
 const struct tc_error *tc_capture_world_error(const struct tc_capture_world *world);

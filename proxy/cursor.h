@@ -50,11 +50,14 @@ struct tc_slice tc_cursor_rest(struct tc_cursor *c);
 
 /* A writer into data[0 … size-1]. */
 struct tc_writer tc_writer_into(uint8_t *data, size_t size);
+/* Has everything fitted so far? Check once, at the end. */
 bool tc_writer_ok(const struct tc_writer *w);
 
 /* What was written; {NULL, 0} if something did not fit. Borrows the caller's memory. */
 struct tc_slice tc_writer_bytes(const struct tc_writer *w);
 
+/* Append a number (varint: as protobuf has it, 7 bits a byte, the lowest first) or bytes; nothing once one did not fit.
+ */
 void tc_writer_u8(struct tc_writer *w, uint8_t value);
 void tc_writer_u16(struct tc_writer *w, uint16_t value);
 void tc_writer_u32(struct tc_writer *w, uint32_t value);

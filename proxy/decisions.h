@@ -49,6 +49,7 @@ struct tc_decisions_end {
 
 /* ---- writing: each adds whole lines or, `more`, fields ---- */
 
+/* The first line; one of the tape; the last. */
 void tc_decisions_header_line(struct tc_buf *out, const struct tc_decisions_header *header);
 void tc_decisions_item_line(struct tc_buf *out, const struct tc_tape *tape, const struct tc_tape_item *item);
 /* Adds to the line of a decision (which begins with tc_record_decision's fields; `,"name":…` follow). */

@@ -22,7 +22,10 @@ enum tc_escape {
     TC_ESCAPE_UTF8      /* valid UTF-8 without NUL, otherwise as it is */
 };
 
+/* Leaves it empty, to be used anew. */
 void tc_buf_free(struct tc_buf *t);
+
+/* Add text as it is: for what needs no escaping, or has been. */
 void tc_buf_bytes(struct tc_buf *t, const char *bytes, size_t len);
 void tc_buf_add(struct tc_buf *t, const char *text);
 void tc_buf_format(struct tc_buf *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -17,12 +17,15 @@ struct tc_html {
 
 /* Untrusted text, escaped. */
 void tc_html_text(struct tc_html *h, const char *text);
+/* Begins a section with this heading; `lead` (may be NULL) is a sentence under it. All three are ours and not escaped.
+ * The caller closes it: </section>. */
 void tc_html_section(struct tc_html *h, const char *id, const char *title, const char *lead);
 /* A link to the finding's evidence file; plain text if what stands there is not the name of one. */
 void tc_html_evidence_link(struct tc_html *h, const json_t *finding, const char *text);
 /* CSS class of a status: "good", "bad", "warn", "info" or "mute". */
 const char *tc_html_class(const char *status);
 
+/* The sections of the page, each from h->result into h->out; what was not measured is left out or said so. */
 void tc_html_faults(struct tc_html *h);
 void tc_html_oracles(struct tc_html *h);
 void tc_html_phases(struct tc_html *h);

@@ -57,6 +57,8 @@ int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_record
 
 /* Log-line observations go to observations.jsonl; messages into a bounded window for the picture. */
 void tc_recorder_observe(struct tc_recorder *r, const struct tc_observation *observation);
+/* The same for a decision: a line of decisions.jsonl, and a mark in the picture. A file that cannot be written is said
+ * by tc_recorder_finish. */
 void tc_recorder_decide(struct tc_recorder *r, const struct tc_decision *decision);
 
 /* What makes decisions.jsonl something that can be repeated is known to the run, not to its recorder: lines before, and
@@ -83,6 +85,7 @@ void tc_recorder_end_decisions(struct tc_recorder *r, const char *last_line);
  * messages around this moment is kept for the picture. Only the first call counts. */
 void tc_recorder_mark(struct tc_recorder *r, uint64_t time_ns);
 
+/* What a report is made of; all borrowed. */
 struct tc_report_input {
     const struct tc_run_info *info;
     const struct tc_judge *judge; /* finished */

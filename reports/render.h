@@ -26,6 +26,8 @@ int tc_plot_script(const char *dir, const char *name, int width, int height, con
  * text, unescaped). `messages` is the content of messages.tsv. */
 void tc_sequence_draw(const json_t *result, const char *messages, struct tc_buf *svg, struct tc_buf *caption);
 
+/* junit.xml: a test case an oracle and a threshold, named alike in every run; what failed has the evidence's file and
+ * the repeat line. */
 void tc_junit_write(const json_t *result, const char *dir, struct tc_buf *out);
 
 /* The page. `sequence` is the picture's SVG element or "". */

@@ -31,6 +31,7 @@ struct tc_window;
 struct tc_window *tc_window_new(void);
 void tc_window_free(struct tc_window *w);
 
+/* Messages, executions and views are kept, phases and faults noted, other observations passed over. Decisions all. */
 void tc_window_observe(struct tc_window *w, const struct tc_observation *observation);
 void tc_window_decide(struct tc_window *w, const struct tc_decision *decision);
 

@@ -24,6 +24,7 @@ struct tc_window_walk {
     bool seen;
 };
 
+/* Before the first. The window must not change while somebody walks. */
 struct tc_window_walk tc_window_begin(const struct tc_window *w);
 /* NULL at the end. Borrowed from the window. */
 const struct tc_window_record *tc_window_next(struct tc_window_walk *walk);
