@@ -43,9 +43,9 @@ struct tc_source {
     size_t token_count;
 };
 
-/* Reads and scans a file. TC_ENOT_FOUND, TC_EIO, TC_EMEMORY, TC_ELIMIT (too large), TC_ESCRIPT (bytecode, or the
- * operator
- * ^, whose last bits differ between processors). Free with tc_source_free in every case. */
+/* Reads and scans a file. TC_ENOT_FOUND, TC_EUSAGE (not a file that may be read), TC_EIO, TC_EMEMORY, TC_ELIMIT (too
+ * large), TC_ESCRIPT (bytecode, or the operator ^, whose last bits differ between processors). Free with tc_source_free
+ * in every case. */
 int tc_source_read(const char *path, struct tc_source *source, struct tc_error *err);
 int tc_source_scan(struct tc_source *source, struct tc_error *err); /* as above, for text already there */
 void tc_source_free(struct tc_source *source);
@@ -54,7 +54,7 @@ void tc_source_free(struct tc_source *source);
 bool tc_source_uses(const struct tc_source *source, const char *name);
 
 /* Line of the key that `path` (names joined by '.') leads to: "cluster.n" is the first `n =` after the first
- * `cluster =`, "id#3" the third. The line of the deepest part found, at least `line`. */
+ * `cluster =` (or `["cluster"] =`), "id#3" the third. The line of the deepest part found, at least `line`. */
 uint32_t tc_source_line(const struct tc_source *source, const char *path, uint32_t line);
 
 /* ---- sandbox.c ---- */
@@ -65,6 +65,7 @@ struct tc_sandbox {
     uint64_t steps_max;
     int64_t steps_left;
     bool calling;             /* protected: the memory cap holds. What we do outside is small, and must not fail */
+    char refused_at[160];     /* "file:line" that asked for memory beyond the cap, last */
     bool exhausted;           /* sticky until the next call is armed: no pcall can swallow it */
     struct tc_script *script; /* NULL: no protocol, no run (scenario files, help) */
     const struct tc_source *source;

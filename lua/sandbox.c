@@ -15,6 +15,18 @@
 
 static void exhausted_hook(lua_State *L, lua_Debug *at);
 
+/* An error of memory has no traceback: where it was asked for is noted when it is refused. Allocates nothing. */
+static void note_place(struct tc_sandbox *box)
+{
+    lua_Debug at;
+    for (int level = 0; box->L && lua_getstack(box->L, level, &at); level++) {
+        if (!lua_getinfo(box->L, "Sl", &at) || at.currentline < 1)
+            continue;
+        snprintf(box->refused_at, sizeof box->refused_at, "%s:%d", at.short_src, at.currentline);
+        return;
+    }
+}
+
 static void *allocate(void *self, void *old, size_t old_size, size_t new_size)
 {
     struct tc_sandbox *box = self;
@@ -25,8 +37,10 @@ static void *allocate(void *self, void *old, size_t old_size, size_t new_size)
         box->memory_used -= old_size;
         return NULL;
     }
-    if (box->calling && new_size > old_size && box->memory_used + (new_size - old_size) > box->memory_max)
+    if (box->calling && new_size > old_size && box->memory_used + (new_size - old_size) > box->memory_max) {
+        note_place(box);
         return NULL;
+    }
     void *made = realloc(old, new_size);
     if (!made)
         return NULL;
@@ -135,7 +149,10 @@ static void set_error(struct tc_sandbox *box, int status, struct tc_error *err)
     lua_State *L = box->L;
     if (status == LUA_ERRMEM) {
         tc_error_set(err, TC_ELIMIT, "%s: the script passed its memory cap of %zu bytes",
-                     box->source ? box->source->chunk : "script", box->memory_max);
+                     box->refused_at[0] ? box->refused_at
+                     : box->source      ? box->source->chunk
+                                        : "script",
+                     box->memory_max);
         return;
     }
     size_t len;

@@ -103,6 +103,9 @@ static void add_threshold(struct tc_reader *r, struct tc_scenario *s, const char
                      sizeof spec->metric - 1);
     else
         s->threshold_count++;
+    char path[160];
+    snprintf(path, sizeof path, "thresholds.%s", metric);
+    spec->line = tc_source_line(r->source, path, r->line);
 }
 
 static void read_thresholds(struct tc_reader *r, struct tc_scenario *s)

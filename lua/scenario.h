@@ -37,6 +37,7 @@ struct tc_cluster_node {
     char public_key[65];                  /* hex; "" = not given */
     char log[TC_PATH_MAX];                /* file or FIFO with its JSON lines; "" = none */
     char rpc[TC_PATH_MAX];
+    uint32_t log_line, rpc_line; /* of the file in which they stand */
     char home[TC_PATH_MAX];
 };
 
@@ -98,6 +99,7 @@ struct tc_sweep_spec {
 struct tc_threshold_spec {
     char metric[128];    /* e.g. decision_latency{phase:after} */
     char condition[128]; /* e.g. p(99)<800ms */
+    uint32_t line;       /* of the scenario's file */
 };
 
 #define TC_THRESHOLDS_MAX 32

@@ -112,6 +112,13 @@ static void check_public_key(struct tc_reader *r, const char *path, const char *
 }
 
 /* The replica on top of the stack, the `place`-th of the list. */
+static uint32_t line_of(const struct tc_reader *r, const char *path, const char *key)
+{
+    char full[160];
+    snprintf(full, sizeof full, "%s.%s", path, key);
+    return tc_source_line(r->source, full, r->line);
+}
+
 static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint32_t place, struct tc_nodeset *seen)
 {
     char path[64];
@@ -141,6 +148,8 @@ static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint
     check_public_key(r, path, node->public_key);
     tc_read_string(r, table, path, "log", node->log, sizeof node->log);
     read_rpc(r, table, path, node);
+    node->log_line = line_of(r, path, "log");
+    node->rpc_line = line_of(r, path, "rpc");
     tc_read_string(r, table, path, "home", node->home, sizeof node->home);
 }
 

@@ -97,6 +97,15 @@ static void ask_traitors(lua_State *L, int context, int args, struct tc_nodeset 
     lua_pop(L, 2);
 }
 
+/* No function of the script runs by now: the place is where the attack says who they are. */
+static void refuse_traitors(lua_State *L, const char *why)
+{
+    const struct tc_sandbox *box = tc_sandbox_of(L);
+    const struct tc_source *source = box->source;
+    luaL_error(L, "%s:%d: traitors: %s", source ? source->chunk : "script",
+               source ? (int)tc_source_line(source, "traitors", box->declared_line) : 0, why);
+}
+
 /* Names the traitors and freezes them: what on_start signs must already be theirs. A script that is loaded while the
  * attack goes on finds them frozen and is not asked. */
 static void begin(lua_State *L, struct tc_script *script, int context, int args)
@@ -110,7 +119,7 @@ static void begin(lua_State *L, struct tc_script *script, int context, int args)
     script->plan->traitors = named;
     struct tc_error err = {0};
     if (script->ledger && tc_ledger_freeze(script->ledger, &named, &err))
-        luaL_error(L, "traitors: %s", err.text);
+        refuse_traitors(L, err.text);
 }
 
 static int push_other_arguments(lua_State *L, struct tc_script *script)

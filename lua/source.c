@@ -166,6 +166,12 @@ int tc_source_scan(struct tc_source *source, struct tc_error *err)
     return 0;
 }
 
+/* Somebody wrote this path: unless the disk is to blame, it is a mistake. */
+static int unreadable(int reason)
+{
+    return reason == EIO || reason == EMFILE || reason == ENFILE || reason == ENOMEM ? TC_EIO : TC_EUSAGE;
+}
+
 static int read_text(FILE *file, struct tc_source *source, struct tc_error *err)
 {
     size_t capacity = 0;
@@ -185,7 +191,7 @@ static int read_text(FILE *file, struct tc_source *source, struct tc_error *err)
             break;
     }
     if (ferror(file))
-        return tc_error_set(err, TC_EIO, "%s: %s", source->path, strerror(errno));
+        return tc_error_set(err, unreadable(errno), "%s: %s", source->path, strerror(errno));
     return 0;
 }
 
@@ -196,7 +202,7 @@ int tc_source_read(const char *path, struct tc_source *source, struct tc_error *
         return tc_error_set(err, TC_EUSAGE, "%.100s…: path longer than %zu bytes", path, sizeof source->path - 1);
     FILE *file = fopen(path, "rb");
     if (!file)
-        return tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : TC_EIO, "%s: %s", path, strerror(errno));
+        return tc_error_set(err, errno == ENOENT ? TC_ENOT_FOUND : unreadable(errno), "%s: %s", path, strerror(errno));
     int rc = read_text(file, source, err);
     fclose(file);
     return rc ? rc : tc_source_scan(source, err);
@@ -222,15 +228,26 @@ bool tc_source_uses(const struct tc_source *source, const char *name)
     return false;
 }
 
+/* The index of the '=' of `name =` or `["name"] =` that begins at token i; 0 if none does. */
+static size_t key_at(const struct tc_source *source, size_t i, const char *name, size_t len)
+{
+    const struct tc_token *token = &source->tokens[i];
+    if (token_is(source, token, name, len))
+        return i + 1 < source->token_count && source->tokens[i + 1].type == '=' ? i + 1 : 0;
+    if (token->type != 's' || token->len != len + 2 || memcmp(source->text + token->start + 1, name, len) != 0)
+        return 0;
+    return i + 2 < source->token_count && source->tokens[i + 1].type == ']' && source->tokens[i + 2].type == '=' ? i + 2
+                                                                                                                 : 0;
+}
+
 /* Index of the token behind the `nth` "name =" at or after `from`; 0 if there is none. */
 static size_t find_key(const struct tc_source *source, size_t from, const char *name, size_t len, unsigned long nth,
                        uint32_t line)
 {
     for (size_t i = from; i + 1 < source->token_count; i++) {
-        const struct tc_token *token = &source->tokens[i];
-        if (token->line >= line && token_is(source, token, name, len) && source->tokens[i + 1].type == '=' &&
-            --nth == 0)
-            return i + 1;
+        const size_t found = source->tokens[i].line >= line ? key_at(source, i, name, len) : 0;
+        if (found && --nth == 0)
+            return found;
     }
     return 0;
 }

@@ -34,6 +34,7 @@ struct tc_live_config {
     void *node_self;
     struct tc_keeper *keeper;            /* NULL: processes are not ours */
     const char *log_paths[TC_NODES_MAX]; /* files or FIFOs with JSON lines of nodes that are not ours; NULL none */
+    const char *log_where[TC_NODES_MAX]; /* "file:line: " that names them, for mistakes; NULL not known */
     /* Reads one line of a node's output (tc_line_parse); what it returns lives in `arena`. NULL: lines are only kept.
      */
     int (*parse_line)(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err);
@@ -87,7 +88,7 @@ uint64_t tc_live_now_ns(const struct tc_live *live);
 struct tc_live_stats {
     uint64_t capture_missing;   /* packets that trace.pcap lacks */
     const char *capture_reason; /* why; static */
-    bool only_capture_failed; /* tc_live_run returned TC_EIO for the capture alone: the run itself was complete */
+    bool only_capture_failed;   /* tc_live_run returned TC_EIO for the capture alone: the run itself was complete */
     uint64_t accepted, dialled, dial_failures;
     uint64_t lines, lines_ignored; /* of the nodes' output */
     uint64_t verified, unverified; /* frames asked to be verified; not verified for lack of room */

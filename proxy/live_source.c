@@ -54,9 +54,10 @@ static void handle_line(struct tc_live_source *source, struct tc_slice line)
     /* One process may speak for several clients, but nobody for another replica. */
     if (source->path && source->node < TC_CLIENT_FIRST && observation.node < TC_CLIENT_FIRST &&
         observation.node != source->node) {
+        const char *where = live->config.log_where[source->node];
         tc_error_set(&err, TC_EUSAGE,
-                     "%s is given as the log of node %u, but its lines speak of node %u: are the logs swapped?",
-                     source->path, (unsigned)source->node, (unsigned)observation.node);
+                     "%s%s is given as the log of node %u, but its lines speak of node %u: are the logs swapped?",
+                     where ? where : "", source->path, (unsigned)source->node, (unsigned)observation.node);
         tc_live_fail(source->live, TC_EUSAGE, &err);
         return;
     }

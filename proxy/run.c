@@ -11,14 +11,20 @@
 #define START_TIMEOUT_NS UINT64_C(10000000000)
 #define BUCKET_NS        UINT64_C(100000000)
 
+/* The file in which the cluster stands. */
+static const char *cluster_path(const struct tc_run *run)
+{
+    return run->scenario->cluster.path[0] ? run->scenario->cluster.path : run->scenario->path;
+}
+
 /* An `rpc` that nobody would ask is a mistake, not a wish that is passed over. */
 static int check_rpc(const struct tc_run *run, struct tc_error *err)
 {
     const struct tc_cluster_spec *spec = &run->scenario->cluster;
     for (uint32_t i = 0; i < spec->cluster.n && !run->driver->rpc; i++)
         if (spec->nodes[i].rpc[0])
-            return tc_error_set(err, TC_EUSAGE, "%s: rpc of replica %u: nodes of %s answer no questions",
-                                spec->path[0] ? spec->path : run->scenario->path, i, run->protocol->name);
+            return tc_error_set(err, TC_EUSAGE, "%s:%u: rpc of replica %u: nodes of %s answer no questions",
+                                cluster_path(run), spec->nodes[i].rpc_line, i, run->protocol->name);
     return 0;
 }
 
@@ -120,7 +126,7 @@ static int open_judges(struct tc_run *run, struct tc_error *err)
         double value;
         if (tc_metrics_threshold(run->metrics, scenario->thresholds[i].metric, scenario->thresholds[i].condition, &met,
                                  &value, err) < 0)
-            return tc_error_wrap(err, "%s: thresholds", scenario->path);
+            return tc_error_wrap(err, "%s:%u: thresholds", scenario->path, scenario->thresholds[i].line);
     }
     return 0;
 }
@@ -148,6 +154,15 @@ static void note_wall(const struct tc_run *run)
 static bool replays_at_once(const struct tc_run *run)
 {
     return run->request->replay && run->scenario->phase_ns[TC_RUN_BEFORE] == 0;
+}
+
+static void set_log(const struct tc_run *run, uint32_t node, struct tc_live_config *config)
+{
+    static char where[TC_REPLICAS_MAX][TC_PATH_MAX + 16];
+    snprintf(where[node], sizeof where[node], "%s:%u: ", cluster_path(run),
+             run->scenario->cluster.nodes[node].log_line);
+    config->log_paths[node] = run->logs[node];
+    config->log_where[node] = where[node];
 }
 
 static int open_live(struct tc_run *run, struct tc_error *err)
@@ -181,7 +196,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
     memcpy(config.plan.phase_ns, run->scenario->phase_ns, sizeof config.plan.phase_ns);
     for (uint32_t i = 0; i < run->cluster.n; i++)
         if (run->logs[i][0])
-            config.log_paths[i] = run->logs[i];
+            set_log(run, i, &config);
     int result = tc_live_open(&config, &run->live, err);
     if (result == 0)
         note_wall(run);

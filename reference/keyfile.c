@@ -33,10 +33,10 @@ static int parse_digits(const char *text, int len, uint8_t seed[static TC_SECRET
     size_t bytes;
     const char *end;
     if (len != KEY_DIGITS && !(len == KEY_DIGITS + 1 && text[KEY_DIGITS] == '\n'))
-        return TC_EKEY;
+        return TC_EUSAGE;
     if (sodium_hex2bin(seed, TC_SECRET_SEED_SIZE, text, KEY_DIGITS, NULL, &bytes, &end) != 0)
-        return TC_EKEY;
-    return bytes == TC_SECRET_SEED_SIZE ? 0 : TC_EKEY;
+        return TC_EUSAGE;
+    return bytes == TC_SECRET_SEED_SIZE ? 0 : TC_EUSAGE;
 }
 
 int tc_key_read(const char *path, uint8_t seed[static TC_SECRET_SEED_SIZE], struct tc_error *err)
@@ -53,11 +53,13 @@ int tc_key_read(const char *path, uint8_t seed[static TC_SECRET_SEED_SIZE], stru
     }
     int len = read_whole(fd, text, sizeof text);
     close(fd);
+    if (len < 0)
+        return tc_error_set(err, TC_EKEY, "%s: cannot read the key: %s", path, strerror(errno));
     int rc = parse_digits(text, len, seed);
     sodium_memzero(text, sizeof text);
     if (rc < 0) {
         sodium_memzero(seed, TC_SECRET_SEED_SIZE);
-        return tc_error_set(err, TC_EKEY, "%s: expected %d hexadecimal digits and nothing else", path, KEY_DIGITS);
+        return tc_error_set(err, rc, "%s: expected %d hexadecimal digits and nothing else", path, KEY_DIGITS);
     }
     return 0;
 }

@@ -191,7 +191,7 @@ static void test_broken_keys(void **state)
         assert_int_equal(chmod(path, 0600), 0);
         assert_int_equal(fputs(text, file) >= 0, 1);
         assert_int_equal(fclose(file), 0);
-        assert_int_equal(tc_key_read(path, out, &err), len == 64 || len == 65 ? 0 : TC_EKEY);
+        assert_int_equal(tc_key_read(path, out, &err), len == 64 || len == 65 ? 0 : TC_EUSAGE);
         assert_null(strstr(err.text, "00010203")); /* never the key itself */
     }
     FILE *file = fopen(path, "w");
@@ -199,7 +199,7 @@ static void test_broken_keys(void **state)
     (void)snprintf(text, sizeof text, "%.63sg", good);
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
-    assert_int_equal(tc_key_read(path, out, NULL), TC_EKEY);
+    assert_int_equal(tc_key_read(path, out, NULL), TC_EUSAGE);
 }
 
 int main(void)

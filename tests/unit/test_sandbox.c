@@ -88,6 +88,8 @@ static void memory_is_capped(void **state)
     fails("local t = {} pcall(function() for i = 1, 1e9 do t[i] = { i } end end) t = nil", TC_ELIMIT, "memory cap");
     fails("local s = ('a'):rep(1 << 20) x = s:gsub('a', ('b'):rep(100))", TC_ELIMIT, "memory cap");
     fails("local t = {} for i = 1, 1e7 do t[#t+1] = 'xxxxxxxx' .. i end", TC_ELIMIT, "memory cap");
+    fails("local t = {}\n\nfor i = 1, 1e9 do\n  t[i] = { i }\nend", TC_ELIMIT, ":5: the script passed its memory cap");
+    fails("\nwhile true do\n pcall(string.rep, 'x', 1 << 30)\nend", TC_ELIMIT, ":4: the script passed");
 }
 
 static void recursion_ends(void **state)

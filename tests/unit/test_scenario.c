@@ -86,6 +86,8 @@ static void a_whole_scenario_is_read(void **state)
     assert_int_equal(scenario->expect_evidence, TC_EXPECT_YES);
     assert_int_equal(scenario->threshold_count, 3);
     assert_string_equal(scenario->thresholds[1].condition, "p(50)<10ms");
+    assert_int_equal(scenario->thresholds[1].line, 10);
+    assert_int_equal(scenario->thresholds[2].line, 11);
     assert_int_equal(scenario->recovery_bound_ns, 1500000000);
 }
 

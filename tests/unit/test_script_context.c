@@ -199,6 +199,7 @@ static void traitors_are_named_once(void **state)
     assert_int_equal(world_text(w, text), 0);
     assert_int_equal(world_begin(w), TC_ESCRIPT);
     assert_non_null(strstr(w->err.text, "traitors"));
+    assert_non_null(strstr(w->err.text, ":1: traitors: the attack names 2 replicas"));
     world_free(w);
 }
 
