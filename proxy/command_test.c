@@ -6,6 +6,7 @@
 #include "../proxy/names.h"
 #include "../proxy/nodeset.h"
 #include "../reports/record_read.h"
+#include "listen_link.h"
 
 #include <arpa/inet.h>
 #include <inttypes.h>
@@ -15,7 +16,6 @@
 
 #define LANES_MAX  (2 * 65536u) /* the capture's reader takes no more streams */
 #define TIMERS_MAX 1024u
-#define PORT_SHIFT 10000u /* from a replica's port to its listener's, as in run_cluster.c */
 
 /* Bytes of one direction of one stream that are not a whole frame yet. */
 struct lane {
@@ -242,10 +242,9 @@ static bool listed_leg(const struct tc_cluster_spec *spec, uint32_t ip, uint16_t
 {
     for (uint32_t node = 0; node < spec->cluster.n; node++) {
         const char *colon = strrchr(spec->nodes[node].address, ':');
-        unsigned long real = colon ? strtoul(colon + 1, NULL, 10) : 0;
+        const unsigned real = colon ? (unsigned)strtoul(colon + 1, NULL, 10) : 0;
         char shifted[TC_ADDRESS_MAX + 8];
-        snprintf(shifted, sizeof shifted, "%s:%lu", spec->listen_host,
-                 real + PORT_SHIFT <= 65535 ? real + PORT_SHIFT : real - PORT_SHIFT);
+        snprintf(shifted, sizeof shifted, "%s:%u", spec->listen_host, tc_link_port(real));
         *to = (uint16_t)node;
         if (same_address(spec->nodes[node].listen[0] ? spec->nodes[node].listen : shifted, ip, port))
             return true;
@@ -253,8 +252,7 @@ static bool listed_leg(const struct tc_cluster_spec *spec, uint32_t ip, uint16_t
     return false;
 }
 
-/* The near legs of a trace: those of the cluster file, else 127.(64+from).to.1 for replicas, 127.192.to.1 for clients.
- */
+/* The near legs of a trace: those of the cluster file, else those that tell by their address whose link it is. */
 static bool near_leg(const struct tc_cluster_spec *spec, const struct tc_capture_segment *segment, uint16_t *from,
                      uint16_t *to)
 {
@@ -262,12 +260,7 @@ static bool near_leg(const struct tc_cluster_spec *spec, const struct tc_capture
     *from = TC_NODE_NONE;
     if (spec && listed_leg(spec, ip, segment->server_port, to))
         return true;
-    uint32_t second = ip >> 16 & 255u;
-    if (ip >> 24 != 127 || (ip & 255u) != 1 || second < 64 || second > 192)
-        return false;
-    *from = second == 192 ? TC_NODE_NONE : (uint16_t)(second - 64);
-    *to = (uint16_t)(ip >> 8 & 255u);
-    return true;
+    return tc_link_of_ipv4(ip, from, to);
 }
 
 static int take_segment(void *self, const struct tc_capture_segment *segment)

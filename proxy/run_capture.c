@@ -7,6 +7,7 @@
 #include "../reports/record_stream.h"
 #include "capture_world.h"
 #include "listen.h"
+#include "listen_link.h"
 
 #include <inttypes.h>
 #include <signal.h>
@@ -19,7 +20,6 @@
  * later than its stamp says. Lines may be late at any time (no order across sockets and pipes is known). */
 #define LINE_SLACK_NS UINT64_C(1000000)
 #define LATE_NS       INT64_C(100000000)
-#define PORT_SHIFT    10000u /* as in run_cluster.c */
 
 /* The observations are read twice at a time: facts that the run itself made (who is faulty, phases, processes) come at
  * their time, lines of the nodes after the slack. */
@@ -78,11 +78,11 @@ static int add_place(struct tc_checking *c, const char *address, uint16_t from, 
 }
 
 /* Listeners of turncoat with an address for each link. Port 0: it may be any. */
-static void add_link_place(struct tc_checking *c, uint32_t second, uint16_t port, uint16_t from, uint16_t to)
+static void add_link_place(struct tc_checking *c, uint16_t port, uint16_t from, uint16_t to)
 {
     struct tc_capture_place *place = &c->places[c->place_count++];
     *place = (struct tc_capture_place){.port = port, .from = from, .to = to, .is_proxy = true};
-    tc_capture_map_ipv4(127u << 24 | second << 16 | (uint32_t)to << 8 | 1u, place->ip);
+    tc_capture_map_ipv4(tc_link_ipv4(from, to), place->ip);
 }
 
 static int add_node_places(struct tc_checking *c, const struct tc_cluster_spec *spec, uint16_t to, struct tc_error *err)
@@ -94,17 +94,16 @@ static int add_node_places(struct tc_checking *c, const struct tc_cluster_spec *
         result = add_place(c, node->listen, TC_NODE_NONE, to, true, err);
     if (result == 0 && !node->listen[0] && spec->listen_host[0]) {
         unsigned port = c->places[c->place_count - 1].port;
-        snprintf(shifted, sizeof shifted, "%s:%u", spec->listen_host,
-                 port + PORT_SHIFT <= 65535 ? port + PORT_SHIFT : port - PORT_SHIFT);
+        snprintf(shifted, sizeof shifted, "%s:%u", spec->listen_host, tc_link_port(port));
         result = add_place(c, shifted, TC_NODE_NONE, to, true, err);
     }
     if (result < 0)
         return result;
     if (!node->listen[0])
-        add_link_place(c, 192, 0, TC_NODE_NONE, to);
+        add_link_place(c, 0, TC_NODE_NONE, to);
     for (uint16_t from = 0; from < spec->cluster.n; from++)
         if (from != to)
-            add_link_place(c, 64u + from, node->link_ports[from], from, to);
+            add_link_place(c, node->link_ports[from], from, to);
     return 0;
 }
 

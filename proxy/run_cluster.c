@@ -1,4 +1,5 @@
 /* Which address is dialled by whom, where the nodes really are, and which keys we hold. */
+#include "listen_link.h"
 #include "run_internal.h"
 
 #include <errno.h>
@@ -6,10 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define CLIENTS_OCTET 192u /* 127.192.TO.1 is dialled by clients; 127.(64+FROM).TO.1 by replica FROM */
-#define PORT_SHIFT                                                                                                     \
-    10000u /* a running cluster's listeners get the real port plus this, so that they can be written down */
 
 static unsigned port_of(const char *address)
 {
@@ -21,10 +18,7 @@ static unsigned port_of(const char *address)
  * predictable one for a cluster that others start. */
 static unsigned shifted_port(const struct tc_run *run, const char *address)
 {
-    if (run->scenario->cluster.start)
-        return 0;
-    unsigned port = port_of(address);
-    return port + PORT_SHIFT <= 65535 ? port + PORT_SHIFT : port - PORT_SHIFT;
+    return run->scenario->cluster.start ? 0 : tc_link_port(port_of(address));
 }
 
 static void add(struct tc_run *run, uint16_t from, uint16_t to, const char *host, unsigned port)
@@ -51,7 +45,7 @@ static void add_destination(struct tc_run *run, uint16_t to)
     if (spec->listen_host[0])
         snprintf(host, sizeof host, "%s", spec->listen_host);
     else
-        snprintf(host, sizeof host, "127.%u.%u.1", CLIENTS_OCTET, to);
+        tc_link_host(TC_NODE_NONE, to, host);
     add(run, TC_NODE_NONE, to, host, port);
 }
 
@@ -70,10 +64,10 @@ int tc_run_listeners(struct tc_run *run, struct tc_error *err)
     for (uint32_t to = 0; to < n; to++) {
         add_destination(run, (uint16_t)to);
         for (uint32_t from = 0; from < n && spec->listen_mode == TC_LISTEN_PER_LINK; from++) {
-            char host[TC_ADDRESS_MAX];
-            snprintf(host, sizeof host, "127.%u.%u.1", 64 + from, to);
+            char host[TC_LINK_HOST_MAX];
             if (from != to)
-                add(run, (uint16_t)from, (uint16_t)to, host, shifted_port(run, spec->nodes[to].address));
+                add(run, (uint16_t)from, (uint16_t)to, tc_link_host((uint16_t)from, (uint16_t)to, host),
+                    shifted_port(run, spec->nodes[to].address));
         }
     }
     return 0;

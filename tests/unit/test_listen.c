@@ -1,6 +1,7 @@
 /* Addresses and sockets. */
 #define _GNU_SOURCE
 #include "../../proxy/listen.h"
+#include "../../proxy/listen_link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -183,6 +184,27 @@ static void test_descriptors(void **state)
     assert_int_equal(tc_descriptors_raise(10), after.rlim_cur); /* never lowered */
 }
 
+/* The scheme of links is its own inverse, and tells a client from the last replica. */
+static void test_links(void **state)
+{
+    (void)state;
+    char host[TC_LINK_HOST_MAX];
+    uint16_t from, to;
+    assert_string_equal(tc_link_host(1, 3, host), "127.65.3.1");
+    assert_string_equal(tc_link_host(TC_NODE_NONE, 127, host), "127.192.127.1");
+    for (uint32_t node = 0; node <= TC_REPLICAS_MAX; node++) {
+        const uint16_t dialler = node == TC_REPLICAS_MAX ? TC_NODE_NONE : (uint16_t)node;
+        assert_true(tc_link_of_ipv4(tc_link_ipv4(dialler, 5), &from, &to));
+        assert_int_equal(from, dialler);
+        assert_int_equal(to, 5);
+    }
+    assert_false(tc_link_of_ipv4(0x7f000001u, &from, &to));
+    assert_false(tc_link_of_ipv4(0x7f410302u, &from, &to));
+    assert_false(tc_link_of_ipv4(0x0a410301u, &from, &to));
+    assert_int_equal(tc_link_port(7000), 17000);
+    assert_int_equal(tc_link_port(60000), 50000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +215,7 @@ int main(void)
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_self_connection_is_refused),
         cmocka_unit_test(test_descriptors),
+        cmocka_unit_test(test_links),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
