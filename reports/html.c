@@ -230,7 +230,7 @@ static const char *outcome(const json_t *result)
     case 3:
         return "inconclusive";
     case 130:
-        return "interrupted";
+        return "no verdict";
     default:
         return "fail";
     }
@@ -259,6 +259,8 @@ static struct tc_buf headline(const json_t *result, const char *status)
     size_t len = strlen(status);
     if (!*sentence)
         sentence = status;
+    if (tc_json_integer(result, "exit") == 130)
+        sentence = "the run was interrupted";
     if (strncmp(sentence, violated, strlen(violated)) == 0 && sentence[named]) { /* what was, before with whom */
         tc_buf_bytes(&head, sentence + strlen(violated), named - strlen(violated));
         tc_buf_add(&head, " violated");

@@ -150,7 +150,7 @@ static void an_interrupted_run_is_no_error(void **state)
     json_object_set_new(result, "exit", json_integer(130));
     char *html = page_of(result);
     assert_non_null(strstr(html, "<div class=\"verdict warn\"><p class=\"status\"><b>interrupted</b>"));
-    assert_non_null(strstr(html, "<h1>Interrupted</h1>"));
+    assert_non_null(strstr(html, "<h1>The run was interrupted</h1>"));
     free(html);
 }
 
