@@ -210,6 +210,7 @@ static bool read_u32(struct tc_reader *r, int table, const char *key, uint64_t m
 static void read_tunables(struct tc_reader *r, int table, struct tc_cluster *cluster)
 {
     static const char *const ways[] = {"signature", "mac"};
+    static const char *const losses[] = {"retransmitted", "final"};
     int way = TC_AUTH_SIGNATURE;
     tc_read_string(r, table, "", "id", cluster->id, sizeof cluster->id);
     read_u32(r, table, "checkpoint_interval", 1, 1000000, &cluster->checkpoint_interval);
@@ -220,6 +221,8 @@ static void read_tunables(struct tc_reader *r, int table, struct tc_cluster *clu
     tc_read_seconds(r, table, "", "view_timeout_max", 0.001, 86400, &cluster->view_timeout_max_ns);
     if (tc_read_choice(r, table, "", "authentication", ways, 2, &way))
         cluster->request_authentication = (enum tc_authentication)way;
+    if (tc_read_choice(r, table, "", "loss", losses, 2, &way))
+        cluster->loses_for_good = way == 1;
     if (cluster->view_timeout_max_ns < cluster->view_timeout_ns)
         cluster->view_timeout_max_ns = cluster->view_timeout_ns;
     if (!r->code && cluster->window <= cluster->checkpoint_interval)

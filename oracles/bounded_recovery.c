@@ -22,6 +22,7 @@
 #define GUARD          3
 #define CALM_DECISIONS 20 /* before the attack, to know the machine by */
 #define CALM_WAITS     10
+#define ASKS_AGAIN_NS  UINT64_C(300000000) /* a client whose leader is silent asks the others so much later */
 
 struct tc_oracle {
     const struct tc_oracle_env *env;
@@ -63,13 +64,13 @@ static void release(struct tc_oracle *o)
     tc_waiting_free(o->waiting);
 }
 
-/* Are no more than f replicas in it? */
+/* Are no more replicas in it than the cluster bears? */
 static bool is_borne(const struct tc_oracle *o, const struct tc_nodeset *set)
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < o->env->protocol_env.cluster->n; i++)
         count += tc_nodeset_has(set, i);
-    return count <= o->env->protocol_env.cluster->f;
+    return count <= tc_protocol_bearable(o->env->protocol_env.cluster);
 }
 
 static bool is_judged(const struct tc_oracle *o)
@@ -110,7 +111,8 @@ static uint64_t bound_now(const struct tc_oracle *o)
         return TC_NEVER_NS - 1;
     const bool known = o->attack_ns != TC_NEVER_NS && o->calm_decisions >= CALM_DECISIONS;
     const uint64_t most = own * GUARD;
-    return known && o->calm_ns < own / CALM_WAITS ? own + own / 4 + CALM_WAITS * o->calm_ns : most;
+    const uint64_t tight = own + own / 4 + CALM_WAITS * o->calm_ns + ASKS_AGAIN_NS;
+    return known && o->calm_ns < own / CALM_WAITS && tight < most ? tight : most;
 }
 
 static void restart_clock(struct tc_oracle *o, uint64_t now_ns)

@@ -69,7 +69,7 @@ struct tc_judge *tc_judge_new(const struct tc_judge_config *config)
         return NULL;
     judge->config = *config;
     judge->n = config->env.cluster->n;
-    judge->f = config->env.cluster->f;
+    judge->f = tc_protocol_bearable(config->env.cluster);
     judge->faults.healed_ns = 0;
     judge->env = (struct tc_oracle_env){.protocol = config->protocol,
                                         .protocol_env = config->env,

@@ -70,6 +70,10 @@ void tc_judge_unsure(struct tc_judge *judge, const char *why);
 /* Ends all oracles; call once. Then the results may be read until free. */
 void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
 
+/* What of the wire was not read, so that what holds does of the rest alone: links that were hidden, or passed raw from
+ * some moment on. NULL: all was. Call after tc_judge_finish. */
+const char *tc_judge_partial(const struct tc_judge *judge, char text[static 240]);
+
 /* The oracles that are not disabled, in the order of the table, and what each has come to; NULL past the end. Borrowed
  * until free. */
 size_t tc_judge_count(const struct tc_judge *judge);

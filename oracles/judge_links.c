@@ -7,23 +7,38 @@
 #include "judge_internal.h"
 #include "oracles.h"
 
+/* Why links are not judged, as one clause. */
+static void say_spliced(struct tc_text *t, const struct tc_judge *judge)
+{
+    if (judge->hidden[0]) {
+        tc_text_add(t, "%s", judge->hidden);
+        return;
+    }
+    tc_text_add(t, "a connection between ");
+    tc_text_who(t, judge->spliced_from);
+    tc_text_add(t, " and ");
+    tc_text_who(t, judge->spliced_to);
+    tc_text_add(t, judge->gap ? " is not to be read from " : " is passed raw since ");
+    tc_text_duration(t, judge->spliced_ns);
+    tc_text_add(t, judge->gap ? " on: bytes of it are missing in the capture" : ": its bytes could not be framed");
+}
+
+const char *tc_judge_partial(const struct tc_judge *judge, char text[static 240])
+{
+    struct tc_text t = tc_text_begin(text, 240);
+    if (!judge->spliced)
+        return NULL;
+    say_spliced(&t, judge);
+    return text;
+}
+
 void tc_judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement)
 {
     struct tc_oracle_result *result = &judgement->result;
     judgement->status = TC_NOT_JUDGED;
     result->status = TC_NOT_JUDGED;
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
-    if (judge->hidden[0]) {
-        tc_text_add(&t, "%s", judge->hidden);
-        return;
-    }
-    tc_text_add(&t, "a connection between ");
-    tc_text_who(&t, judge->spliced_from);
-    tc_text_add(&t, " and ");
-    tc_text_who(&t, judge->spliced_to);
-    tc_text_add(&t, judge->gap ? " is not to be read from " : " is passed raw since ");
-    tc_text_duration(&t, judge->spliced_ns);
-    tc_text_add(&t, judge->gap ? " on: bytes of it are missing in the capture" : ": its bytes could not be framed");
+    say_spliced(&t, judge);
 }
 
 /* Were the connections that named nobody some replica's after all? So it seems if one was never heard on a link that

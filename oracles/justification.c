@@ -8,6 +8,8 @@
 
 #include "oracles.h"
 
+#define UNJUDGED_MAX 9 /* so many for one that was judged, and it is not the run that was */
+
 struct tc_oracle {
     const struct tc_oracle_env *env;
     struct tc_justifier *justifier;
@@ -132,6 +134,13 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         o->env->protocol->justifier->observed(o->justifier, observation);
 }
 
+static void say_unjudged(struct tc_text *t, uint64_t count, const char *why)
+{
+    tc_text_add(t, ", ");
+    tc_text_number(t, count);
+    tc_text_add(t, " not (%s)", why);
+}
+
 static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result)
 {
     (void)now_ns;
@@ -143,16 +152,17 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         result->foreign = !o->justifier;
         return;
     }
-    uint64_t judged = 0;
-    uint64_t unjudged = 0;
-    o->env->protocol->justifier->counts(o->justifier, &judged, &unjudged);
+    uint64_t judged = 0, unjudged = 0, late = 0;
+    o->env->protocol->justifier->counts(o->justifier, &judged, &unjudged, &late);
     result->compared = judged;
-    result->status = judged == 0 ? TC_INCONCLUSIVE : TC_HOLDS;
+    result->status = judged == 0 ? TC_INCONCLUSIVE : judged < unjudged / UNJUDGED_MAX ? TC_NOT_JUDGED : TC_HOLDS;
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
     tc_text_number(&t, judged);
     tc_text_add(&t, " statements judged");
-    if (unjudged)
-        tc_text_add(&t, ", %" PRIu64 " not (what they rest on had left the window)", unjudged);
+    if (late)
+        say_unjudged(&t, late, "the cluster ran before the run did: they may rest on what was said then");
+    if (unjudged > late)
+        say_unjudged(&t, unjudged - late, "what they rest on had left the window");
     if (o->excused)
         tc_text_add(&t, ", %" PRIu64 " breaches by traitors", o->excused);
 }

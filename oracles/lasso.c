@@ -177,7 +177,7 @@ static bool beyond(const struct tc_oracle *o)
     uint32_t count = 0;
     for (uint32_t i = 0; i < o->n; i++)
         count += !is_sound(o, i);
-    return count > o->env->protocol_env.cluster->f;
+    return count > tc_protocol_bearable(o->env->protocol_env.cluster);
 }
 
 /* Is a connection between sound replicas gone, and none in its place? */

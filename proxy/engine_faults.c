@@ -10,6 +10,12 @@ static bool is_signers_lie(const struct tc_engine *e, const struct tc_message *m
            tc_nodeset_has(&e->config.ledger->signed_for, m->statements[0].signer);
 }
 
+enum tc_loss tc_engine_loss(const struct tc_engine *e)
+{
+    const struct tc_cluster *cluster = e->config.env.cluster;
+    return cluster && cluster->loses_for_good ? TC_LOSS_FINAL : e->protocol->loss;
+}
+
 /* A verdict on a message of (or to) a traitor is the traitors' doing. On a message between correct nodes it is a fault
  * of their link, until the attack ends, or for good where the protocol never says a lost message again. */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
@@ -22,7 +28,9 @@ void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc
     if (verb == TC_DUPLICATE || verb == TC_SEND || verb == TC_FORWARD)
         return;
     bool loses = verb == TC_DROP || verb == TC_HOLD || verb == TC_REPLACE;
-    if (loses && e->protocol->loss != TC_LOSS_RETRANSMITTED)
+    /* A client asks again by a timer of its own, of which the protocol's bound knows nothing. */
+    const bool is_clients = m->from >= TC_CLIENT_FIRST || m->to >= TC_CLIENT_FIRST;
+    if (loses && (is_clients || tc_engine_loss(e) != TC_LOSS_RETRANSMITTED))
         tc_links_add(&e->lost, m->from, m->to);
     if (tc_links_add(&e->lossy, m->from, m->to)) {
         e->lossy_any = true;

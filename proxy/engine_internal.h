@@ -294,6 +294,8 @@ void tc_engine_queue(struct tc_engine *e, uint32_t conn, size_t queued_bytes);
 bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from);
 /* Ends a pair: drops what waits on it, closes the sides asked for with a reset, tells of it. */
 void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bool close_far);
+/* Whoever dialled it is not the node that the address said: it is nobody's link, and passed raw. */
+void tc_engine_pair_disown(struct tc_engine *e, uint32_t conn);
 void tc_engine_lane_settle(struct tc_engine *e, uint32_t conn); /* FIN and pressure, after its queue changed */
 uint32_t tc_engine_link_conn(struct tc_engine *e, uint16_t from, uint16_t to); /* UINT32_MAX: none */
 
@@ -413,6 +415,7 @@ void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
 
 /* ---- engine_faults.c ---- */
 
+enum tc_loss tc_engine_loss(const struct tc_engine *e); /* the protocol's, or worse where the cluster's file says so */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb); /* a verdict was taken */
 void tc_engine_faults_update(struct tc_engine *e); /* recomputes if needed and tells of a change */
 

@@ -50,10 +50,25 @@ static int64_t frame_length(struct tc_engine *e, struct tc_slice in)
     return len < 0 ? TC_FRAME_MALFORMED : len;
 }
 
-static void splice(struct tc_engine *e, struct tc_lane *lane)
+/* A connection is believed to be its address's node's. Where every connection begins with a hello, one that begins with
+ * what is no frame at all is a stranger's that found the port: it takes nothing from the link. Of a capture the
+ * beginning may be missing. */
+static bool is_strangers(const struct tc_engine *e, uint32_t conn, const struct tc_lane *lane)
 {
-    lane->raw = true;
+    return e->protocol->hello && !e->config.transport.class && (conn & 1) == 0 && !lane->first_seen &&
+           lane->shows == 0 && lane->from != TC_NODE_NONE;
+}
+
+static void splice(struct tc_engine *e, uint32_t conn, struct tc_lane *lane)
+{
     e->stats.spliced++;
+    if (is_strangers(e, conn, lane)) {
+        tc_engine_pair_disown(e, conn);
+        tc_engine_observe(e, TC_OBS_SPLICED, TC_NODE_NONE, lane->to)->text =
+            "a stranger's connection, which begins with no hello: passed raw";
+        return;
+    }
+    lane->raw = true;
     tc_engine_observe(e, TC_OBS_SPLICED, lane->from, lane->to)->text = "bytes cannot be framed: passed raw from here";
 }
 
@@ -99,7 +114,7 @@ static bool complete_frame(struct tc_engine *e, uint32_t conn, struct tc_slice *
         }
         if (len > 0)
             return true;
-        splice(e, lane);
+        splice(e, conn, lane);
         pass_raw(e, conn, *frame);
         return false;
     }
@@ -129,7 +144,7 @@ static void lane_frames(struct tc_engine *e, uint32_t conn, struct tc_slice rest
             return;
         }
         if (len == TC_FRAME_MALFORMED) {
-            splice(e, lane);
+            splice(e, conn, lane);
             continue;
         }
         frame = (struct tc_slice){rest.data, (size_t)len};

@@ -79,7 +79,7 @@ static void pair_link_up(struct tc_engine *e, uint32_t conn, struct tc_pair *pai
     pair->up = true;
     link_register(e, conn & ~1u, &pair->lanes[0]);
     link_register(e, conn | 1u, &pair->lanes[1]);
-    if (e->protocol->loss == TC_LOSS_RESYNCHRONISED && !e->attacking && tc_links_remove(&e->lost, pair->from, pair->to))
+    if (tc_engine_loss(e) == TC_LOSS_RESYNCHRONISED && !e->attacking && tc_links_remove(&e->lost, pair->from, pair->to))
         e->faults_dirty = true;                /* the new connection says again what was lost */
     if (pair->lanes[0].shows != TC_SHOWS_SAID) /* of a capture's two legs one tells */
         tc_engine_observe(e, TC_OBS_LINK_UP, pair->from, pair->to);
@@ -232,6 +232,21 @@ void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bo
     pair->open = false;
     if (pair->up && pair->lanes[0].shows != TC_SHOWS_SAID)
         tc_engine_observe(e, TC_OBS_LINK_DOWN, pair->from, pair->to);
+}
+
+void tc_engine_pair_disown(struct tc_engine *e, uint32_t conn)
+{
+    struct tc_pair *pair = tc_engine_pair(e, conn);
+    const uint16_t from = pair->from, to = pair->to;
+    const bool told = pair->up && pair->lanes[0].shows != TC_SHOWS_SAID;
+    for (uint32_t side = 0; side < 2; side++) {
+        link_forget(e, (conn & ~1u) | side, &pair->lanes[side]);
+        pair->lanes[side].raw = true;
+    }
+    pair->up = false;
+    pair->from = pair->lanes[0].from = pair->lanes[1].to = TC_NODE_NONE;
+    if (told && tc_engine_link_conn(e, from, to) == NO_CONN) /* else the link is still up, by its own connection */
+        tc_engine_observe(e, TC_OBS_LINK_DOWN, from, to);
 }
 
 void tc_engine_closed(struct tc_engine *e, uint32_t conn, bool reset)

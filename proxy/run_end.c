@@ -96,14 +96,14 @@ static void describe(const struct tc_run *run, int ended, const struct tc_error 
 }
 
 /* What holds of a part of the wire need not hold of the rest: the sentence says so. */
-static void say_partial(const char *partial, struct tc_verdict_summary *summary)
+static void say_partial(const char *of, const char *partial, struct tc_verdict_summary *summary)
 {
     static const char holds[] = "holds: ";
     char rest[sizeof summary->sentence];
     if (strncmp(summary->sentence, holds, strlen(holds)) != 0)
         return;
     snprintf(rest, sizeof rest, "%s", summary->sentence + strlen(holds));
-    snprintf(summary->sentence, sizeof summary->sentence, "holds as far as the capture can be read (%s): %s", partial,
+    snprintf(summary->sentence, sizeof summary->sentence, "holds as far as the %s can be read (%s): %s", of, partial,
              rest);
 }
 
@@ -186,10 +186,9 @@ void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, st
     tc_judge_bitten(run->judge, tc_engine_faults(run->engine)->bitten);
     tc_judge_summary(run->judge, missed, &summary);
     describe(run, ended, why, now_ns, &info);
-    if (run->checking)
-        info.partial = tc_run_check_partial(run, partial);
+    info.partial = run->checking ? tc_run_check_partial(run, partial) : tc_judge_partial(run->judge, partial);
     if (info.partial)
-        say_partial(info.partial, &summary);
+        say_partial(run->checking ? "capture" : "wire", info.partial, &summary);
     info.exit_code = result->exit_code = exit_code(ended, &summary);
     add_notes(run, &summary, &info);
     input.info = &info;

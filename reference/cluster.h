@@ -21,6 +21,8 @@ struct tc_cluster {
     uint64_t view_timeout_ns;     /* initial view timer; doubles with every failed view */
     uint64_t view_timeout_max_ns; /* the doubling stops here */
     enum tc_authentication request_authentication; /* signatures, or MAC vectors (Aardvark's big MAC weakness) */
+    bool loses_for_good; /* what is lost without the connection being cut is not said again, whatever the protocol says
+                          */
     /* Simulation only: who leads the views 0 … leader_count-1 where tc_protocol_dictated_leader is asked. */
     uint8_t leaders[TC_LEADERS_MAX];
     uint32_t leader_count;

@@ -50,6 +50,12 @@ uint32_t tc_protocol_faults_max(uint32_t n)
     return n > 0 ? (n - 1) / 3 : 0;
 }
 
+uint32_t tc_protocol_bearable(const struct tc_cluster *cluster)
+{
+    const uint32_t most = tc_protocol_faults_max(cluster->n);
+    return cluster->f < most ? cluster->f : most;
+}
+
 /* Little-endian on every machine, as in tc_random_mix_bytes. */
 static uint64_t first_word(const uint8_t bytes[static 8])
 {

@@ -17,7 +17,7 @@
 
 /* What happens to a message that is lost on a link without the connection being cut. */
 enum tc_loss {
-    TC_LOSS_RETRANSMITTED,  /* the protocol says it again by itself */
+    TC_LOSS_RETRANSMITTED,  /* the protocol says it again by itself, in the time that recovery_bound_ns allows */
     TC_LOSS_RESYNCHRONISED, /* said again when the connection comes back */
     TC_LOSS_FINAL           /* lost for good: an unsevered drop is an unhealed fault */
 };
@@ -115,8 +115,9 @@ struct tc_justifier_ops {
     void (*heard)(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, bool trusted);
     /* A log-line fact of a replica: execution, view, stable checkpoint, or process start. */
     void (*observed)(struct tc_justifier *j, const struct tc_observation *observation);
-    /* How many statements were judged, and how many could not be. */
-    void (*counts)(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged);
+    /* How many statements were judged, how many could not be, and how many of those because the cluster ran before we
+     * watched it and they may rest on what was said then. */
+    void (*counts)(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged, uint64_t *late);
     void (*destroy)(struct tc_justifier *j);
 };
 
@@ -235,6 +236,11 @@ uint32_t tc_protocol_quorum(const struct tc_protocol *protocol, const struct tc_
 
 /* The largest f that n replicas tolerate: ⌊(n-1)/3⌋. */
 uint32_t tc_protocol_faults_max(uint32_t n);
+
+/* How many faulty replicas may be held against the code: the cluster's f, and no more than its n can bear. A quorum has
+ * to form without the f that are silent, and any two must share a correct replica: n - f ≥ q and 2q - n > f, so that
+ * n > 3f. Whoever says f = 1 of three replicas asks for what no protocol gives. */
+uint32_t tc_protocol_bearable(const struct tc_cluster *cluster);
 
 /* Fills m->key from the neutral fields of its first statement (or from its bytes if it has none),
  * so that a retransmission has the same key. */

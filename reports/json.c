@@ -121,6 +121,12 @@ static size_t replicas_of(const json_t *nodes)
     return count;
 }
 
+/* What the judge measured blame by (tc_protocol_bearable); of a run without it, what the cluster asked for. */
+static long long bearable(const json_t *cluster)
+{
+    return tc_json_integer(cluster, tc_json_has(cluster, "faults_borne") ? "faults_borne" : "faults_max");
+}
+
 void tc_json_blame(const json_t *result, struct tc_buf *out)
 {
     const json_t *first = json_object_get(result, "first");
@@ -129,7 +135,7 @@ void tc_json_blame(const json_t *result, struct tc_buf *out)
     size_t count = replicas_of(json_is_array(nodes) ? nodes : json_object_get(result, "traitors"));
     const json_t *cluster = json_object_get(result, "cluster");
     tc_buf_format(out, "%zu %s%s of %lld allowed", count, liveness ? "faulty replica" : "traitor",
-                  count == 1 ? "" : "s", (long long)tc_json_integer(cluster, "faults_max"));
+                  count == 1 ? "" : "s", bearable(cluster));
 }
 
 bool tc_json_beyond(const json_t *result)

@@ -281,6 +281,8 @@ static json_t *cluster(const struct tc_cluster *c, const struct tc_protocol *pro
     tc_json_set(o, "id", tc_json_text(c->id));
     tc_json_set(o, "replicas", tc_json_count(c->n));
     tc_json_set(o, "faults_max", tc_json_count(c->f));
+    if (tc_protocol_bearable(c) != c->f)
+        tc_json_set(o, "faults_borne", tc_json_count(tc_protocol_bearable(c)));
     tc_json_set(o, "quorum", tc_json_count(protocol ? tc_protocol_quorum(protocol, c) : c->quorum));
     tc_json_set(o, "clients", tc_json_count(c->client_count));
     tc_json_set(o, "checkpoint_interval", tc_json_count(c->checkpoint_interval));

@@ -270,6 +270,7 @@ static void observed(struct tc_justifier *j, const struct tc_observation *observ
     if (unknown || justify_is_early(j, at.view) || at.sequence <= r->targets_gone || at.view <= j->ballots_gone ||
         at.view <= j->blocks_gone || !tc_hotstuff_justify_block(j, at.digest)) {
         j->unjudged++;
+        j->late += justify_is_early(j, at.view);
         return;
     }
     j->judged++;
@@ -278,10 +279,11 @@ static void observed(struct tc_justifier *j, const struct tc_observation *observ
                                           : "for which it had no certificate of commit votes");
 }
 
-static void counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged)
+static void counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged, uint64_t *late)
 {
     *judged = j->judged;
     *unjudged = j->unjudged;
+    *late = j->late;
 }
 
 const struct tc_justifier_ops tc_hotstuff_justifier = {

@@ -94,6 +94,7 @@ struct tc_justifier {
     bool chained;
     uint32_t n, quorum;
     uint64_t judged, unjudged;
+    uint64_t late;       /* of the unjudged: they may rest on what was said before we watched */
     uint64_t first_view; /* the view that we saw first: what led to it we did not see */
     bool started;
     struct justify_block *blocks; /* these and ballots move when something is put */

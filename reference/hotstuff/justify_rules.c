@@ -82,6 +82,7 @@ static void judge_first(struct tc_justifier *j, uint16_t replica, const struct t
     /* A leader's vote for its own block may be seen before the block: they go on different links. */
     if (justify_is_early(j, at->view) || (!block && (leads || at->view <= j->blocks_gone))) {
         j->unjudged++;
+        j->late += justify_is_early(j, at->view);
         return;
     }
     j->judged++;
@@ -111,6 +112,7 @@ static void judge_later(struct tc_justifier *j, uint16_t replica, const struct t
         j->judged++;
     } else if (justify_is_early(j, at->view) || at->view <= j->ballots_gone) {
         j->unjudged++;
+        j->late += justify_is_early(j, at->view);
     } else {
         j->judged++;
         vote_breach(j, replica, m, "vote-without-certificate", at, "without a certificate of the phase before");
@@ -208,6 +210,7 @@ static void judge_choice(struct tc_justifier *j, uint16_t replica, const struct 
         return;
     if (j->first_view > 2 || r->first_said == 0 || at->view <= r->first_said + 2 || at->view <= r->told_gone) {
         j->unjudged++;
+        j->late += j->first_view > 2;
         return;
     }
     for (uint16_t i = 0; i < j->n; i++) {

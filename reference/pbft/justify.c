@@ -53,12 +53,19 @@ static bool is_birth(const struct tc_statement *s)
     return change->view == 1 && change->stable_sequence == 0 && change->n_prepared == 0;
 }
 
-/* A new view or a view change, which a connection may begin with, says nothing of the sequence numbers in flight. */
+/* A new view or a view change, which a connection may begin with, says nothing of the sequence numbers in flight. Those
+ * that are lie in the log, no more than a window above the stable checkpoint; and that is at most what is spoken of,
+ * or, where a vote is cast above it, the last checkpoint before. */
 static void set_floor(struct tc_justifier *j, struct justify_replica *r, const struct tc_statement *s)
 {
     if (r->floor != UINT64_MAX || !s->has_sequence)
         return;
-    r->floor = s->sequence + 2 * (uint64_t)j->env.cluster->window;
+    const uint64_t interval = j->env.cluster->checkpoint_interval;
+    const bool votes =
+        s->type == PBFT__TYPE__PRE_PREPARE || s->type == PBFT__TYPE__PREPARE || s->type == PBFT__TYPE__COMMIT;
+    const uint64_t stable =
+        votes && s->sequence > 0 && interval > 0 ? (s->sequence - 1) / interval * interval : s->sequence;
+    r->floor = stable + j->env.cluster->window;
     if (s->sequence >= j->base + j->slot_count)
         j->base = s->sequence - j->slot_count / 2;
 }
@@ -118,6 +125,10 @@ static void said(struct tc_justifier *j, uint16_t replica, const struct tc_messa
         set_floor(j, r, s);
     if (!r->fresh && s->has_view && s->has_sequence && s->sequence <= r->floor && s->view > r->view_floor)
         r->view_floor = s->view;
+    if (!r->fresh && !r->placed && r->seen && s->has_view) {
+        r->placed = true;
+        r->first_view = s->view;
+    }
     switch (s->type) {
     case WIRE__TYPE__HELLO:
         r->links[m->to % TC_NODES_MAX] =
@@ -225,10 +236,11 @@ static void observed(struct tc_justifier *j, const struct tc_observation *observ
     }
 }
 
-static void counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged)
+static void counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged, uint64_t *late)
 {
     *judged = j->judged;
     *unjudged = j->unjudged;
+    *late = j->late;
 }
 
 const struct tc_justifier_ops tc_pbft_justifier = {

@@ -60,10 +60,12 @@ void tc_justify_executed(struct tc_justifier *j, const struct tc_observation *ob
     if (observation->executed.origin != TC_EXEC_EXECUTED)
         return;
     struct justify_slot *slot = tc_justify_slot(j, sequence);
-    if (!slot || !tc_justify_judgeable(j, replica, slot) || value->state == TC_VALUE_ABSENT) {
+    if (!slot || value->state == TC_VALUE_ABSENT) {
         j->unjudged++;
         return;
     }
+    if (!tc_justify_judgeable(j, replica, slot, JUSTIFY_ANY_VIEW))
+        return;
     j->judged++;
     if (committed(j, replica, slot, executed, &have))
         return;
@@ -95,10 +97,8 @@ void tc_justify_said_checkpoint(struct tc_justifier *j, uint16_t replica, const 
             j->unjudged++;
             return;
         }
-        if (!tc_justify_judgeable(j, replica, slot)) {
-            j->unjudged++;
+        if (!tc_justify_judgeable(j, replica, slot, JUSTIFY_ANY_VIEW))
             continue;
-        }
         j->judged++;
         if (committed(j, replica, slot, NULL, &have))
             continue;

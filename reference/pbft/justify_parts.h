@@ -96,6 +96,8 @@ struct justify_replica {
     uint64_t top;         /* highest sequence number it spoke of */
     uint64_t floor;       /* up to here it may know what we do not */
     uint64_t view_floor;  /* likewise for views */
+    bool placed;          /* not fresh, and has said which view it came from: */
+    uint64_t first_view;  /* it was in no later one before we watched */
     uint64_t entered;     /* highest view known to be entered rightly */
     uint64_t entered_top; /* up to here a new view of that view gives orders */
     uint64_t executed;    /* checkpoints justified up to here */
@@ -139,6 +141,7 @@ struct tc_justifier {
     void *self;
     uint32_t n, quorum;
     uint64_t events, judged, unjudged;
+    uint64_t late;            /* of the unjudged: they may rest on what was said before we watched */
     uint64_t last_checkpoint; /* the highest sequence number of one that anybody said */
     bool fresh;               /* the first statement of all was the cluster's first */
     bool spoken;
@@ -229,8 +232,10 @@ static inline uint16_t tc_justify_leader(const struct tc_justifier *j, uint64_t 
     return j->env.leader ? j->env.leader(j->env.cluster, view) : (uint16_t)(view % j->n);
 }
 
-/* May a missing piece of evidence about this slot be blamed on the replica? */
-bool tc_justify_judgeable(const struct tc_justifier *j, uint16_t replica, const struct justify_slot *slot);
+/* May a missing piece of evidence about this slot be blamed on the replica? `view`: it is about this one alone;
+ * JUSTIFY_ANY_VIEW: it may have come in any. If not, the statement is counted as not judged. */
+#define JUSTIFY_ANY_VIEW 0
+bool tc_justify_judgeable(struct tc_justifier *j, uint16_t replica, const struct justify_slot *slot, uint64_t view);
 void tc_justify_said_proposal(struct tc_justifier *j, uint16_t replica, const struct tc_message *m,
                               const struct tc_statement *s);
 void tc_justify_said_vote(struct tc_justifier *j, uint16_t replica, const struct tc_message *m);

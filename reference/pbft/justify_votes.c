@@ -10,10 +10,23 @@ static const char *const class_verbs[JUSTIFY_CLASSES] = {"proposed", "prepared",
 static const char *const class_conflicts[JUSTIFY_CLASSES] = {"conflicting-pre-prepares", "conflicting-prepares",
                                                              "conflicting-commits"};
 
-bool tc_justify_judgeable(const struct tc_justifier *j, uint16_t replica, const struct justify_slot *slot)
+/* Did the view begin before our eyes? A correct replica's views only grow, so what the others said in a view that is
+ * later than the one in which each of them was found was said since; and nobody is in it without most of them. */
+static bool is_begun_here(const struct tc_justifier *j, uint64_t view)
 {
-    return !slot->overflow && slot->sequence > j->replicas[replica].floor &&
-           !(slot->sequence >= j->dropped_low && slot->sequence <= j->dropped_high);
+    for (uint32_t i = 0; i < j->n; i++)
+        if (!j->replicas[i].fresh && (!j->replicas[i].placed || view <= j->replicas[i].first_view))
+            return false;
+    return true;
+}
+
+bool tc_justify_judgeable(struct tc_justifier *j, uint16_t replica, const struct justify_slot *slot, uint64_t view)
+{
+    const bool lost = slot->overflow || (slot->sequence >= j->dropped_low && slot->sequence <= j->dropped_high);
+    const bool late = slot->sequence <= j->replicas[replica].floor && (view == 0 || !is_begun_here(j, view));
+    j->unjudged += lost || late;
+    j->late += late && !lost;
+    return !lost && !late;
 }
 
 /* The ballot of this view that `replica` said in this class, other than `ballot`. */
@@ -201,10 +214,8 @@ void tc_justify_said_vote(struct tc_justifier *j, uint16_t replica, const struct
     }
     if (!first_said(j, replica, m, slot, ballot, class))
         return;
-    if (!tc_justify_judgeable(j, replica, slot)) {
-        j->unjudged++;
+    if (!tc_justify_judgeable(j, replica, slot, s->view))
         return;
-    }
     if (!judge_order(j, replica, m, slot, ballot))
         return;
     if (class == JUSTIFY_PREPARE)
@@ -259,10 +270,8 @@ void tc_justify_said_proposal(struct tc_justifier *j, uint16_t replica, const st
     }
     if (!first_said(j, replica, m, slot, ballot, JUSTIFY_PROPOSE))
         return;
-    if (!tc_justify_judgeable(j, replica, slot)) {
-        j->unjudged++;
+    if (!tc_justify_judgeable(j, replica, slot, s->view))
         return;
-    }
     j->judged++;
     if (tc_justify_leader(j, s->view) != replica) {
         tc_justify_breach(j, replica, m, "pre-prepare-by-backup", NORMAL_CASE, s->view, s->sequence,

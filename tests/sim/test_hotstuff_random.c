@@ -232,7 +232,8 @@ static void witness_attach(struct witness *w, struct tc_lab *lab)
 
 static void witness_end(struct witness *w)
 {
-    w->protocol->justifier->counts(w->justifier, &w->judged, &w->unjudged);
+    uint64_t late;
+    w->protocol->justifier->counts(w->justifier, &w->judged, &w->unjudged, &late);
     w->protocol->justifier->destroy(w->justifier);
     tc_arena_free(&w->arena);
 }

@@ -298,7 +298,8 @@ static bool run_once(struct run *run, uint64_t seed, uint64_t bug)
         misfortune(run, step, &crashed);
     }
     tc_lab_run(run->lab, 4 * SECOND);
-    tc_pbft.justifier->counts(run->j, &run->judged, &run->unjudged);
+    uint64_t late;
+    tc_pbft.justifier->counts(run->j, &run->judged, &run->unjudged, &late);
     run->transfers += tc_lab_transfers(run->lab);
     run->replays += tc_lab_replays(run->lab);
     run->views += tc_lab_views_entered(run->lab);

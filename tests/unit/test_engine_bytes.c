@@ -39,6 +39,27 @@ static void test_unframeable_is_spliced(void **state)
     fixture_end(&f);
 }
 
+/* Whoever finds the port and speaks something else: its connection is no node's, and the link goes on beside it. */
+static void test_a_stranger_takes_no_link(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.config.handler = NULL;
+    begin_linked(&f, "H100");
+    accept_pair(&f, 1, 1, 2);
+    dialled(&f, 1);
+    forget_trace(&f);
+    receive(&f, 2, "~\xff\xffxyz");
+    expect_trace(&f, "write 3 ~5\n"
+                     "spliced - 2 a stranger's connection, which begins with no hello: passed raw\n");
+    receive(&f, 3, "~abc");
+    expect_trace(&f, "write 2 ~3\n");
+    receive(&f, 0, "V102");
+    expect_trace(&f, "write 1 V102\nsaid+heard 1>2 V102\n");
+    fixture_end(&f);
+}
+
 static void test_spliced_inside_a_straddling_frame(void **state)
 {
     (void)state;
@@ -293,6 +314,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_hello_is_spliced),
         cmocka_unit_test(test_unframeable_is_spliced),
+        cmocka_unit_test(test_a_stranger_takes_no_link),
         cmocka_unit_test(test_spliced_inside_a_straddling_frame),
         cmocka_unit_test(test_a_framer_that_takes_back_its_word_is_spliced),
         cmocka_unit_test(test_undecodable_passes),

@@ -99,6 +99,25 @@ static void test_loss_for_good_stays(void **state)
     }
 }
 
+/* Not what the protocol says: a client's own timer, and replicas of others that never say a thing twice. */
+static void test_who_says_nothing_again(void **state)
+{
+    (void)state;
+    for (int others = 0; others < 2; others++) {
+        struct fixture f;
+        fixture_init(&f);
+        f.cluster.loses_for_good = others;
+        f.answer = drop_all;
+        attack_on_link(&f, 0, 2, others ? 1 : 128);
+        receive(&f, 0, "V001");
+        forget_trace(&f);
+        f.now_ns = 8 * MS;
+        enter(&f, TC_RUN_AFTER);
+        assert_null(strstr(f.trace, "l{} down{} healed 8"));
+        fixture_end(&f);
+    }
+}
+
 static int hear_drops(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
 {
     (void)f;
@@ -289,6 +308,7 @@ int main(void)
         cmocka_unit_test(test_a_lie_in_a_relayed_message_is_its_signers),
         cmocka_unit_test(test_silent_traitor_is_not_a_network_fault),
         cmocka_unit_test(test_loss_for_good_stays),
+        cmocka_unit_test(test_who_says_nothing_again),
         cmocka_unit_test(test_hear_filters_traitors_only),
         cmocka_unit_test(test_too_many_traitors),
         cmocka_unit_test(test_script_error),

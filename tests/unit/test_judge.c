@@ -95,6 +95,24 @@ static void a_healthy_run_holds(void **state)
     assert_non_null(strstr(s.sentence, "oracles hold, signed for 0 of 1 allowed"));
 }
 
+/* Three replicas and f = 1, as somebody may well write: one traitor is one more than they bear. */
+static void a_breach_of_too_few_replicas_is_expected(void **state)
+{
+    (void)state;
+    struct bench b;
+    bench_open_config(&b, 3, 1, NULL, config_with(TC_EXPECTED, -1, true));
+    bench_traitor(&b, 0);
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    const struct tc_verdict_summary s = finish(&b, 0);
+    assert_int_equal(s.status, TC_EXPECTED);
+    assert_non_null(strstr(s.sentence, "with 1 traitor of 0 allowed: 3 replicas bear 0, for n ≥ 3f+1"));
+    bench_open_config(&b, 3, 1, NULL, config_with(TC_EXPECTED, -1, true)); /* without one it is the code's */
+    load(&b);
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
+}
+
 static void a_breach_within_f_is_a_violation(void **state)
 {
     (void)state;
@@ -353,6 +371,12 @@ static void a_spliced_link_leaves_its_oracles_unjudged(void **state)
     struct tc_verdict_summary s;
     tc_judge_summary(b.judge, 0, &s);
     assert_int_equal(s.status, TC_HOLDS); /* agreement still was judged */
+    char text[240];
+    assert_non_null(strstr(tc_judge_partial(b.judge, text), "between replica 2 and replica 3 is passed raw since"));
+    bench_close(&b);
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
+    tc_judge_finish(b.judge, b.now_ns);
+    assert_null(tc_judge_partial(b.judge, text));
     bench_close(&b);
 }
 
@@ -475,6 +499,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_healthy_run_holds),
+        cmocka_unit_test(a_breach_of_too_few_replicas_is_expected),
         cmocka_unit_test(a_breach_within_f_is_a_violation),
         cmocka_unit_test(a_breach_beyond_f_is_expected),
         cmocka_unit_test(a_breach_beyond_f_that_nobody_expected_fails),

@@ -63,6 +63,25 @@ static void near_misses_hold(void **state)
     assert_int_equal(bench_verdict(&b, NAME), TC_HOLDS);
 }
 
+/* Nobody can tell from its own MAC whether the others' are good: it passes on what we spoilt, and is as correct. */
+static void spoilt_macs_are_passed_on(void **state)
+{
+    (void)state;
+    static const struct toy request = {.type = TOY_REQUEST, .sequence = 1, .value = 'a', .signer = 130};
+    static const char *const texts[] = {"bad signature on request of client 130 in pre-prepare",
+                                        "bad signature on state request"}; /* which its sender signs itself */
+    for (int mac = 0; mac <= 1; mac++)
+        for (int touched = 0; touched <= 1; touched++)
+            for (int own = 0; own <= 1; own++) {
+                struct bench b;
+                bench_open(&b, 4, 1, NAME);
+                b.cluster.request_authentication = mac ? TC_AUTH_MAC : TC_AUTH_SIGNATURE;
+                bench_message_as(&b, 130, 0, &request, 1, false, true, touched);
+                complain(&b, 3, 1, texts[own]);
+                assert_int_equal(bench_verdict(&b, NAME), mac && touched && !own ? TC_HOLDS : TC_VIOLATED);
+            }
+}
+
 static void complaints_that_nobody_reads_are_not_judged(void **state)
 {
     (void)state;
@@ -83,6 +102,7 @@ int main(void)
         cmocka_unit_test(unexplained_is_a_breach),
         cmocka_unit_test(a_touched_link_elsewhere_explains_nothing),
         cmocka_unit_test(near_misses_hold),
+        cmocka_unit_test(spoilt_macs_are_passed_on),
         cmocka_unit_test(complaints_that_nobody_reads_are_not_judged),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

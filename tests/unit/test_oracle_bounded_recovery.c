@@ -159,6 +159,26 @@ static void a_standstill_with_too_many_faults_is_expected(void **state)
     bench_close(&b);
 }
 
+/* f is what was asked for; what n replicas bear is another matter. */
+static void an_f_beyond_the_third_is_not_believed(void **state)
+{
+    (void)state;
+    for (uint32_t n = 3; n <= 4; n++) {
+        struct bench b;
+        bench_open(&b, n, 1, NAME);
+        bench_request(&b, 128, 1, true);
+        bench_traitor(&b, 0);
+        bench_wait(&b, BOUND + 1000000);
+        bench_phase(&b, TC_RUN_ENDED);
+        assert_int_equal(bench_verdict(&b, NAME), n == 3 ? TC_EXPECTED : TC_VIOLATED);
+        bench_open(&b, n, 1, NAME);
+        bench_request(&b, 128, 1, true);
+        bench_wait(&b, BOUND + 1000000); /* nobody is faulty: what is due is due */
+        bench_phase(&b, TC_RUN_ENDED);
+        assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
+    }
+}
+
 /* A halt that passes: three replicas that need all three, one of them silent for a while. */
 static enum tc_status passing_halt(enum tc_status expect)
 {
@@ -421,6 +441,7 @@ int main(void)
         cmocka_unit_test(nothing_is_due_to_a_client_that_turned_traitor),
         cmocka_unit_test(nothing_is_due_to_a_client_that_is_cut_off),
         cmocka_unit_test(one_silent_replica_excuses_nothing),
+        cmocka_unit_test(an_f_beyond_the_third_is_not_believed),
         cmocka_unit_test(a_standstill_with_too_many_faults_is_expected),
         cmocka_unit_test(a_halt_that_passes_is_told_where_it_is_expected),
         cmocka_unit_test(a_traitors_lines_decide_nothing),

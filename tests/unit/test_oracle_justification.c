@@ -15,6 +15,7 @@ static struct {
     tc_breach_fn *sink;
     void *self;
     unsigned said, heard, trusted, observed;
+    uint64_t judged, unjudged, late; /* to be told; 0: 12003, 4 and none */
     uint8_t support[512];
     struct tc_slice slice;
 } told;
@@ -67,11 +68,12 @@ static void fake_observed(struct tc_justifier *j, const struct tc_observation *o
     told.sink(told.self, &breach);
 }
 
-static void fake_counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged)
+static void fake_counts(const struct tc_justifier *j, uint64_t *judged, uint64_t *unjudged, uint64_t *late)
 {
     (void)j;
-    *judged = 12003;
-    *unjudged = 4;
+    *judged = told.judged ? told.judged : 12003;
+    *unjudged = told.unjudged ? told.unjudged : 4;
+    *late = told.late;
 }
 
 static void fake_destroy(struct tc_justifier *j)
@@ -190,6 +192,42 @@ static void trust_needs_untouched_bytes_of_a_correct_node(void **state)
     bench_close(&b);
 }
 
+/* Of a cluster that ran before: a few statements do not hold for thousands. */
+static void nearly_nothing_judged_is_not_judged(void **state)
+{
+    (void)state;
+    static const struct {
+        uint64_t judged, unjudged, late;
+        enum tc_status status;
+        const char *reason;
+    } cases[] = {
+        {12, 4308, 4308, TC_NOT_JUDGED,
+         "12 statements judged, 4,308 not (the cluster ran before the run did: they may rest on what was said then)"},
+        {12, 4308, 4300, TC_NOT_JUDGED,
+         "12 statements judged, 4,300 not (the cluster ran before the run did: they may rest on what was said then), 8 "
+         "not (what they rest on had left the window)"},
+        {500, 4308, 4308, TC_HOLDS,
+         "500 statements judged, 4,308 not (the cluster ran before the run did: they may rest on what was said then)"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct bench b;
+        open_fake(&b);
+        told.judged = cases[i].judged;
+        told.unjudged = cases[i].unjudged;
+        told.late = cases[i].late;
+        bench_message(&b, 2, 3, &proposal, 1);
+        const struct tc_judgement *j = bench_finish(&b, NAME);
+        assert_int_equal(j->status, cases[i].status);
+        assert_string_equal(j->result.reason, cases[i].reason);
+        bench_close(&b);
+        open_fake(&b); /* a breach is one however little was judged */
+        told.judged = cases[i].judged;
+        told.unjudged = cases[i].unjudged;
+        bench_message(&b, 1, 3, &prepare, 1);
+        assert_int_equal(bench_verdict(&b, NAME), TC_VIOLATED);
+    }
+}
+
 static void not_judged_where_traffic_bypasses_us(void **state)
 {
     (void)state;
@@ -214,6 +252,7 @@ int main(void)
         cmocka_unit_test(the_judgement_copies_its_evidence),
         cmocka_unit_test(a_traitors_breach_is_none),
         cmocka_unit_test(trust_needs_untouched_bytes_of_a_correct_node),
+        cmocka_unit_test(nearly_nothing_judged_is_not_judged),
         cmocka_unit_test(not_judged_where_traffic_bypasses_us),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,8 +11,8 @@ static void test_a_correct_run(void **state)
             multicast(f, tc_make_checkpoint(&f->make, i, s, digest(f, 1)));
     }
     EXPECT_NONE();
-    uint64_t judged, unjudged;
-    tc_pbft.justifier->counts(f->j, &judged, &unjudged);
+    uint64_t judged, unjudged, late;
+    tc_pbft.justifier->counts(f->j, &judged, &unjudged, &late);
     assert_int_equal(unjudged, 0);
     /* a pre-prepare, 3 prepares, 4 commits, 4 executions; checkpoints judge each slot once a replica */
     assert_int_equal(judged, 500 * (1 + 3 + 4 + 4) + 4 * 496);
@@ -340,14 +340,49 @@ static void test_watching_from_the_middle(void **state)
     say_to(f, 3, prepare(f, 3, 6, 901, 9));
     say_to(f, 3, tc_make_checkpoint(&f->make, 2, 896, digest(f, 9)));
     EXPECT_NONE();
-    uint64_t judged, unjudged;
-    tc_pbft.justifier->counts(f->j, &judged, &unjudged);
+    uint64_t judged, unjudged, late;
+    tc_pbft.justifier->counts(f->j, &judged, &unjudged, &late);
     assert_int_equal(judged, 0);
     assert_true(unjudged >= 2);
+    assert_int_equal(late, unjudged);
     for (uint64_t s = 902; s < 1100; s++)
         agree(f, 6, s, 9);
     EXPECT_NONE();
     say_to(f, 3, commit(f, 1, 6, 1100, 9));
+    EXPECT("commit-without-pre-prepare", 1);
+}
+
+/* Numbers that were in flight when we came are judged all the same in a view that began since: later than every view in
+ * which somebody was found. */
+static void test_a_view_that_began_since(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t found = 3; found <= 4; found++) {
+        tc_pbft.justifier->destroy(f->j);
+        f->j = tc_pbft.justifier->create(&f->make.env, on_breach, f);
+        for (uint32_t i = 0; i < found; i++)
+            say_to(f, (i + 1) % 4, commit(f, i, 6, 900, 9));
+        say_to(f, 3, commit(f, 1, 6, 905, 9)); /* of the view that was under way */
+        EXPECT_NONE();
+        say_to(f, 3, commit(f, 1, 7, 905, 9));
+        if (found == 4)
+            EXPECT("commit-without-pre-prepare", 1);
+        else /* the fourth may have been in view 7 before */
+            EXPECT_NONE();
+    }
+}
+
+/* In flight is at most a window beyond the last checkpoint: 896 here, and 928 is the last. */
+static void test_what_was_in_flight_ends_with_the_log(void **state)
+{
+    struct fixture *f = *state;
+    tc_pbft.justifier->destroy(f->j);
+    f->j = tc_pbft.justifier->create(&f->make.env, on_breach, f);
+    say_to(f, 3, commit(f, 1, 6, 900, 9));
+    say_to(f, 3, tc_make_checkpoint(&f->make, 1, 912, digest(f, 9)));
+    say_to(f, 3, commit(f, 1, 6, 928, 9));
+    EXPECT_NONE();
+    say_to(f, 3, commit(f, 1, 6, 929, 9));
     EXPECT("commit-without-pre-prepare", 1);
 }
 
@@ -433,6 +468,8 @@ int main(void)
         T(test_checkpoint_without_execution),
         T(test_checkpoint_after_state_transfer),
         T(test_watching_from_the_middle),
+        T(test_a_view_that_began_since),
+        T(test_what_was_in_flight_ends_with_the_log),
         T(test_watching_from_a_repeated_view_change),
         T(test_far_away_numbers_move_nothing),
         T(test_a_flooded_slot_is_not_judged),

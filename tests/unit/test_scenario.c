@@ -50,7 +50,7 @@ static void a_whole_scenario_is_read(void **state)
                   "  summary = \"everything\",\n"
                   "  cluster = reference { n = 7, clients = 2, bug = \"prepared-dropped\", view_timeout = 0.25,\n"
                   "    checkpoint_interval = 10, window = 30, batch_max = 8, pipeline_max = 4, quorum = 5,\n"
-                  "    authentication = \"mac\", data_dir = \"/somewhere\" },\n"
+                  "    authentication = \"mac\", loss = \"final\", data_dir = \"/somewhere\" },\n"
                   "  load = { mode = \"open\", clients = 3, rate = 500, value_bytes = 10, keys = 5, think = 0.001 },\n"
                   "  attack = \"equivocate-half\", args = { share = 1/4, omit_requests = true },\n"
                   "  phases = { before = 1, during = 0.5, after = 0 }, traitors = 2,\n"
@@ -71,6 +71,7 @@ static void a_whole_scenario_is_read(void **state)
     assert_int_equal(scenario->cluster.cluster.view_timeout_ns, 250000000);
     assert_int_equal(scenario->cluster.cluster.window, 30);
     assert_int_equal(scenario->cluster.cluster.request_authentication, TC_AUTH_MAC);
+    assert_true(scenario->cluster.cluster.loses_for_good);
     assert_string_equal(scenario->cluster.bug, "prepared-dropped");
     assert_string_equal(scenario->cluster.data_dir, "/somewhere");
     assert_int_equal(scenario->load.mode, TC_LOAD_OPEN);
