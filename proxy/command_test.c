@@ -1,4 +1,6 @@
-/* turncoat test SCRIPT --trace T: every verdict an attack gives to recorded messages, without any cluster. */
+/* turncoat test SCRIPT --trace T: every verdict an attack gives to recorded messages, without any cluster. The engine
+ * of a run reads what the dialler's side of each connection shows, as it did when it was recorded; what the script
+ * answers is printed and not done. */
 #include "capture_read.h"
 #include "command.h"
 
@@ -6,6 +8,7 @@
 #include "../proxy/names.h"
 #include "../proxy/nodeset.h"
 #include "../reports/record_read.h"
+#include "engine.h"
 #include "listen_link.h"
 
 #include <arpa/inet.h>
@@ -14,17 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES_MAX  (2 * 65536u) /* the capture's reader takes no more streams */
-#define TIMERS_MAX 1024u
+#define UNREAD_MAX 4096u /* operations of one decision that are counted */
 
-/* Bytes of one direction of one stream that are not a whole frame yet. */
-struct lane {
-    uint8_t *bytes;
-    size_t len, size;
-    uint16_t from, to;
-    bool unframeable;
-    bool foreign; /* to an address that is no listener of ours */
-};
+/* A stream of the trace; its slot is the engine's pair number. */
+enum stream { FOREIGN = 0, OPEN, SWAPPED }; /* swapped: begun before the trace, and the listener spoke first */
 
 struct test {
     const struct tc_protocol *protocol;
@@ -32,22 +28,15 @@ struct test {
     struct tc_protocol_env env;
     struct tc_ledger ledger;
     struct tc_script *script;
-    const struct tc_handler *handler;
-    struct tc_plan *plan;
-    struct tc_arena plan_arena, message_arena;
-    struct lane *lanes; /* two a stream */
-    uint32_t lane_count;
+    const struct tc_handler *inner; /* the script's */
+    struct tc_handler handler;      /* around it: prints what it answers, and has nothing done */
+    struct tc_engine *engine;
+    uint8_t streams[TC_CAPTURE_SLOTS_MAX];
     const struct tc_cluster_spec *spec; /* --cluster; NULL: listeners are where turncoat puts them by itself */
     struct tc_record_events events;
-    struct {
-        uint64_t due_ns, token;
-    } timers[TIMERS_MAX];
-    uint32_t timer_count;
-    enum tc_run_phase phase;
-    uint64_t view, messages, verdicts, notes, undecodable, now_ns;
-    uint64_t foreign_streams;
+    const struct tc_message *decided; /* the last MESSAGE that was not forwarded: it is not heard */
+    uint64_t verdicts, notes, now_ns, foreign_streams;
     bool began;
-    struct tc_error *err;
     struct tc_error own; /* what went wrong in here: the reader of the trace may put its own sentence over it */
 };
 
@@ -69,159 +58,101 @@ static void print_verdict(const struct tc_message *m, const struct tc_verdict *v
     printf("\n");
 }
 
-/* One call of the script; prints what it answered. */
-static int call(struct test *t, struct tc_call *c)
+/* Nothing passes through us: what was answered was said, and is not done. */
+static void forget(struct tc_plan *plan)
 {
-    memset(t->plan, 0, sizeof *t->plan);
-    tc_arena_reset(&t->plan_arena);
-    t->plan->arena = &t->plan_arena;
-    c->view = t->view;
-    c->traitors = &t->ledger.traitors;
-    if (c->kind != TC_CALL_PHASE)
-        c->phase = t->phase;
-    int result = t->handler->call(t->handler->self, c, t->plan, &t->own);
+    memset(plan->verdict.frames, 0, plan->verdict.frame_count * sizeof plan->verdict.frames[0]);
+    memset(plan->ops, 0, plan->op_count * sizeof plan->ops[0]);
+    plan->verdict.frame_count = 0;
+    plan->verdict.verb = TC_FORWARD;
+    plan->op_count = 0;
+}
+
+/* One call of the script; prints what it answered. */
+static int answer(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    struct test *t = self;
+    if (call->kind == TC_CALL_HEAR && call->message == t->decided)
+        return 0; /* only what is forwarded is heard */
+    t->decided = NULL;
+    const int result = t->inner->call(t->inner->self, call, plan, err);
     if (result < 0)
         return result;
-    for (uint32_t i = 0; i < t->plan->timer_count && t->timer_count < TIMERS_MAX; i++) {
-        t->timers[t->timer_count].due_ns = t->plan->timers[i].due_ns;
-        t->timers[t->timer_count++].token = t->plan->timers[i].token;
-    }
-    for (uint32_t i = 0; i < t->plan->note_count; i++)
-        printf("%9.6f  note      %s\n", (double)c->now_ns / 1e9, t->plan->notes[i]);
-    for (uint32_t i = 0; i < t->plan->op_count; i++)
-        printf("%9.6f  %s\n", (double)c->now_ns / 1e9, tc_verb_name(t->plan->ops[i].verb));
-    t->notes += t->plan->note_count;
-    if (c->kind == TC_CALL_BEGIN)
-        return tc_ledger_freeze(&t->ledger, &t->plan->traitors, &t->own);
-    if (c->message && t->plan->verdict.verb != TC_FORWARD) {
+    for (uint32_t i = 0; i < plan->note_count; i++)
+        printf("%9.6f  note      %s\n", (double)call->now_ns / 1e9, plan->notes[i]);
+    for (uint32_t i = 0; i < plan->op_count; i++)
+        printf("%9.6f  %s\n", (double)call->now_ns / 1e9, tc_verb_name(plan->ops[i].verb));
+    t->notes += plan->note_count;
+    if (call->message && plan->verdict.verb != TC_FORWARD) {
         t->verdicts++;
-        print_verdict(c->message, &t->plan->verdict, c->now_ns);
+        t->decided = call->kind == TC_CALL_MESSAGE ? call->message : NULL;
+        print_verdict(call->message, &plan->verdict, call->now_ns);
     }
+    forget(plan);
     return 0;
 }
 
-static int begin(struct test *t, uint64_t now_ns)
+static int step(struct test *t, struct tc_event event)
 {
-    struct tc_call c = {.kind = TC_CALL_BEGIN, .now_ns = now_ns};
+    struct tc_actions actions;
+    event.now_ns = t->now_ns;
+    if (!event.text)
+        event.text = "";
+    const int result = tc_engine_step(t->engine, &event, &actions);
+    if (tc_engine_error(t->engine)->code)
+        t->own = *tc_engine_error(t->engine);
+    else if (result < 0)
+        tc_error_set(&t->own, result, "the engine failed: %s", tc_error_text(result));
+    return t->own.code;
+}
+
+/* Does the record beside the trace say when the attack of its run began? */
+static bool has_attack(const struct tc_record_events *events)
+{
+    for (size_t i = 0; i < events->count; i++)
+        if (events->items[i].observation.kind == TC_OBS_PHASE &&
+            events->items[i].observation.phase.phase == TC_RUN_DURING)
+            return true;
+    return false;
+}
+
+/* Without a record all of the trace is attacked. */
+static int begin(struct test *t)
+{
     t->began = true;
-    return call(t, &c);
+    return has_attack(&t->events) ? 0 : step(t, (struct tc_event){.kind = TC_EV_PHASE, .phase = TC_RUN_DURING});
 }
 
-/* The timer that is due first, of equals the one set first; timer_count if there is none. */
-static uint32_t first_timer(const struct test *t)
+static int tell(struct test *t, const struct tc_record_event *event)
 {
-    uint32_t first = t->timer_count;
-    for (uint32_t i = 0; i < t->timer_count; i++)
-        if (first == t->timer_count || t->timers[i].due_ns < t->timers[first].due_ns)
-            first = i;
-    return first;
-}
-
-static int run_timer(struct test *t, uint32_t at)
-{
-    struct tc_call c = {.kind = TC_CALL_TIMER, .now_ns = t->timers[at].due_ns, .token = t->timers[at].token};
-    t->timer_count--;
-    memmove(&t->timers[at], &t->timers[at + 1], (t->timer_count - at) * sizeof t->timers[0]);
-    return call(t, &c);
-}
-
-static int run_event(struct test *t, const struct tc_record_event *event)
-{
-    const struct tc_observation *o = &event->observation;
-    struct tc_call c = {.now_ns = event->time_ns, .observation = o};
-    c.kind = o->kind == TC_OBS_EXECUTED ? TC_CALL_DECIDE : o->kind == TC_OBS_VIEW ? TC_CALL_VIEW : TC_CALL_PHASE;
-    if (c.kind == TC_CALL_PHASE)
-        t->phase = c.phase = o->phase.phase;
-    return t->handler->calls & (1u << c.kind) ? call(t, &c) : 0;
+    static struct tc_operation unread[UNREAD_MAX]; /* the record's reader keeps their number only, and so do scripts */
+    struct tc_observation o = event->observation;
+    if (o.kind == TC_OBS_EXECUTED && !o.executed.operations) {
+        o.executed.operations = unread;
+        o.executed.operation_count = o.executed.operation_count < UNREAD_MAX ? o.executed.operation_count : UNREAD_MAX;
+    }
+    if (o.kind != TC_OBS_PHASE)
+        return step(t, (struct tc_event){.kind = TC_EV_OBSERVED, .node = o.node, .observation = &o});
+    return has_attack(&t->events) ? step(t, (struct tc_event){.kind = TC_EV_PHASE, .phase = o.phase.phase}) : 0;
 }
 
 /* Timers and what replicas said, up to now, in the order of time. */
 static int advance(struct test *t, uint64_t now_ns)
 {
-    int result = 0;
-    t->now_ns = now_ns;
+    int result = t->began ? 0 : begin(t);
     while (result == 0) {
-        uint32_t timer = first_timer(t);
-        uint64_t timer_ns = timer < t->timer_count ? t->timers[timer].due_ns : TC_NEVER_NS;
+        const uint64_t timer_ns = tc_engine_deadline_ns(t->engine);
         const struct tc_record_event *event =
             t->events.next < t->events.count ? &t->events.items[t->events.next] : NULL;
-        uint64_t event_ns = event ? event->time_ns : TC_NEVER_NS;
-        if ((timer_ns < event_ns ? timer_ns : event_ns) > now_ns)
+        const uint64_t event_ns = event ? event->time_ns : TC_NEVER_NS;
+        const uint64_t next_ns = timer_ns < event_ns ? timer_ns : event_ns;
+        if (next_ns > now_ns)
             break;
-        if (event_ns <= timer_ns)
-            t->events.next++;
-        result = event_ns <= timer_ns ? run_event(t, event) : run_timer(t, timer);
+        t->now_ns = next_ns > t->now_ns ? next_ns : t->now_ns;
+        t->events.next += event_ns <= timer_ns;
+        result = event_ns <= timer_ns ? tell(t, event) : step(t, (struct tc_event){.kind = TC_EV_TIMER});
     }
-    return result;
-}
-
-/* One message of the trace, as the engine would hand it to the script. */
-static int take_message(struct test *t, struct lane *lane, struct tc_slice frame, uint64_t now_ns)
-{
-    struct tc_message m = {.from = lane->from, .to = lane->to, .sender = TC_NODE_NONE, .frame = frame, .type = "other"};
-    tc_arena_reset(&t->message_arena);
-    if (t->protocol->decode(frame, &t->message_arena, &m) < 0)
-        t->undecodable++;
-    m.from = lane->from;
-    m.to = lane->to;
-    tc_message_set_key(&m);
-    t->messages++;
-    uint16_t named;
-    if (lane->from == TC_NODE_NONE && m.decoded && t->protocol->hello && t->protocol->hello(&m, &named) == 0) {
-        struct lane *back = &t->lanes[(lane - t->lanes) ^ 1];
-        lane->from = back->to = named;
-        return 0;
-    }
-    const struct tc_statement *s = m.statement_count ? &m.statements[0] : NULL;
-    if (s && (s->kind == TC_KIND_PROPOSE || s->kind == TC_KIND_NEW_VIEW) && s->view > t->view)
-        t->view = s->view;
-    enum tc_kind kind = s ? s->kind : TC_KIND_OTHER;
-    int result = t->began ? 0 : begin(t, now_ns);
-    if (result == 0)
-        result = advance(t, now_ns);
-    if (result < 0 || !(t->handler->kinds & (1u << kind)))
-        return result;
-    struct tc_call c = {.kind = TC_CALL_MESSAGE, .now_ns = now_ns, .message = &m};
-    if (t->handler->calls & (1u << TC_CALL_MESSAGE))
-        result = call(t, &c);
-    c.kind = TC_CALL_HEAR;
-    if (result == 0 && (t->handler->calls & (1u << TC_CALL_HEAR)) && tc_nodeset_has(&t->ledger.traitors, m.to))
-        result = call(t, &c);
-    return result;
-}
-
-static bool append(struct lane *lane, struct tc_slice bytes)
-{
-    if (lane->len + bytes.len > lane->size) {
-        size_t wanted = (lane->len + bytes.len) * 2;
-        uint8_t *grown = wanted <= 4 * (size_t)TC_FRAME_MAX ? realloc(lane->bytes, wanted) : NULL;
-        if (!grown)
-            return false;
-        lane->bytes = grown;
-        lane->size = wanted;
-    }
-    memcpy(lane->bytes + lane->len, bytes.data, bytes.len);
-    lane->len += bytes.len;
-    return true;
-}
-
-static int take_frames(struct test *t, struct lane *lane, uint64_t now_ns)
-{
-    size_t at = 0;
-    int result = 0;
-    while (result == 0 && at < lane->len && !lane->unframeable) {
-        int64_t len = t->protocol->frame((struct tc_slice){lane->bytes + at, lane->len - at});
-        if (len == TC_FRAME_PARTIAL)
-            break;
-        if (len < 0) {
-            lane->unframeable = true;
-            break;
-        }
-        result = take_message(t, lane, (struct tc_slice){lane->bytes + at, (size_t)len}, now_ns);
-        at += (size_t)len;
-    }
-    memmove(lane->bytes, lane->bytes + at, lane->len - at);
-    lane->len -= at;
+    t->now_ns = now_ns > t->now_ns ? now_ns : t->now_ns;
     return result;
 }
 
@@ -253,46 +184,56 @@ static bool listed_leg(const struct tc_cluster_spec *spec, uint32_t ip, uint16_t
 }
 
 /* The near legs of a trace: those of the cluster file, else those that tell by their address whose link it is. */
-static bool near_leg(const struct tc_cluster_spec *spec, const struct tc_capture_segment *segment, uint16_t *from,
-                     uint16_t *to)
+static bool near_leg(const struct tc_cluster_spec *spec, uint32_t ip, uint16_t port, uint16_t *from, uint16_t *to)
 {
-    uint32_t ip = segment->server_ip;
     *from = TC_NODE_NONE;
-    if (spec && listed_leg(spec, ip, segment->server_port, to))
-        return true;
-    return tc_link_of_ipv4(ip, from, to);
+    return (spec && listed_leg(spec, ip, port, to)) || tc_link_of_ipv4(ip, from, to);
+}
+
+static int step_gap(struct test *t, uint32_t conn)
+{
+    return step(t, (struct tc_event){.kind = TC_EV_GAP, .conn = conn, .text = "bytes are missing in the trace"});
+}
+
+/* A stream to one of our listeners is a connection of the run, as it was for the proxy. */
+static int open_stream(struct test *t, const struct tc_capture_segment *segment)
+{
+    uint16_t from, to;
+    uint8_t *stream = &t->streams[segment->slot];
+    const uint32_t near = TC_CONN_NEAR(segment->slot), far = TC_CONN_FAR(segment->slot);
+    *stream = FOREIGN;
+    if (near_leg(t->spec, segment->server_ip, segment->server_port, &from, &to))
+        *stream = OPEN;
+    else if (segment->middle && near_leg(t->spec, segment->client_ip, segment->client_port, &from, &to))
+        *stream = SWAPPED;
+    t->foreign_streams += *stream == FOREIGN;
+    if (*stream == FOREIGN)
+        return 0;
+    int result = step(t, (struct tc_event){.kind = TC_EV_ACCEPTED, .conn = near, .from = from, .to = to});
+    if (result == 0)
+        result = step(t, (struct tc_event){.kind = TC_EV_DIALLED, .conn = far, .to = to});
+    if (result == 0 && segment->middle)
+        result = step_gap(t, near);
+    return result == 0 && segment->middle ? step_gap(t, far) : result;
 }
 
 static int take_segment(void *self, const struct tc_capture_segment *segment)
 {
     struct test *t = self;
-    uint16_t from, to;
-    if (segment->stream >= LANES_MAX / 2)
-        return tc_error_set(&t->own, TC_ELIMIT, "the trace has more than %u streams", LANES_MAX / 2);
-    if (!near_leg(t->spec, segment, &from, &to)) {
-        struct lane *skipped = &t->lanes[segment->stream * 2];
-        t->foreign_streams += !skipped->foreign;
-        skipped->foreign = true;
-        return 0;
-    }
-    struct lane *lane = &t->lanes[segment->stream * 2 + (segment->from_client ? 0 : 1)];
-    if (segment->stream * 2 + 2 > t->lane_count) {
-        for (uint32_t i = t->lane_count; i < segment->stream * 2 + 2; i++)
-            t->lanes[i].from = t->lanes[i].to = TC_NODE_NONE;
-        t->lane_count = segment->stream * 2 + 2;
-    }
-    struct lane *front = &t->lanes[segment->stream * 2], *back = front + 1;
-    if (front->to == TC_NODE_NONE) {
-        front->from = back->to = from;
-        front->to = back->from = to;
-    }
+    int result = advance(t, segment->time_ns);
+    if (result == 0 && segment->begins)
+        return open_stream(t, segment);
+    if (result < 0 || t->streams[segment->slot] == FOREIGN)
+        return result;
+    const bool dialler = segment->from_client == (t->streams[segment->slot] == OPEN);
+    const uint32_t conn = dialler ? TC_CONN_NEAR(segment->slot) : TC_CONN_FAR(segment->slot);
+    if (segment->closed)
+        return step(t, (struct tc_event){.kind = TC_EV_CLOSED, .conn = conn, .reset = segment->reset});
     if (segment->gap)
-        lane->unframeable = true;
-    if (!segment->bytes.len || lane->unframeable)
-        return 0;
-    if (!append(lane, segment->bytes))
-        return tc_error_set(&t->own, TC_ELIMIT, "a frame of the trace is larger than %u bytes", TC_FRAME_MAX);
-    return take_frames(t, lane, segment->time_ns);
+        result = step_gap(t, conn);
+    if (result == 0 && segment->bytes.len > 0)
+        result = step(t, (struct tc_event){.kind = TC_EV_BYTES, .conn = conn, .bytes = segment->bytes});
+    return result;
 }
 
 /* How many replicas the trace speaks of: what the script's context must know before it is loaded. */
@@ -300,7 +241,7 @@ static int count_replicas(void *self, const struct tc_capture_segment *segment)
 {
     uint32_t *n = self;
     uint16_t from, to;
-    if (near_leg(NULL, segment, &from, &to) && to + 1u > *n)
+    if (near_leg(NULL, segment->server_ip, segment->server_port, &from, &to) && to + 1u > *n)
         *n = to + 1u;
     return 0;
 }
@@ -334,6 +275,19 @@ static int find_cluster(struct test *t, const struct tc_arguments *a, const char
     t->protocol = tc_protocol_find(name);
     return t->protocol ? 0
                        : tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", name);
+}
+
+/* The same engine as in a run; the trace is in plaintext. */
+static int open_engine(struct test *t, uint64_t seed, struct tc_error *err)
+{
+    t->inner = tc_script_handler(t->script);
+    t->handler = *t->inner;
+    t->handler.self = t;
+    t->handler.call = answer;
+    const struct tc_engine_config config = {
+        .protocol = t->protocol, .env = t->env, .handler = &t->handler, .ledger = &t->ledger, .seed = seed};
+    t->engine = tc_engine_new(&config);
+    return t->engine ? 0 : tc_error_set(err, TC_EMEMORY, "no memory for the engine");
 }
 
 static int prepare(struct test *t, const struct tc_arguments *a, struct tc_error *err)
@@ -373,7 +327,9 @@ static int prepare(struct test *t, const struct tc_arguments *a, struct tc_error
                                             .seed = seed,
                                             .args = a->args,
                                             .arg_count = a->arg_count};
-    return result == 0 ? tc_script_load(&config, &t->script, err) : result;
+    if (result == 0)
+        result = tc_script_load(&config, &t->script, err);
+    return result == 0 ? open_engine(t, seed, err) : result;
 }
 
 /* What the trace could not show the script. */
@@ -384,24 +340,20 @@ static void print_left_out(const struct test *t)
         printf("%" PRIu64
                " streams to other addresses than its listeners (as turncoat's own to the replicas) were left out%s\n",
                t->foreign_streams, t->spec ? "" : "; --cluster FILE says where else listeners are");
-    if (t->events.present || !(t->handler->calls & needs_events))
+    if (t->events.present || !(t->handler.calls & needs_events))
         return;
     printf("not called, for want of observations.jsonl beside the trace:%s%s%s\n",
-           t->handler->calls & (1u << TC_CALL_DECIDE) ? " on_decide" : "",
-           t->handler->calls & (1u << TC_CALL_VIEW) ? " on_view" : "",
-           t->handler->calls & (1u << TC_CALL_PHASE) ? " on_phase" : "");
+           t->handler.calls & (1u << TC_CALL_DECIDE) ? " on_decide" : "",
+           t->handler.calls & (1u << TC_CALL_VIEW) ? " on_view" : "",
+           t->handler.calls & (1u << TC_CALL_PHASE) ? " on_phase" : "");
 }
 
 static int replay(struct test *t, const char *trace, struct tc_error *err)
 {
     struct tc_capture_counts counts;
-    t->handler = tc_script_handler(t->script);
-    t->phase = TC_RUN_DURING;
     int result = tc_capture_read(trace, take_segment, t, &counts, err);
-    if (result == 0 && t->began && (t->handler->calls & (1u << TC_CALL_END))) {
-        struct tc_call c = {.kind = TC_CALL_END, .now_ns = t->now_ns};
-        result = call(t, &c);
-    }
+    if (result == 0 && t->began)
+        result = step(t, (struct tc_event){.kind = TC_EV_PHASE, .phase = TC_RUN_ENDED});
     if (result < 0 && t->own.code)
         *err = t->own;
     return result;
@@ -410,28 +362,19 @@ static int replay(struct test *t, const char *trace, struct tc_error *err)
 int tc_command_test(const struct tc_arguments *a, struct tc_error *err)
 {
     static struct test test;
-    test.err = err;
-    tc_arena_init(&test.plan_arena, 64u << 20);
-    tc_arena_init(&test.message_arena, 64u << 20);
-    test.plan = calloc(1, sizeof *test.plan);
-    test.lanes = calloc(LANES_MAX, sizeof *test.lanes);
-    int result = test.plan && test.lanes ? prepare(&test, a, err) : tc_error_set(err, TC_EMEMORY, "no memory");
+    int result = prepare(&test, a, err);
     if (result == 0)
         result = replay(&test, a->values[TC_OPTION_TRACE], err);
     if (result == 0) {
+        const struct tc_engine_stats *stats = tc_engine_stats(test.engine);
         printf("%" PRIu64 " messages read (%" PRIu64 " undecodable), %" PRIu64 " verdicts other than forward, %" PRIu64
                " notes\n",
-               test.messages, test.undecodable, test.verdicts, test.notes);
+               stats->messages, stats->undecodable, test.verdicts, test.notes);
         print_left_out(&test);
     }
     tc_record_events_free(&test.events);
-    for (uint32_t i = 0; test.lanes && i < test.lane_count; i++)
-        free(test.lanes[i].bytes);
-    free(test.lanes);
-    free(test.plan);
+    tc_engine_free(test.engine);
     tc_script_free(test.script);
     tc_keyring_free(test.env.keys);
-    tc_arena_free(&test.plan_arena);
-    tc_arena_free(&test.message_arena);
     return result;
 }
