@@ -161,7 +161,7 @@ int tc_live_open(const struct tc_live_config *config, struct tc_live **out, stru
     live->read_size = config->read_bytes_max ? config->read_bytes_max : TC_LIVE_READ_DEFAULT;
     const size_t budget = config->lane_budget_bytes ? config->lane_budget_bytes : TC_LIVE_BUDGET_DEFAULT;
     live->quarter = budget / 4 ? budget / 4 : 1;
-    live->phase_end_ns = TC_NEVER_NS;
+    live->phase_end_ns = live->first_ns = TC_NEVER_NS;
     const int status = open_parts(live, err);
     if (status) {
         tc_live_free(live);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define PROBE_MS 500
+#define LATE_NS  UINT64_C(5000000000) /* replicas that do not vote yet are waited for, after the first decision */
 
 /* Is there anything that could tell us of an execution? */
 static bool has_executions(const struct tc_live *live)
@@ -35,12 +36,24 @@ void tc_live_phase_begin(struct tc_live *live)
         started(live);
 }
 
+static void note_voter(struct tc_live *live, const struct tc_observation *o)
+{
+    const struct tc_message *m = o->message.message;
+    if (m && o->message.said && m->statement_count > 0 && m->statements[0].kind == TC_KIND_VOTE &&
+        m->statements[0].signer == o->node)
+        tc_nodeset_add(&live->voters, o->node);
+}
+
 /* `observation` NULL: bytes were read. */
 void tc_live_phase_saw(struct tc_live *live, const struct tc_observation *observation)
 {
     const bool execution = observation && observation->kind == TC_OBS_EXECUTED;
     const bool message = !observation || observation->kind == TC_OBS_MESSAGE;
-    if (execution || (message && !has_executions(live)))
+    if (observation && message)
+        note_voter(live, observation);
+    if (live->first_ns == TC_NEVER_NS && (execution || (message && !has_executions(live))))
+        live->first_ns = tc_live_time_ns(live);
+    if (live->first_ns != TC_NEVER_NS && tc_nodeset_count(&live->voters) >= live->config.plan.wait_voters)
         started(live);
 }
 
@@ -135,15 +148,19 @@ static void enter_next(struct tc_live *live)
 uint64_t tc_live_phase_deadline_ns(const struct tc_live *live)
 {
     if (!live->seen_start)
-        return live->start_ns + start_timeout_ns(live);
+        return live->first_ns != TC_NEVER_NS ? live->first_ns + LATE_NS : live->start_ns + start_timeout_ns(live);
     return live->phase_begun ? live->phase_end_ns : 0;
 }
 
 void tc_live_phase_turn(struct tc_live *live)
 {
     const uint64_t now_ns = tc_live_time_ns(live);
-    if (!live->seen_start && now_ns - live->start_ns >= start_timeout_ns(live))
+    if (!live->seen_start && live->first_ns != TC_NEVER_NS) {
+        if (now_ns - live->first_ns >= LATE_NS)
+            started(live);
+    } else if (!live->seen_start && now_ns - live->start_ns >= start_timeout_ns(live)) {
         give_up_waiting(live);
+    }
     if (!live->seen_start || live->status)
         return;
     if (!live->phase_begun) {

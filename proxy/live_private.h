@@ -130,7 +130,9 @@ struct tc_live {
     /* phases */
     uint32_t phase_next; /* the phase to be entered next */
     bool phase_begun, seen_start;
-    uint64_t start_ns; /* when tc_live_run began */
+    uint64_t first_ns;        /* the first decision; TC_NEVER_NS: none yet */
+    struct tc_nodeset voters; /* heard voting before the phases began */
+    uint64_t start_ns;        /* when tc_live_run began */
     uint64_t phase_end_ns;
     struct tc_nodeset reached; /* nodes that took a connection of ours */
     char undialled_text[256];  /* why the last one that did not did not */

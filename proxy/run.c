@@ -183,6 +183,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .capture_plain = run->protocol->transport != NULL,
         .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run),
+                 .wait_voters = run->launch && run->protocol->decides_always ? run->cluster.n : 0,
                  .every_node = !request->interrupt_ends && !run->scenario->cluster.start},
         .reload = tc_run_reload,
         .reload_self = run,

@@ -52,7 +52,7 @@ struct seen {
     uint64_t token;
     enum tc_run_phase phase;
     enum tc_observation_kind observation;
-    uint64_t sequence;
+    uint64_t sequence, bytes; /* bytes: read before it */
     char text[128];
 };
 
@@ -60,6 +60,7 @@ struct tc_engine {
     /* settings */
     uint64_t delay_ns;
     bool observe_bytes; /* a TC_OBS_MESSAGE for every read */
+    bool observe_votes; /* it is node 2 that says a vote, whose signer is the read's first byte */
     bool kill_node_on_bytes;
     uint32_t verify_on_bytes; /* this many TC_ACT_VERIFY for every read */
     sem_t *gate;              /* waited for in the first step with bytes of connection gate_conn */
@@ -72,6 +73,8 @@ struct tc_engine {
     struct tc_action actions[ACTIONS_MAX];
     struct tc_actions out;
     struct tc_observation observation;
+    struct tc_statement vote;
+    struct tc_message message;
     struct tc_error error;
     struct {
         bool up, closed, stopped;
@@ -144,7 +147,11 @@ static inline void on_bytes(struct tc_engine *e, const struct tc_event *event)
     else
         hold(e, event->conn, event->bytes);
     if (e->observe_bytes) {
-        e->observation = (struct tc_observation){.kind = TC_OBS_MESSAGE, .text = ""};
+        e->observation = (struct tc_observation){.kind = TC_OBS_MESSAGE, .node = 2, .text = ""};
+        e->vote = (struct tc_statement){.kind = TC_KIND_VOTE, .signer = event->bytes.data[0]};
+        e->message = (struct tc_message){.statements = &e->vote, .statement_count = 1};
+        e->observation.message.said = e->observe_votes;
+        e->observation.message.message = e->observe_votes ? &e->message : NULL;
         act(e, TC_ACT_OBSERVE, 0)->observation = &e->observation;
     }
     if (e->finish_after && e->bytes >= e->finish_after) {
@@ -234,7 +241,8 @@ static inline void remember(struct tc_engine *e, const struct tc_event *event)
                           .reset = event->reset,
                           .ok = event->ok,
                           .token = event->token,
-                          .phase = event->phase};
+                          .phase = event->phase,
+                          .bytes = e->bytes};
     snprintf(seen->text, sizeof seen->text, "%s", event->text);
     if (event->observation) {
         seen->observation = event->observation->kind;
