@@ -1,4 +1,5 @@
 #include "network.h"
+#include "../proxy/nodeset.h"
 
 #define SEARCH_STEPS_MAX 20000
 #define NO_BLOCK         UINT32_MAX
@@ -71,7 +72,7 @@ static uint32_t count_words(const uint64_t words[WORDS])
 {
     uint32_t count = 0;
     for (uint32_t i = 0; i < WORDS; i++)
-        count += (uint32_t)__builtin_popcountll(words[i]);
+        count += tc_bits_count(words[i]);
     return count;
 }
 
@@ -185,7 +186,7 @@ void tc_links_clients_cut_off(const struct tc_links *a, const struct tc_links *b
         down += tc_nodeset_has(faulty, replica);
     for (uint32_t client = TC_CLIENT_FIRST; client < TC_NODES_MAX; client++) {
         uint32_t lost = 0;
-        if (!(a && tc_nodeset_count(&a->rows[client])) && !(b && tc_nodeset_count(&b->rows[client])))
+        if ((!a || tc_nodeset_empty(&a->rows[client])) && (!b || tc_nodeset_empty(&b->rows[client])))
             continue;
         for (uint32_t replica = 0; replica < n; replica++)
             lost += !tc_nodeset_has(faulty, replica) &&

@@ -1,4 +1,5 @@
 #include "metrics.h"
+#include "../proxy/nodeset.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -176,7 +177,7 @@ static void observe_executed(struct tc_metrics *m, const struct tc_observation *
     }
     uint32_t count = 0;
     for (uint32_t i = 0; i < SIGNER_WORDS; i++)
-        count += (uint32_t)__builtin_popcountll(row->executed[i]);
+        count += tc_bits_count(row->executed[i]);
     if (count <= m->f || row->latency_known)
         return;
     row->latency_known = true;

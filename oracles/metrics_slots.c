@@ -1,6 +1,7 @@
 /* Proposals and votes on the wire: when a slot was proposed, how long its quorums took. */
 #include <string.h>
 
+#include "../proxy/nodeset.h"
 #include "../proxy/random.h"
 #include "metrics_internal.h"
 
@@ -35,7 +36,7 @@ static uint32_t voters(const struct tc_metrics *m, struct vote_row *row, enum tc
         uint64_t word = signers[i];
         if (phase == TC_PHASE_PREPARE)
             word |= row->words[i];
-        count += (uint32_t)__builtin_popcountll(word);
+        count += tc_bits_count(word);
     }
     return count;
 }

@@ -182,7 +182,7 @@ static bool reached_quorum(const struct tc_votes *votes, const struct tc_slot *s
     const uint64_t *more = proposer ? votes_set(votes, slot, votes->signers_at, propose, value) : set;
     uint32_t count = 0;
     for (uint32_t i = 0; i < votes->words; i++)
-        count += (uint32_t)__builtin_popcountll(set[i] | more[i]);
+        count += tc_bits_count(set[i] | more[i]);
     return count >= votes->quorum;
 }
 

@@ -1,4 +1,5 @@
 #include "waiting.h"
+#include "../proxy/nodeset.h"
 
 #include <stdlib.h>
 
@@ -72,7 +73,7 @@ static uint32_t camp_size(const struct camp *camp)
 {
     uint32_t size = 0;
     for (size_t i = 0; i < WORDS; i++)
-        size += (uint32_t)__builtin_popcountll(camp->nodes[i]);
+        size += tc_bits_count(camp->nodes[i]);
     return size;
 }
 
@@ -81,8 +82,7 @@ static uint32_t camp_sound(const struct camp *camp, const struct tc_faults *faul
 {
     uint32_t size = 0;
     for (size_t i = 0; i < WORDS; i++)
-        size +=
-            (uint32_t)__builtin_popcountll(camp->nodes[i] & ~faults->liveness.words[i] & ~faults->signed_for.words[i]);
+        size += tc_bits_count(camp->nodes[i] & ~faults->liveness.words[i] & ~faults->signed_for.words[i]);
     return size;
 }
 

@@ -4,6 +4,16 @@
 
 #include "types.h"
 
+/* How many bits are set. Spelt out: without an instruction for it, which not every processor has, the compiler calls a
+ * function. */
+static inline uint32_t tc_bits_count(uint64_t word)
+{
+    word -= word >> 1 & UINT64_C(0x5555555555555555);
+    word = (word & UINT64_C(0x3333333333333333)) + (word >> 2 & UINT64_C(0x3333333333333333));
+    word = (word + (word >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    return (uint32_t)(word * UINT64_C(0x0101010101010101) >> 56);
+}
+
 static inline bool tc_nodeset_has(const struct tc_nodeset *set, uint32_t node)
 {
     return node < TC_NODES_MAX && ((set->words[node / 64] >> (node % 64)) & 1u);
@@ -26,8 +36,16 @@ static inline uint32_t tc_nodeset_count(const struct tc_nodeset *set)
 {
     uint32_t count = 0;
     for (size_t i = 0; i < TC_NODES_MAX / 64; i++)
-        count += (uint32_t)__builtin_popcountll(set->words[i]);
+        count += tc_bits_count(set->words[i]);
     return count;
+}
+
+static inline bool tc_nodeset_empty(const struct tc_nodeset *set)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < TC_NODES_MAX / 64; i++)
+        all |= set->words[i];
+    return all == 0;
 }
 
 /* into := into ∪ other. */

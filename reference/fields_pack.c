@@ -32,6 +32,24 @@ static inline enum code code_of(ProtobufCType type)
     }
 }
 
+/* Bytes from one element of a list to the next. */
+static inline size_t stride_of(enum code code)
+{
+    switch (code) {
+    case CODE_64:
+        return 8;
+    case CODE_BOOL:
+        return sizeof(protobuf_c_boolean);
+    case CODE_BYTES:
+        return sizeof(ProtobufCBinaryData);
+    case CODE_TEXT:
+    case CODE_MESSAGE:
+        return sizeof(void *);
+    default:
+        return 4;
+    }
+}
+
 static inline uint64_t number_at(enum code code, const void *at)
 {
     switch (code) {
@@ -136,7 +154,7 @@ static bool back_repeated(struct back *out, const ProtobufCMessage *message, con
     const size_t count = *(const size_t *)(const void *)((const uint8_t *)message + field->quantifier_offset);
     if (count == 0)
         return true;
-    const size_t stride = tc_fields_element_size(field);
+    const size_t stride = stride_of(code);
     const uint8_t *end = out->at;
     if (code < CODE_BYTES && !(field->flags & PROTOBUF_C_FIELD_FLAG_PACKED))
         return false;

@@ -120,24 +120,18 @@ bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__
     return true;
 }
 
+static inline bool is_field(const ProtobufCFieldDescriptor *field, uint32_t id, ProtobufCType type, unsigned offset)
+{
+    return field->id == id && field->label == PROTOBUF_C_LABEL_NONE && field->type == type && field->offset == offset;
+}
+
 bool tc_wire_is_vote(const ProtobufCMessageDescriptor *descriptor)
 {
-    static const struct {
-        ProtobufCType type;
-        size_t offset;
-    } expected[] = {{PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, view)},
-                    {PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, sequence)},
-                    {PROTOBUF_C_TYPE_BYTES, offsetof(struct tc_wire_vote, digest)}};
-    const size_t count = sizeof expected / sizeof *expected;
-    if (descriptor->n_fields != count || descriptor->sizeof_message != sizeof(struct tc_wire_vote))
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-        if (field->id != i + 1 || field->label != PROTOBUF_C_LABEL_NONE || field->type != expected[i].type ||
-            field->offset != expected[i].offset)
-            return false;
-    }
-    return true;
+    const ProtobufCFieldDescriptor *fields = descriptor->fields;
+    return descriptor->n_fields == 3 && descriptor->sizeof_message == sizeof(struct tc_wire_vote) &&
+           is_field(&fields[2], 3, PROTOBUF_C_TYPE_BYTES, offsetof(struct tc_wire_vote, digest)) &&
+           is_field(&fields[0], 1, PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, view)) &&
+           is_field(&fields[1], 2, PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, sequence));
 }
 
 bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, struct tc_wire_vote *vote)

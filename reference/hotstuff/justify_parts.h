@@ -5,6 +5,7 @@
 #ifndef TC_HOTSTUFF_JUSTIFY_PARTS_H
 #define TC_HOTSTUFF_JUSTIFY_PARTS_H
 
+#include "../../proxy/nodeset.h"
 #include "protocol_parts.h"
 
 #define JUSTIFY_BUCKETS_FIRST 16   /* both powers of two */
@@ -122,7 +123,7 @@ static inline bool justify_has(const struct justify_set *set, uint32_t node)
 
 static inline uint32_t justify_count(const struct justify_set *set)
 {
-    return (uint32_t)(__builtin_popcountll(set->words[0]) + __builtin_popcountll(set->words[1]));
+    return tc_bits_count(set->words[0]) + tc_bits_count(set->words[1]);
 }
 
 static inline bool justify_is_block(const struct tc_statement *s)

@@ -40,18 +40,19 @@ static void set_point(struct tc_statement *s, uint64_t view, uint64_t sequence, 
 
 /* ---- what is embedded ---- */
 
+/* The bytes that are signed, made once for all who vote alike. */
 static int add_vote(struct builder *b, uint32_t parent, int row, uint32_t signer, const Hotstuff__Vote *vote,
-                    ProtobufCBinaryData signature)
+                    struct tc_slice *packed, ProtobufCBinaryData signature)
 {
     const int index = add_statement(b, parent, row);
-    struct tc_slice body;
     if (index < 0)
         return index;
-    if (tc_fields_pack(&vote->base, b->arena, &body) != 0)
+    if (!packed->data && !tc_wire_write_vote((const struct tc_wire_vote *)(const void *)vote, b->arena, packed) &&
+        tc_fields_pack(&vote->base, b->arena, packed) != 0)
         return TC_ELIMIT;
     struct tc_statement *s = &b->list.items[index];
     s->signer = signer < TC_NODES_MAX ? (uint16_t)signer : TC_NODE_NONE;
-    s->body = body;
+    s->body = *packed;
     s->signature = tc_wire_slice(signature);
     s->fields.base = (void *)(uintptr_t)vote;
     set_point(s, vote->view, vote->sequence, vote->digest);
@@ -66,6 +67,7 @@ static int add_certificate(struct builder *b, const Hotstuff__Certificate *certi
     const int index = add_statement(b, parent, tc_hotstuff_row(b->table, TC_HOTSTUFF_TYPE_CERTIFICATE));
     const int row = tc_hotstuff_is_vote(certificate->type) ? tc_hotstuff_row(b->table, certificate->type) : -1;
     Hotstuff__Vote *vote = tc_arena_alloc(b->arena, sizeof *vote);
+    struct tc_slice packed = {NULL, 0};
     int rc = 0;
     if (index < 0 || !vote)
         return TC_ELIMIT;
@@ -81,7 +83,7 @@ static int add_certificate(struct builder *b, const Hotstuff__Certificate *certi
     for (size_t i = 0; i < certificate->n_signers; i++)
         tc_nodeset_add(&s->signers, certificate->signers[i]);
     for (size_t i = 0; row >= 0 && rc == 0 && i < certificate->n_signers && i < certificate->n_signatures; i++)
-        rc = add_vote(b, (uint32_t)index, row, certificate->signers[i], vote, certificate->signatures[i]);
+        rc = add_vote(b, (uint32_t)index, row, certificate->signers[i], vote, &packed, certificate->signatures[i]);
     return rc;
 }
 
@@ -127,11 +129,12 @@ static int add_new_view(struct builder *b, const Hotstuff__NewView *body, uint32
 {
     const uint16_t signer = b->list.items[parent].signer;
     const int row = tc_hotstuff_row(b->table, HOTSTUFF__TYPE__GENERIC_VOTE);
+    struct tc_slice packed = {NULL, 0};
     int rc = add_certificate(b, body->justify, parent);
     if (rc == 0 && body->share.len > 0)
         rc = add_share(b, parent, body->view, signer, body->share);
     if (rc == 0 && body->vote && row >= 0)
-        rc = add_vote(b, parent, row, signer, body->vote, body->vote_signature);
+        rc = add_vote(b, parent, row, signer, body->vote, &packed, body->vote_signature);
     if (rc == 0)
         rc = add_timeout(b, body->timeout, parent);
     return rc != 0 ? rc : add_certificate(b, body->decide, parent);

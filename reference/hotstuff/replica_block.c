@@ -74,6 +74,7 @@ struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, 
     block->next = *head;
     *head = block;
     r->open_count++;
+    r->block_count++;
     tc_hotstuff_record_block(r, block);
     if (r->open_count > BLOCKS_OPEN_MAX + r->base.window) {
         block->keep = true;
@@ -135,8 +136,9 @@ void tc_hotstuff_blocks_prune(struct hotstuff *r)
         executed = tc_hotstuff_block_find(r, executed->parent);
     }
     r->open_count = 0;
-    for (uint32_t i = 0; i < r->bucket_count; i++) {
-        for (struct block **at = &r->buckets[i]; *at;) {
+    uint32_t left = r->block_count;
+    for (uint32_t i = 0; i < r->bucket_count && left > 0; i++) {
+        for (struct block **at = &r->buckets[i]; *at; left--) {
             struct block *block = *at;
             if (stays(r, block, crowded)) {
                 block->keep = false;
@@ -144,6 +146,7 @@ void tc_hotstuff_blocks_prune(struct hotstuff *r)
                 at = &block->next;
             } else {
                 *at = block->next;
+                r->block_count--;
                 block_free(block);
             }
         }
@@ -152,10 +155,11 @@ void tc_hotstuff_blocks_prune(struct hotstuff *r)
 
 void tc_hotstuff_blocks_free(struct hotstuff *r)
 {
-    for (uint32_t i = 0; r->buckets && i < r->bucket_count; i++)
+    for (uint32_t i = 0; r->block_count > 0; i++)
         while (r->buckets[i]) {
             struct block *block = r->buckets[i];
             r->buckets[i] = block->next;
+            r->block_count--;
             block_free(block);
         }
     free(r->buckets);

@@ -111,7 +111,7 @@ struct hotstuff {
 
     /* blocks */
     struct block **buckets;
-    uint32_t bucket_count, open_count;
+    uint32_t bucket_count, open_count, block_count; /* open: what pruning counts; block: all */
     struct point executed;
     struct point target; /* committed, perhaps not executed yet for want of blocks */
     uint8_t wanted[TC_VALUE_SIZE];

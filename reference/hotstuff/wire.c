@@ -32,11 +32,9 @@ int tc_hotstuff_envelope_digest(const Wire__Envelope *envelope, uint64_t view, u
 int tc_hotstuff_vote_body(uint64_t view, uint64_t sequence, const uint8_t digest[static TC_VALUE_SIZE],
                           struct tc_arena *arena, struct tc_slice *body)
 {
-    Hotstuff__Vote vote = HOTSTUFF__VOTE__INIT;
-    vote.view = view;
-    vote.sequence = sequence;
-    vote.digest = tc_wire_binary((struct tc_slice){digest, TC_VALUE_SIZE});
-    return tc_fields_pack(&vote.base, arena, body);
+    const struct tc_wire_vote vote = {PROTOBUF_C_MESSAGE_INIT(&hotstuff__vote__descriptor), view, sequence,
+                                      tc_wire_binary((struct tc_slice){digest, TC_VALUE_SIZE})};
+    return tc_wire_write_vote(&vote, arena, body) ? 0 : tc_fields_pack(&vote.base, arena, body);
 }
 
 int tc_hotstuff_timeout_body(uint64_t view, struct tc_arena *arena, struct tc_slice *body)

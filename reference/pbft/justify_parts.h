@@ -6,6 +6,7 @@
 #ifndef TC_PBFT_JUSTIFY_PARTS_H
 #define TC_PBFT_JUSTIFY_PARTS_H
 
+#include "../../proxy/nodeset.h"
 #include "protocol.h"
 #include "wire.h"
 
@@ -50,7 +51,7 @@ static inline void justify_drop(struct justify_set *set, uint32_t node)
 
 static inline uint32_t justify_count(const struct justify_set *set)
 {
-    return (uint32_t)(__builtin_popcountll(set->words[0]) + __builtin_popcountll(set->words[1]));
+    return tc_bits_count(set->words[0]) + tc_bits_count(set->words[1]);
 }
 
 enum justify_class { JUSTIFY_PROPOSE, JUSTIFY_PREPARE, JUSTIFY_COMMIT, JUSTIFY_CLASSES };
