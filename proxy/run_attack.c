@@ -5,7 +5,6 @@
 #include "../lua/script.h"
 #include "../reference/bugs.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -30,20 +29,21 @@ int tc_run_script(struct tc_run *run, struct tc_script **out, struct tc_error *e
 /* "sha256 0123456789ab…" of the file as it is now, to be compared with what sha256sum says. */
 static void digest_of(const char *path, char text[static 24])
 {
-    unsigned char buffer[8192], digest[crypto_hash_sha256_BYTES];
-    crypto_hash_sha256_state hash;
+    struct tc_buf whole = {0};
+    char piece[8192];
+    uint8_t digest[32];
     FILE *file = fopen(path, "rbe");
     snprintf(text, 24, "unreadable");
-    if (!file)
-        return;
-    crypto_hash_sha256_init(&hash);
-    for (size_t n; (n = fread(buffer, 1, sizeof buffer, file)) > 0;)
-        crypto_hash_sha256_update(&hash, buffer, n);
-    crypto_hash_sha256_final(&hash, digest);
-    if (!ferror(file))
+    for (size_t n; file && (n = fread(piece, 1, sizeof piece, file)) > 0;)
+        tc_buf_bytes(&whole, piece, n);
+    if (file && !ferror(file) && !whole.failed) {
+        tc_digest_sha256((struct tc_slice){(const uint8_t *)tc_buf_get(&whole), whole.len}, digest);
         snprintf(text, 24, "sha256 %02x%02x%02x%02x%02x%02x…", digest[0], digest[1], digest[2], digest[3], digest[4],
                  digest[5]);
-    fclose(file);
+    }
+    if (file)
+        fclose(file);
+    tc_buf_free(&whole);
 }
 
 /* Said where the run is said, and kept for the report: from now on another file attacks than the one it began with. */

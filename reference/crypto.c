@@ -309,6 +309,11 @@ struct kept_digest {
 
 static __attribute__((tls_model("initial-exec"))) _Thread_local struct kept_digest kept_digests[KEPT_DIGESTS];
 
+void tc_digest_sha256(struct tc_slice bytes, uint8_t digest[static 32])
+{
+    (void)crypto_hash_sha256(digest, bytes.data, bytes.len);
+}
+
 void tc_digest(struct tc_slice bytes, uint8_t digest[static TC_VALUE_SIZE])
 {
     if (bytes.len == 0 || bytes.len > KEPT_TEXT_MAX) {

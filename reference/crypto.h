@@ -69,6 +69,9 @@ void tc_digest(struct tc_slice bytes, uint8_t digest[static TC_VALUE_SIZE]);
 /* BLAKE2b-256 of several pieces, each preceded by its length as 8 little-endian bytes. */
 void tc_digest_parts(const struct tc_slice *parts, size_t count, uint8_t digest[static TC_VALUE_SIZE]);
 
+/* SHA-256, for people to compare with what other programs print of a file. */
+void tc_digest_sha256(struct tc_slice bytes, uint8_t digest[static 32]);
+
 static inline bool tc_digest_same(const uint8_t *a, const uint8_t *b)
 {
     return __builtin_memcmp(a, b, TC_VALUE_SIZE) == 0;
