@@ -2,6 +2,7 @@ return attack "perturb-node" {
   summary  = "One replica is cut off, frozen, killed or restarted for a while, and must find back.",
   source   = "CometBFT test/e2e/runner/perturb.go (disconnect, pause, kill, restart)",
   tags     = { "liveness", "crash", "network" },
+  kinds    = { "vote" },
   args     = {
     how    = { "kill", "disconnect, pause, kill or restart" },
     victim = { 3, "the replica", min = 0 },
@@ -11,6 +12,14 @@ return attack "perturb-node" {
   verdict  = "holds  bounded-recovery  first decision 0.3 s after the replica was back",
 
   on_start = function(c, a)
+    local known = { disconnect = true, pause = true, kill = true, restart = true }
+    if not known[a.how] then error("how: expected disconnect, pause, kill or restart, found '" .. a.how .. "'") end
+  end,
+
+  -- Once it takes part: a node that is still catching up is another story.
+  on_message = function(c, m, a)
+    if c.state.begun or m.signer ~= a.victim then return end
+    c.state.begun = true
     if a.how == "disconnect" then
       local others = {}
       for _, id in ipairs(c.replicas) do
@@ -21,14 +30,9 @@ return attack "perturb-node" {
     elseif a.how == "pause" then
       c:pause(a.victim)
       c:after(a.down, function(c, a) c:resume(a.victim) end)
-    elseif a.how == "kill" then
-      c:kill(a.victim)
-      c:after(a.down, function(c, a) c:restart(a.victim) end)
-    elseif a.how == "restart" then
-      c:kill(a.victim)
-      c:after(0.01, function(c, a) c:restart(a.victim) end)
     else
-      error("how: expected disconnect, pause, kill or restart, found '" .. a.how .. "'")
+      c:kill(a.victim)
+      c:after(a.how == "kill" and a.down or 0.01, function(c, a) c:restart(a.victim) end)
     end
     c:note(("replica %d: %s"):format(a.victim, a.how))
   end,
