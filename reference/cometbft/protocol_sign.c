@@ -222,8 +222,9 @@ struct proved {
     size_t len; /* 0: none yet */
 };
 
-static _Thread_local struct proved proved[PROVED_MAX];
-static _Thread_local size_t proved_next;
+/* initial-exec: without a call into the linker, which the core may not make */
+static __attribute__((tls_model("initial-exec"))) _Thread_local struct proved proved[PROVED_MAX];
+static __attribute__((tls_model("initial-exec"))) _Thread_local size_t proved_next;
 
 static const uint8_t *proved_find(struct tc_slice bytes, struct tc_slice signature)
 {
