@@ -42,6 +42,22 @@ static inline bool send_signed(struct tc_lab *lab, uint16_t from, uint16_t to, W
 
 /* ---- chaos ---- */
 
+/* A small cluster of one of these sizes, with as many faults as it bears. */
+static inline void choose_sizes(uint64_t seed, const uint32_t *sizes, size_t size_count, struct tc_cluster *cluster)
+{
+    strcpy(cluster->id, "lab");
+    cluster->n = sizes[draw(seed, 20, 0) % size_count];
+    cluster->f = (cluster->n - 1) / 3;
+    cluster->client_count = 1 + draw(seed, 21, 0) % 4;
+    cluster->checkpoint_interval = 2 + draw(seed, 22, 0) % 12;
+    cluster->window = cluster->checkpoint_interval * (1 + draw(seed, 23, 0) % 3);
+    cluster->batch_max = 1 + draw(seed, 24, 0) % 6;
+    cluster->pipeline_max = 1 + draw(seed, 25, 0) % 8;
+    cluster->view_timeout_ns = 100 * MS;
+    cluster->view_timeout_max_ns = 1600 * MS;
+    cluster->request_authentication = draw(seed, 26, 0) % 4 == 0 ? TC_AUTH_MAC : TC_AUTH_SIGNATURE;
+}
+
 static inline void choose_network(uint64_t seed, struct tc_lab_network *network)
 {
     static const uint32_t drops[] = {0, 0, 600, 3000, 10000, 20000};

@@ -116,19 +116,9 @@ static bool betray(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, s
 static void choose_cluster(uint64_t seed, struct tc_lab_options *options)
 {
     static const uint32_t sizes[] = {4, 4, 4, 5, 7, 1};
-    struct tc_cluster *cluster = &options->cluster;
-    strcpy(cluster->id, "lab");
     options->protocol = seed & 1 ? "chained-hotstuff" : "hotstuff";
-    cluster->n = sizes[draw(seed, 20, 0) % 6];
-    cluster->f = (cluster->n - 1) / 3;
-    cluster->client_count = 1 + draw(seed, 21, 0) % 4;
-    cluster->checkpoint_interval = 2 + draw(seed, 22, 0) % 12;
-    cluster->window = cluster->checkpoint_interval * (1 + draw(seed, 23, 0) % 3);
-    cluster->batch_max = 1 + draw(seed, 24, 0) % 6;
-    cluster->pipeline_max = 1;
-    cluster->view_timeout_ns = 100 * MS;
-    cluster->view_timeout_max_ns = 1600 * MS;
-    cluster->request_authentication = draw(seed, 26, 0) % 4 == 0 ? TC_AUTH_MAC : TC_AUTH_SIGNATURE;
+    choose_sizes(seed, sizes, 6, &options->cluster);
+    options->cluster.pipeline_max = 1;
 }
 
 static void choose_traitors(uint64_t seed, struct tc_lab_options *options, struct traitor *t)

@@ -1,46 +1,6 @@
 /* What report.html says at its head: verdict, headline, what is shaded; and the same words elsewhere. */
-#include "../../reports/out.h"
 #include "../../reports/render.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    char plots[80];
-    snprintf(dir, sizeof dir, "/tmp/tc-page-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(plots, sizeof plots, "%s/plots", dir);
-    return mkdir(plots, 0755);
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
-
-static json_t *golden_result(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, TC_SOURCE_DIR "/tests/golden/report/%s.json", name);
-    json_t *result = json_load_file(path, 0, NULL);
-    assert_non_null(result);
-    return result;
-}
+#include "report_fixture.h"
 
 /* Takes the result. */
 static char *page_of(json_t *result)

@@ -1,44 +1,12 @@
 /* Reports from result.json and tables: golden JUnit and terminal texts, hostile strings, a missing gnuplot. */
 #include "../../reports/html.h"
-#include "../../reports/out.h"
 #include "../../reports/recorder.h"
+#include "report_fixture.h"
 
 #include <errno.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <sodium.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-#define GOLDEN TC_SOURCE_DIR "/tests/golden/report"
-
-static char dir[64];
-
-static int make_dir(void **state)
-{
-    (void)state;
-    char plots[80];
-    snprintf(dir, sizeof dir, "/tmp/tc-report-XXXXXX");
-    if (!mkdtemp(dir))
-        return -1;
-    snprintf(plots, sizeof plots, "%s/plots", dir);
-    return mkdir(plots, 0755);
-}
-
-static int remove_dir(void **state)
-{
-    (void)state;
-    char command[96];
-    snprintf(command, sizeof command, "rm -rf '%s'", dir);
-    return system(command);
-}
 
 static char *read_text(const char *from, const char *name)
 {
@@ -48,15 +16,6 @@ static char *read_text(const char *from, const char *name)
         fail_msg("%s", err.text);
     tc_buf_add(&t, "");
     return t.data;
-}
-
-static json_t *golden_result(const char *name)
-{
-    char path[512];
-    snprintf(path, sizeof path, "%s/%s.json", GOLDEN, name);
-    json_t *result = json_load_file(path, 0, NULL);
-    assert_non_null(result);
-    return result;
 }
 
 static void write_text(const char *name, const char *text)
