@@ -45,6 +45,23 @@ static bool run(struct hotstuff *r, const Wire__Envelope *envelope, struct tc_op
     return true;
 }
 
+/* The packed snapshot of the present state becomes the stable one. */
+static void take_snapshot(struct hotstuff *r)
+{
+    uint8_t *bytes;
+    size_t len;
+    if (tc_store_save(r->base.store, r->executed.sequence, &bytes, &len) != 0) {
+        r->base.out_of_memory = true;
+        return;
+    }
+    free(r->snapshot);
+    r->snapshot = bytes;
+    r->snapshot_len = len;
+    r->stable = r->executed;
+    tc_hotstuff_record_snapshot(r);
+    tc_hotstuff_observe_stable(r);
+}
+
 static void execute_block(struct hotstuff *r, const struct block *block)
 {
     const Wire__Envelope *envelope = tc_hotstuff_block_envelope(r, block);
@@ -69,7 +86,7 @@ static void execute_block(struct hotstuff *r, const struct block *block)
     if (block->count > 0)
         tc_hotstuff_pending_prune(r);
     if (block->at.sequence % r->base.interval == 0 && !r->base.replaying)
-        tc_hotstuff_take_snapshot(r);
+        take_snapshot(r);
 }
 
 /* The way from the target down to the executed block, lowest first; NULL if a block is missing (it is asked for), or
@@ -122,20 +139,4 @@ void tc_hotstuff_commit(struct hotstuff *r, const struct point *at)
     if (at->sequence > r->target.sequence)
         r->target = *at;
     tc_hotstuff_execute(r);
-}
-
-void tc_hotstuff_take_snapshot(struct hotstuff *r)
-{
-    uint8_t *bytes;
-    size_t len;
-    if (tc_store_save(r->base.store, r->executed.sequence, &bytes, &len) != 0) {
-        r->base.out_of_memory = true;
-        return;
-    }
-    free(r->snapshot);
-    r->snapshot = bytes;
-    r->snapshot_len = len;
-    r->stable = r->executed;
-    tc_hotstuff_record_snapshot(r);
-    tc_hotstuff_observe_stable(r);
 }

@@ -219,7 +219,6 @@ void tc_hotstuff_take_vote(struct hotstuff *r, uint16_t sender, uint32_t type, c
 void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const struct certificate *justify);
 /* Blocks came: perhaps the present proposal can be voted for now. */
 void tc_hotstuff_vote_waiting(struct hotstuff *r);
-void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at);
 void tc_hotstuff_resend_vote(struct hotstuff *r);
 /* What a certificate means for us: prepareQC/genericQC, and with it the chained rules for lock and commit. */
 void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate);
@@ -237,15 +236,12 @@ void tc_hotstuff_resend_timeout(struct hotstuff *r);
 void tc_hotstuff_update_timers(struct hotstuff *r);
 /* Tells a peer where we are: certificates, and what was decided last. */
 void tc_hotstuff_help(struct hotstuff *r, uint16_t peer);
-bool tc_hotstuff_unfinished(const struct hotstuff *r);
 
 /* ---- replica_execute.c ---- */
 
 /* The block at this point is committed: executes it and its ancestors, or fetches what is missing. */
 void tc_hotstuff_commit(struct hotstuff *r, const struct point *at);
 void tc_hotstuff_execute(struct hotstuff *r);
-/* The packed snapshot of the present state becomes the stable one. */
-void tc_hotstuff_take_snapshot(struct hotstuff *r);
 /* Tells of the stable state. */
 void tc_hotstuff_observe_stable(struct hotstuff *r);
 

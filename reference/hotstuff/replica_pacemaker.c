@@ -231,7 +231,7 @@ void tc_hotstuff_on_new_view(struct hotstuff *r, const Wire__Envelope *envelope)
 /* ---- timers ---- */
 
 /* Is there anything that the views must go on for? */
-bool tc_hotstuff_unfinished(const struct hotstuff *r)
+static bool work_is_left(const struct hotstuff *r)
 {
     const uint8_t *digest = r->high.at.digest;
     if (r->base.pending.first || r->target.sequence > r->executed.sequence)
@@ -279,7 +279,7 @@ void tc_hotstuff_resend_timeout(struct hotstuff *r)
 
 void tc_hotstuff_update_timers(struct hotstuff *r)
 {
-    const bool unfinished = !r->base.active || r->wants || tc_hotstuff_unfinished(r);
+    const bool unfinished = !r->base.active || r->wants || work_is_left(r);
     if (r->base.active && !unfinished)
         r->view_deadline_ns = TC_NEVER_NS;
     else if (r->view_deadline_ns == TC_NEVER_NS && (r->base.active || count_asking(r, r->base.view) >= r->base.quorum))

@@ -21,7 +21,7 @@ static uint16_t collector(const struct hotstuff *r, uint64_t view)
     return tc_replica_leader(&r->base, r->chained ? view + 1 : view);
 }
 
-void tc_hotstuff_vote(struct hotstuff *r, uint32_t type, const struct point *at)
+static void vote_for(struct hotstuff *r, uint32_t type, const struct point *at)
 {
     uint8_t signature[TC_SIGNATURE_SIZE];
     const struct point point = *at;
@@ -85,7 +85,7 @@ void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const
     const bool judged = justify->at.view > 0 || !tc_replica_bug(&r->base, TC_BUG_LOCK_GENESIS);
     if (judged && view <= r->locked.view && !tc_hotstuff_extends(r, block->at.digest, &r->locked))
         return;
-    tc_hotstuff_vote(r, type, &block->at);
+    vote_for(r, type, &block->at);
 }
 
 void tc_hotstuff_vote_waiting(struct hotstuff *r)
@@ -258,7 +258,7 @@ void tc_hotstuff_on_announcement(struct hotstuff *r, const Wire__Envelope *envel
     const uint32_t vote = votes + 1;
     if (r->base.active && justify.at.view == r->base.view && in_order(r, vote, r->base.view) &&
         envelope->sender == tc_replica_leader(&r->base, r->base.view))
-        tc_hotstuff_vote(r, vote, &justify.at);
+        vote_for(r, vote, &justify.at);
 }
 
 /* ---- hearing votes ---- */
@@ -271,13 +271,13 @@ static void advance(struct hotstuff *r, const struct certificate *made)
         tc_hotstuff_learn(r, made);
         tc_hotstuff_announce(r, HOTSTUFF__TYPE__PRE_COMMIT, made);
         if (in_order(r, HOTSTUFF__TYPE__PRE_COMMIT_VOTE, made->at.view))
-            tc_hotstuff_vote(r, HOTSTUFF__TYPE__PRE_COMMIT_VOTE, &made->at);
+            vote_for(r, HOTSTUFF__TYPE__PRE_COMMIT_VOTE, &made->at);
         break;
     case HOTSTUFF__TYPE__PRE_COMMIT_VOTE:
         lock(r, &made->at);
         tc_hotstuff_announce(r, HOTSTUFF__TYPE__COMMIT, made);
         if (in_order(r, HOTSTUFF__TYPE__COMMIT_VOTE, made->at.view))
-            tc_hotstuff_vote(r, HOTSTUFF__TYPE__COMMIT_VOTE, &made->at);
+            vote_for(r, HOTSTUFF__TYPE__COMMIT_VOTE, &made->at);
         break;
     case HOTSTUFF__TYPE__COMMIT_VOTE:
         tc_hotstuff_announce(r, HOTSTUFF__TYPE__DECIDE, made);

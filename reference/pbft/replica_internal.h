@@ -228,7 +228,6 @@ Wire__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text
 struct slot *tc_pbft_slot(struct pbft *r, uint64_t sequence);
 /* The slot if it is in use, else NULL. */
 struct slot *tc_pbft_slot_find(const struct pbft *r, uint64_t sequence);
-void tc_pbft_slot_clear(struct slot *slot, uint32_t n);
 void tc_pbft_slot_free(struct slot *slot);
 /* Forgets what belongs to the view that the slot is in. */
 void tc_pbft_slot_leave_view(struct slot *slot);
@@ -326,14 +325,11 @@ void tc_pbft_on_batch_request(struct pbft *r, const Wire__Envelope *envelope);
 void tc_pbft_on_batch(struct pbft *r, const Wire__Envelope *envelope);
 void tc_pbft_ask_batch(struct pbft *r, const uint8_t *digest);
 void tc_pbft_ask_state(struct pbft *r, uint32_t to); /* TC_NODE_NONE: everybody */
-void tc_pbft_send_state(struct pbft *r, uint16_t to);
 /* The timer of a state that was asked for and did not come. */
 void tc_pbft_transfer_timeout(struct pbft *r);
 
 /* ---- replica_view_change.c, replica_view_check.c, replica_new_view.c ---- */
 
-/* Leaves the present view and asks for `view`. */
-void tc_pbft_start_view_change(struct pbft *r, uint64_t view);
 void tc_pbft_on_view_change(struct pbft *r, const Wire__Envelope *envelope);
 void tc_pbft_view_timeout(struct pbft *r);
 /* How many replicas ask for `view` or a later one. */

@@ -14,7 +14,7 @@ void tc_pbft_slot_leave_view(struct slot *slot)
 }
 
 /* Vote arrays are kept for the slot's next sequence number. */
-void tc_pbft_slot_clear(struct slot *slot, uint32_t n)
+static void slot_clear(struct slot *slot, uint32_t n)
 {
     struct vote *prepares = slot->prepares, *commits = slot->commits;
     for (size_t i = 0; i < SLOT_BATCHES_MAX; i++)
@@ -31,7 +31,7 @@ void tc_pbft_slot_clear(struct slot *slot, uint32_t n)
 
 void tc_pbft_slot_free(struct slot *slot)
 {
-    tc_pbft_slot_clear(slot, 0);
+    slot_clear(slot, 0);
     free(slot->prepares);
     free(slot->commits);
 }
@@ -68,7 +68,7 @@ struct slot *tc_pbft_slot(struct pbft *r, uint64_t sequence)
             return NULL;
         }
     }
-    tc_pbft_slot_clear(slot, r->base.n);
+    slot_clear(slot, r->base.n);
     slot->sequence = sequence;
     return slot;
 }
@@ -115,7 +115,7 @@ void tc_pbft_log_advance(struct pbft *r, uint64_t sequence)
 {
     for (uint32_t i = 0; i < r->slots_used; i++)
         if (r->slots[i].sequence != 0 && r->slots[i].sequence <= sequence)
-            tc_pbft_slot_clear(&r->slots[i], r->base.n);
+            slot_clear(&r->slots[i], r->base.n);
     r->stable = sequence;
     if (r->next <= sequence)
         r->next = sequence + 1;

@@ -28,7 +28,7 @@ void tc_pbft_transfer_timeout(struct pbft *r)
     r->transfer_deadline_ns = r->base.now_ns + r->base.cluster->view_timeout_ns / 2;
 }
 
-void tc_pbft_send_state(struct pbft *r, uint16_t to)
+static void send_state(struct pbft *r, uint16_t to)
 {
     Pbft__State body = PBFT__STATE__INIT;
     const struct snapshot *snapshot = tc_pbft_snapshot_find(r, r->stable);
@@ -60,7 +60,7 @@ void tc_pbft_on_state_request(struct pbft *r, const Wire__Envelope *envelope)
     if (!tc_pbft_may_help(r, peer))
         return;
     if (body->sequence < r->stable)
-        tc_pbft_send_state(r, peer);
+        send_state(r, peer);
     tc_pbft_help(r, peer, body->sequence);
 }
 

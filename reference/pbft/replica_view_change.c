@@ -49,7 +49,8 @@ static bool make_view_change(struct pbft *r, Wire__Envelope *envelope)
     return add_prepared(r, &body) && tc_replica_envelope(&r->base, PBFT__TYPE__VIEW_CHANGE, &body.base, 0, envelope);
 }
 
-void tc_pbft_start_view_change(struct pbft *r, uint64_t view)
+/* Leaves the present view and asks for `view`. */
+static void start_view_change(struct pbft *r, uint64_t view)
 {
     Wire__Envelope envelope;
     struct view_change own;
@@ -77,7 +78,7 @@ void tc_pbft_view_timeout(struct pbft *r)
         r->watched_client = TC_NODE_NONE; /* arms the timer anew */
         return;
     }
-    tc_pbft_start_view_change(r, r->base.view + 1);
+    start_view_change(r, r->base.view + 1);
 }
 
 void tc_pbft_view_change_frame(struct pbft *r, struct tc_slice *frame)
@@ -116,7 +117,7 @@ static void join(struct pbft *r)
             smallest = view;
     }
     if (count > r->base.f)
-        tc_pbft_start_view_change(r, smallest);
+        start_view_change(r, smallest);
 }
 
 /* It asks for a view that we have been in for a while: the new view did not reach it. */
