@@ -206,6 +206,8 @@ void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, st
         print_text(tc_report_terminal(&input, report_path, run->request->color, run->request->verbose));
     if (wrote < 0)
         fprintf(stderr, "turncoat: the run directory is not complete: %s\n", writing.text);
+    else if (writing.text[0])
+        fprintf(stderr, "turncoat: %s\n", writing.text);
     bool complete = wrote == 0;
     if (run->request->junit_path)
         complete &= copy_junit(run);

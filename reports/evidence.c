@@ -8,7 +8,7 @@
 
 #define ARENA_MAX ((size_t)16 << 20)
 #define HEX_MAX   ((size_t)256 << 10)   /* bytes of a frame that are written out */
-#define PAGE_ROOM ((uint64_t)768 << 10) /* what result.json and report.html may need */
+#define PAGE_ROOM ((uint64_t)384 << 10) /* what result.json and report.html may need */
 
 /* The frame in words: type and fields of its first statement. */
 static void add_decoded(json_t *item, const struct tc_protocol *protocol, struct tc_slice frame)

@@ -84,7 +84,8 @@ int tc_out_close(struct tc_out *out, struct tc_error *err)
 /* ---- a full disk ---- */
 
 /* What gives way, the least worth first; all that is not here is worth more. */
-static const char *const spares[] = {"trace.pcap", "observations.jsonl", "messages.tsv", "plots/", "logs/"};
+static const char *const spares[] = {"trace.pcap", "observations.jsonl", "messages.tsv", "metrics.tsv", "plots/",
+                                     "logs/"};
 #define SPARES (sizeof spares / sizeof *spares)
 
 static bool is_folder(const char *spare)
@@ -164,13 +165,13 @@ unsigned tc_out_spares(const char *dir)
     return set;
 }
 
-const char *tc_out_spare_names(unsigned set, char names[static 64])
+const char *tc_out_spare_names(unsigned set, char names[static 96])
 {
     size_t used = 0;
     names[0] = '\0';
     for (size_t i = 0; i < SPARES; i++)
         if (set >> i & 1u)
-            used += (size_t)snprintf(names + used, 64 - used, "%s%s", used ? ", " : "", spares[i]);
+            used += (size_t)snprintf(names + used, 96 - used, "%s%s", used ? ", " : "", spares[i]);
     return names;
 }
 

@@ -30,15 +30,16 @@ int tc_out_close(struct tc_out *out, struct tc_error *err);
 int tc_out_file(const char *dir, const char *name, const struct tc_buf *text, struct tc_error *err);
 
 /* Removes from a run directory the next of what is worth less than DIR/NAME: trace.pcap, then observations.jsonl, then
- * messages.tsv, then the plots, then the logs. False: nothing of it is left. */
+ * messages.tsv, metrics.tsv, the plots, the logs. False: nothing of it is left. */
 bool tc_out_make_room(const char *dir, const char *name);
 
 /* Would `bytes` more find room in the run directory? What is worth less than NAME gives way for it. */
 bool tc_out_has_room(const char *dir, const char *name, uint64_t bytes);
 
 /* Which of the files that give way are in the run directory, a bit each; and their names, joined by commas. */
+#define TC_OUT_CAPTURE 1u
 unsigned tc_out_spares(const char *dir);
-const char *tc_out_spare_names(unsigned set, char names[static 64]);
+const char *tc_out_spare_names(unsigned set, char names[static 96]);
 
 /* Reads a whole file of at most bytes_max into `text`. TC_ENOT_FOUND if there is none, TC_EIO, TC_ELIMIT. */
 int tc_out_read(const char *dir, const char *name, size_t bytes_max, struct tc_buf *text, struct tc_error *err);

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define FINDINGS_KEPT 3u
+#define FINDINGS_KEPT 1u /* of an oracle, where the disk has no room for all */
 
 void tc_recorder_note_error(struct tc_recorder *r, const struct tc_error *err)
 {
@@ -327,14 +327,19 @@ static void write_messages(struct tc_recorder *r)
 }
 
 /* Nothing that was given up for the report goes without a word. */
-static void say_given_up(struct tc_recorder *r, unsigned had)
+static void say_given_up(struct tc_recorder *r, unsigned had, struct tc_error *said)
 {
-    char names[64];
+    char names[96];
     struct tc_error err = {0};
     const unsigned given_up = had & ~tc_out_spares(r->dir);
     if (given_up == 0)
         return;
     tc_out_spare_names(given_up, names);
+    if (given_up == TC_OUT_CAPTURE && r->first_error.code == 0) { /* which no verdict and no other file rests on */
+        if (said)
+            snprintf(said->text, sizeof said->text, "the disk is full: the report took the place of %s", names);
+        return;
+    }
     if (r->first_error.code == 0)
         tc_error_set(&err, TC_EIO, "the disk is full: the report took the place of %s", names);
     else
@@ -342,7 +347,7 @@ static void say_given_up(struct tc_recorder *r, unsigned had)
     r->first_error = err;
 }
 
-/* On a disk that has no room for it, with the findings alone that the page shows. */
+/* On a disk that has no room for it, with the first findings alone; what decided stands apart. */
 static void write_result(struct tc_recorder *r, struct tc_error *err)
 {
     json_t *oracle;
@@ -363,6 +368,7 @@ int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *inpu
 {
     struct tc_error late = {0};
     unsigned had = tc_out_spares(r->dir);
+    tc_out_has_room(r->dir, "observations.jsonl", 2 * TC_OUT_BUFFER); /* of what is still in the buffers */
     tc_out_close(&r->decisions, &late);
     tc_recorder_note_error(r, &late);
     late.code = 0;
@@ -383,7 +389,7 @@ int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *inpu
         tc_render(r->dir, r->result, &late);
     }
     tc_recorder_note_error(r, &late);
-    say_given_up(r, had);
+    say_given_up(r, had, err);
     if (r->first_error.code != 0 && err)
         *err = r->first_error;
     return r->first_error.code != 0 ? TC_EIO : 0;

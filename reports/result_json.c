@@ -132,8 +132,7 @@ static json_t *oracle(struct tc_recorder *r, const struct tc_protocol *protocol,
     for (size_t i = 0; i < j->finding_count; i++) {
         const struct tc_finding *f = &j->findings[i];
         const bool decides =
-            decisive &&
-            (f == decisive || (f->time_ns == decisive->time_ns && strcmp(f->oracle, decisive->oracle) == 0));
+            decisive && (f == decisive || (f->time_ns == decisive->time_ns && strcmp(f->text, decisive->text) == 0));
         json_t *finding = tc_evidence_write(r, protocol, f, ++*number, decides);
         if (tc_json_has(finding, "file")) /* a full disk may have none for it */
             json_array_append(files, json_object_get(finding, "file"));
