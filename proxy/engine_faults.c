@@ -28,7 +28,8 @@ void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc
     if (verb == TC_DUPLICATE || verb == TC_SEND || verb == TC_FORWARD)
         return;
     bool loses = verb == TC_DROP || verb == TC_HOLD || verb == TC_REPLACE;
-    /* A client asks again by a timer of its own, of which the protocol's bound knows nothing. */
+    /* A client asks again by a timer of its own, of which the protocol's bound knows nothing: when it does, we hear it.
+     */
     const bool is_clients = m->from >= TC_CLIENT_FIRST || m->to >= TC_CLIENT_FIRST;
     if (loses && (is_clients || tc_engine_loss(e) != TC_LOSS_RETRANSMITTED))
         tc_links_add(&e->lost, m->from, m->to);
@@ -41,6 +42,19 @@ void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc
 static bool deliveries_pend(const struct tc_engine *e)
 {
     return e->pending_live > e->pending_waiting;
+}
+
+void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m)
+{
+    bool healed = false;
+    /* Behind what is still late nothing passes. */
+    if (e->attacking || tc_engine_script_active(e) || deliveries_pend(e))
+        return;
+    for (uint32_t node = 0; node < TC_NODES_MAX; node++) {
+        const bool was_lost = tc_links_remove(&e->lost, m->from, node);
+        healed |= tc_links_remove(&e->lossy, m->from, node) || was_lost;
+    }
+    e->faults_dirty |= healed;
 }
 
 static void recompute(struct tc_engine *e)

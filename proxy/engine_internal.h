@@ -415,6 +415,8 @@ void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
 
 /* ---- engine_faults.c ---- */
 
+/* A client's message passes: if the attack is over, what it lost is behind it. */
+void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m);
 enum tc_loss tc_engine_loss(const struct tc_engine *e); /* the protocol's, or worse where the cluster's file says so */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb); /* a verdict was taken */
 void tc_engine_faults_update(struct tc_engine *e); /* recomputes if needed and tells of a change */

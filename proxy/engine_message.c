@@ -245,6 +245,8 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
         tc_engine_pass(e, conn, m);
         return;
     }
+    if (e->lossy_any && m->from >= TC_CLIENT_FIRST && m->from < TC_NODES_MAX)
+        tc_engine_asked_again(e, m);
     m->occurrence = tc_engine_occurrence(e, m, 0);
     static const struct tc_verdict forward = {.verb = TC_FORWARD}; /* a kilobyte, not to be made for each message */
     const struct tc_verdict *verdict = &forward;

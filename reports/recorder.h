@@ -28,7 +28,7 @@ struct tc_run_info {
     const char *notes[8]; /* e.g. why a breach was expected */
     size_t note_count;
     const char *error;   /* the run ended by this error; "" none */
-    const char *partial; /* of a capture: what of it is missing, in words; NULL or "" if it is whole */
+    const char *partial; /* what of the capture, or of the wire, was not read, in words; NULL or "": all was */
     int exit_code;
     uint64_t duration_ns;
     uint64_t phase_ns[TC_RUN_PHASE_COUNT];

@@ -99,7 +99,8 @@ static void test_loss_for_good_stays(void **state)
     }
 }
 
-/* Not what the protocol says: a client's own timer, and replicas of others that never say a thing twice. */
+/* Not what the protocol says: a client's own timer, and replicas of others that never say a thing twice. The client is
+ * heard when it does. */
 static void test_who_says_nothing_again(void **state)
 {
     (void)state;
@@ -114,6 +115,12 @@ static void test_who_says_nothing_again(void **state)
         f.now_ns = 8 * MS;
         enter(&f, TC_RUN_AFTER);
         assert_null(strstr(f.trace, "l{} down{} healed 8"));
+        forget_trace(&f);
+        accept_pair(&f, 1, 128, 3);
+        dialled(&f, 1);
+        receive(&f, 2, "H128");
+        receive(&f, 2, "V001");
+        assert_true(others == !strstr(f.trace, "l{} down{} healed 8"));
         fixture_end(&f);
     }
 }
