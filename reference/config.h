@@ -32,8 +32,8 @@ int tc_node_config_parse(const char *name, const char *text, struct tc_node_conf
 /* Writes the file; everything that read needs is in it. TC_EIO, TC_EMEMORY. */
 int tc_node_config_write(const char *path, const struct tc_node_config *config, struct tc_error *err);
 
-/* Reads a key file: TC_EKEY if it is missing, unreadable or readable by others (which mode was expected), TC_EUSAGE if it
- * does not hold 64 hex digits. Never prints the key. */
+/* Reads a key file: TC_EKEY if it is missing, unreadable or readable by others (which mode was expected), TC_EUSAGE if
+ * it does not hold 64 hex digits. Never prints the key. */
 int tc_key_read(const char *path, uint8_t seed[static TC_SECRET_SEED_SIZE], struct tc_error *err);
 int tc_key_write(const char *path, const uint8_t seed[static TC_SECRET_SEED_SIZE], struct tc_error *err);
 

@@ -45,8 +45,8 @@ json_t *tc_result_build(struct tc_recorder *r, const struct tc_report_input *inp
 /* metrics.tsv and the tables of the plots. The first failure is kept in r. */
 void tc_tables_write(struct tc_recorder *r, const struct tc_report_input *input);
 
-/* evidence/NNNN.json of one finding; returns its JSON for result.json (frames left out), NULL if out of memory. It names
- * the file only if it could be written. `decisive`: on a full disk it comes before the page, the others after. */
+/* evidence/NNNN.json of one finding; returns its JSON for result.json (frames left out), NULL if out of memory. It
+ * names the file only if it could be written. `decisive`: on a full disk it comes before the page, the others after. */
 json_t *tc_evidence_write(struct tc_recorder *r, const struct tc_protocol *protocol, const struct tc_finding *finding,
                           uint32_t number, bool decisive);
 

@@ -155,7 +155,7 @@ VARIANT(basic)
 VARIANT(chained)
 
 #define PROTOCOL(variant)                                                                                              \
-    .loss = TC_LOSS_RETRANSMITTED, .hello_names_dialler = true, .frame = tc_wire_frame, .decode = variant##_decode,            \
+    .loss = TC_LOSS_RETRANSMITTED, .hello_names_dialler = true, .frame = tc_wire_frame, .decode = variant##_decode,    \
     .encode = tc_envelope_encode, .hello = tc_envelope_hello, .sign = variant##_sign, .verify = variant##_verify,      \
     .perturb = variant##_perturb, .vote_for = variant##_vote_for, .build = variant##_build,                            \
     .certificate = variant##_certificate, .leader = tc_protocol_in_turn, .quorum = tc_protocol_majority,               \
