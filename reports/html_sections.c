@@ -169,8 +169,8 @@ static void findings_of(struct tc_html *h, const json_t *oracle)
         tc_html_evidence_link(h, finding, *tc_json_string(finding, "file") ? "evidence" : "(the disk was full)");
         tc_buf_add(h->out, "</p>");
     }
-    if (total > 3)
-        tc_buf_format(h->out, "<p>and %lld more</p>", (long long)(total - 3));
+    if (i > 0 && total > (int64_t)i)
+        tc_buf_format(h->out, "<p>and %lld more</p>", (long long)(total - (int64_t)i));
 }
 
 static void oracle_row(struct tc_html *h, const json_t *oracle)
