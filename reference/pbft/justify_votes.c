@@ -23,7 +23,9 @@ static bool is_begun_here(const struct tc_justifier *j, uint64_t view)
 bool tc_justify_judgeable(struct tc_justifier *j, uint16_t replica, const struct justify_slot *slot, uint64_t view)
 {
     const bool lost = slot->overflow || (slot->sequence >= j->dropped_low && slot->sequence <= j->dropped_high);
-    const bool late = slot->sequence <= j->replicas[replica].floor && (view == 0 || !is_begun_here(j, view));
+    const struct justify_replica *r = &j->replicas[replica];
+    const bool unplaced = !r->seen && !r->fresh && !j->fresh; /* it executes before its first word to us */
+    const bool late = (unplaced || slot->sequence <= r->floor) && (view == 0 || !is_begun_here(j, view));
     j->unjudged += lost || late;
     j->late += late && !lost;
     return !lost && !late;

@@ -16,8 +16,8 @@ enum losing { BY_CHANCE, IN_BURSTS, BY_KIND, SPOILT, LOSINGS };
 static const char *const losing_lua[LOSINGS] = {
     "return c:random(m) < %g and drop('lost') or nil",
     "return c:random(m) < 2 * %g and math.floor(c.now * 7) %% 2 == 0 and drop('lost') or nil",
-    "local kinds = { 'view_change', 'new_view', 'vote', 'propose', 'checkpoint', 'sync' }\n"
-    "return c:random(m) < 2 * %g and m.kind == kinds[1 + math.floor(c.now * 5) %% 6] and drop('lost') or nil",
+    ("local kinds = { 'view_change', 'new_view', 'vote', 'propose', 'checkpoint', 'sync' }\n"
+     "return c:random(m) < 2 * %g and m.kind == kinds[1 + math.floor(c.now * 5) %% 6] and drop('lost') or nil"),
     "return c:random(m) < %g and corrupt() or nil"};
 
 static void write_attack(const char *path, enum losing losing, double share, bool silent)

@@ -372,6 +372,22 @@ static void test_a_view_that_began_since(void **state)
     }
 }
 
+/* It hears the rest of what it lacked from the first peer that is back, and executes before it has said a word to us.
+ */
+static void test_an_execution_before_the_first_word(void **state)
+{
+    struct fixture *f = *state;
+    tc_pbft.justifier->destroy(f->j);
+    f->j = tc_pbft.justifier->create(&f->make.env, on_breach, f);
+    say_to(f, 1, commit(f, 3, 6, 901, 9));
+    offer(f, 1, commit(f, 3, 6, 901, 9), true);
+    execute(f, 1, 901, 9);
+    EXPECT_NONE();
+    say_to(f, 3, commit(f, 1, 6, 901, 9));
+    execute(f, 1, 960, 9); /* far beyond what may have been in flight */
+    EXPECT("execution-without-commits", 1);
+}
+
 /* In flight is at most a window beyond the last checkpoint: 896 here, and 928 is the last. */
 static void test_what_was_in_flight_ends_with_the_log(void **state)
 {
@@ -469,6 +485,7 @@ int main(void)
         T(test_checkpoint_after_state_transfer),
         T(test_watching_from_the_middle),
         T(test_a_view_that_began_since),
+        T(test_an_execution_before_the_first_word),
         T(test_what_was_in_flight_ends_with_the_log),
         T(test_watching_from_a_repeated_view_change),
         T(test_far_away_numbers_move_nothing),
