@@ -6,6 +6,9 @@
  * suspicious when so few votes would come by chance, even if one in ten were lost, with less than one in a million
  * (Bonferroni over all edges): six standard deviations and more. Nobody is named for voting late, or to nobody.
  *
+ * Votes fall due in bursts (after a view change a hundred at once), and are lost in bursts where a queue of a slow
+ * machine runs over: that is one loss, not a hundred. So what is missing of the two worst moments is forgiven.
+ *
  * Where votes go to one collector, a vote is due from whoever was offered the proposal before the others' votes were
  * enough, to where all the others sent theirs. It is not due from a replica that was down or not connected to the
  * collector, that asks for a later view, or that did not vote in the view before: it may lack the block's parent. */
@@ -20,11 +23,15 @@
 #define DEVIATIONS   6.0
 #define EXPECTED_MIN 200u
 #define ROWS_MAX     64
+#define MOMENT_NS    UINT64_C(50000000)
+#define WORST        2  /* moments whose losses are forgiven */
 #define OPEN_MAX     64 /* slots whose votes may still come */
 
 struct edge {
     uint64_t expected, said, heard;
-    bool up; /* a connection is established */
+    uint64_t moment, moment_expected, moment_said; /* of what the present moment began with */
+    uint64_t worst[WORST];                         /* missing votes of the worst moments that are over, falling */
+    bool up;                                       /* a connection is established */
 };
 
 /* One slot and phase whose votes go to a collector. */
@@ -92,14 +99,37 @@ static struct edge *edge_at(const struct tc_oracle *o, uint32_t from, uint32_t t
     return &o->edges[(size_t)from * o->n + to];
 }
 
+static void moment_over(struct edge *edge)
+{
+    const uint64_t expected = edge->expected - edge->moment_expected, said = edge->said - edge->moment_said;
+    uint64_t missing = expected > said ? expected - said : 0;
+    for (size_t i = 0; i < WORST; i++) {
+        const uint64_t better = edge->worst[i] < missing ? edge->worst[i] : missing;
+        edge->worst[i] = edge->worst[i] < missing ? missing : edge->worst[i];
+        missing = better;
+    }
+    edge->moment_expected = edge->expected;
+    edge->moment_said = edge->said;
+}
+
+/* Before anything is counted on an edge. */
+static void moment_at(struct edge *edge, uint64_t now_ns)
+{
+    if (edge->moment == now_ns / MOMENT_NS)
+        return;
+    moment_over(edge);
+    edge->moment = now_ns / MOMENT_NS;
+}
+
 /* The sender voted for the first time: it is due to everybody who can be reached now. */
-static void expect(struct tc_oracle *o, uint16_t from)
+static void expect(struct tc_oracle *o, uint16_t from, uint64_t now_ns)
 {
     if (tc_nodeset_has(&o->env->faults->down, from))
         return;
     for (uint32_t to = 0; to < o->n; to++) {
         struct edge *edge = edge_at(o, from, to);
         bool reachable = !tc_nodeset_has(&o->env->faults->down, to) && (edge->up || !o->links_told);
+        moment_at(edge, now_ns);
         edge->expected += to != from && reachable;
     }
 }
@@ -193,11 +223,12 @@ static void observe_message(struct tc_oracle *o, const struct tc_observation *ob
     edge->heard += observation->message.heard;
     if (!observation->message.said)
         return;
+    moment_at(edge, observation->time_ns);
     edge->said++;
     size_t count;
     const struct tc_vote *votes = tc_votes_current(o->env->votes, &count);
     if (count > 0 && votes[0].statement == 0 && (votes[0].flags & TC_VOTE_SPOKEN))
-        expect(o, m->from);
+        expect(o, m->from, observation->time_ns);
 }
 
 static void observe(struct tc_oracle *o, const struct tc_observation *observation)
@@ -222,7 +253,10 @@ static bool is_suspicious(const struct edge *edge)
 {
     double expected = (double)edge->expected;
     double deviation = sqrt(expected * SHARE_MIN * (1 - SHARE_MIN));
-    return edge->expected >= EXPECTED_MIN && (double)edge->said < expected * SHARE_MIN - DEVIATIONS * deviation;
+    double said = (double)edge->said;
+    for (size_t i = 0; i < WORST; i++)
+        said += (double)edge->worst[i];
+    return edge->expected >= EXPECTED_MIN && said < expected * SHARE_MIN - DEVIATIONS * deviation;
 }
 
 static void name(struct tc_oracle *o, uint64_t now_ns, uint16_t from, uint16_t to)
@@ -258,7 +292,9 @@ static void finish(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result
         close_slot(o, &o->open[i]);
     for (uint32_t from = 0; from < o->n; from++) {
         for (uint32_t to = 0; to < o->n; to++) {
-            const struct edge *edge = edge_at(o, from, to);
+            struct edge *edge = edge_at(o, from, to);
+            if (o->broadcast)
+                moment_over(edge);
             expected += edge->expected;
             said += edge->said;
             heard += edge->heard;

@@ -15,6 +15,7 @@ static void votes(struct bench *b, uint32_t keep, bool heard)
 {
     for (uint64_t sequence = 1; sequence <= 300; sequence++) {
         struct toy s = {.type = TOY_PREPARE, .sequence = sequence, .value = 'a', .signer = 1};
+        bench_wait(b, 2000000);
         for (uint16_t to = 0; to < 4; to++) {
             if (to == 1 || (to == 3 && (keep == 0 || sequence % keep != 0)))
                 continue;
@@ -35,6 +36,30 @@ static void selective_dropping_is_named(void **state)
     assert_int_equal(j->finding_total, 1);
     assert_string_equal(j->findings[0].text, "replica 1 said 150 of 300 votes to replica 3, and the others more");
     bench_close(&b);
+}
+
+/* Of 600 votes 120 were not said to replica 3, all at once; or every third. */
+static enum tc_status with_missing(bool at_once)
+{
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    for (uint64_t sequence = 1; sequence <= 600; sequence++) {
+        struct toy s = {.type = TOY_PREPARE, .sequence = sequence, .value = 'a', .signer = 1};
+        const bool in_burst = sequence > 300 && sequence <= 420;
+        const bool missing = at_once ? in_burst : sequence % 3 == 0;
+        bench_wait(&b, in_burst ? 1000 : 2000000);
+        for (uint16_t to = 0; to < 4; to++)
+            if (to != 1 && !(to == 3 && missing))
+                bench_message(&b, 1, to, &s, 1);
+    }
+    return bench_verdict(&b, NAME);
+}
+
+static void what_a_slow_machine_loses_at_once_is_one_loss(void **state)
+{
+    (void)state;
+    assert_int_equal(with_missing(true), TC_HOLDS);
+    assert_int_equal(with_missing(false), TC_VIOLATED);
 }
 
 static void injected_loss_is_not_the_senders(void **state)
@@ -185,6 +210,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(selective_dropping_is_named),
+        cmocka_unit_test(what_a_slow_machine_loses_at_once_is_one_loss),
         cmocka_unit_test(injected_loss_is_not_the_senders),
         cmocka_unit_test(a_severed_edge_is_not_the_senders),
         cmocka_unit_test(a_few_missing_are_chance),
