@@ -5,9 +5,10 @@
  * no more than f are so again, and when a request comes to an idle cluster. The bound is the protocol's own for the
  * view timer in force at that moment (so that back-off from before the healing counts), three times over against slow
  * machines. Where the run itself shows how slow the machine is, by the longest wait between two decisions before the
- * attack, a quarter more and ten such waits must do, so that a cluster that was halted is known for one within a run of
- * ordinary length. A scenario's own bound is taken as it is. A chain that decides unasked, and at the end has not done
- * so for two view timers and ten such waits, whoever was faulty meanwhile, is at least no chain that held.
+ * attack, a quarter more, ten such waits and the time in which a client asks again must do, so that a cluster that was
+ * halted is known for one within a run of ordinary length. A scenario's own bound is taken as it is. A chain that
+ * decides unasked, and at the end has not done so for two view timers and ten such waits, whoever was faulty meanwhile,
+ * is at least no chain that held.
  *
  * While more than f are faulty nothing is due, nor to a client that is cut off from too many. If the run ends in a
  * standstill then, that is the breach which theory expects. One that passes (a partition that heals) is told only where
