@@ -15,10 +15,13 @@
 
 static void exhausted_hook(lua_State *L, lua_Debug *at);
 
-/* An error of memory has no traceback: where it was asked for is noted when it is refused. Allocates nothing. */
+/* An error of memory has no traceback: where it was asked for is noted when it is refused. Allocates nothing.
+ * From 5.4.6 on Lua may ask for memory while its stack is not to be looked at: there the place stays unknown. */
 static void note_place(struct tc_sandbox *box)
 {
     lua_Debug at;
+    if (LUA_VERSION_RELEASE_NUM >= 50406)
+        return;
     for (int level = 0; box->L && lua_getstack(box->L, level, &at); level++) {
         if (!lua_getinfo(box->L, "Sl", &at) || at.currentline < 1)
             continue;

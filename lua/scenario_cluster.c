@@ -111,7 +111,6 @@ static void check_public_key(struct tc_reader *r, const char *path, const char *
         tc_read_fail(r, path, "%s.public_key: expected 64 hexadecimal digits, found %zu characters", path, strlen(key));
 }
 
-/* The replica on top of the stack, the `place`-th of the list. */
 static uint32_t line_of(const struct tc_reader *r, const char *path, const char *key)
 {
     char full[160];
@@ -119,6 +118,7 @@ static uint32_t line_of(const struct tc_reader *r, const char *path, const char 
     return tc_source_line(r->source, full, r->line);
 }
 
+/* The replica on top of the stack, the `place`-th of the list. */
 static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint32_t place, struct tc_nodeset *seen)
 {
     char path[64];

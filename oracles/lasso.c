@@ -50,7 +50,7 @@ struct tc_oracle {
     uint64_t *views;                   /* [n] the view that each replica is in or asks for */
     bool *missing;                     /* [n · n] a connection went down and none came up since; dialler first */
     uint64_t waiting_for[CLIENTS_MAX]; /* timestamp + 1; 0 nothing */
-    uint32_t waiting;                  /* clients that wait */
+    uint32_t waiting;                  /* clients that wait and are not cut off */
     struct tc_nodeset liveness;        /* as of the last change */
     uint64_t view, began_ns;           /* the present step */
     uint64_t said, heard, said_before; /* among the sound; up to the last step's end */
@@ -309,20 +309,29 @@ static void message(struct tc_oracle *o, const struct tc_observation *observatio
         o->last_core_ns = observation->time_ns;
 }
 
+/* A client that is cut off waits for nothing that is due; what it asked for meanwhile is due once it is heard again. */
+static void recount_waiting(struct tc_oracle *o)
+{
+    const uint32_t before = o->waiting;
+    o->waiting = 0;
+    for (uint32_t i = 0; i < CLIENTS_MAX; i++)
+        o->waiting += o->waiting_for[i] && is_sound(o, TC_CLIENT_FIRST + i);
+    if (before > 0 && o->waiting == 0)
+        begin_anew(o);
+}
+
 static void client_line(struct tc_oracle *o, const struct tc_observation *observation)
 {
-    if (observation->node < TC_CLIENT_FIRST || observation->node >= TC_NODES_MAX || !is_sound(o, observation->node))
+    if (observation->node < TC_CLIENT_FIRST || observation->node >= TC_NODES_MAX ||
+        tc_nodeset_has(&o->env->faults->signed_for, observation->node))
         return;
     uint64_t *waits = &o->waiting_for[observation->node - TC_CLIENT_FIRST];
     const uint64_t timestamp = observation->client.timestamp + 1;
-    if (observation->kind == TC_OBS_REQUESTED) {
-        o->waiting += *waits == 0;
+    if (observation->kind == TC_OBS_REQUESTED)
         *waits = timestamp;
-    } else if (*waits && *waits <= timestamp) {
+    else if (*waits <= timestamp)
         *waits = 0;
-        if (--o->waiting == 0)
-            begin_anew(o);
-    }
+    recount_waiting(o);
 }
 
 /* A connection came up, or ended, and what was on it is lost. */
@@ -356,6 +365,7 @@ static void observe(struct tc_oracle *o, const struct tc_observation *observatio
         if (tc_nodeset_equal(&o->liveness, &observation->faults.liveness))
             break;
         o->liveness = observation->faults.liveness;
+        recount_waiting(o);
         settle_accounts(o);
         begin_anew(o);
         break;

@@ -132,7 +132,8 @@ void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event)
 static bool is_connected(const struct tc_engine *e, uint16_t node)
 {
     for (uint32_t i = 0; i < e->pair_count; i++)
-        if (e->pairs[i] && e->pairs[i]->open && e->pairs[i]->dialled && e->pairs[i]->to == node)
+        if (e->pairs[i] && e->pairs[i]->open && e->pairs[i]->dialled &&
+            (e->pairs[i]->to == node || e->pairs[i]->from == node))
             return true;
     return false;
 }

@@ -166,7 +166,8 @@ static void findings_of(struct tc_html *h, const json_t *oracle)
         tc_buf_add(h->out, "<p>");
         tc_html_text(h, tc_json_string(finding, "text"));
         tc_buf_add(h->out, " ");
-        tc_html_evidence_link(h, finding, *tc_json_string(finding, "file") ? "evidence" : "(the disk was full)");
+        tc_html_evidence_link(h, finding,
+                              *tc_json_string(finding, "file") ? "evidence" : "(its file could not be written)");
         tc_buf_add(h->out, "</p>");
     }
     if (i > 0 && total > (int64_t)i)

@@ -137,8 +137,8 @@ bool tc_out_has_room(const char *dir, const char *name, uint64_t bytes)
 {
     struct statvfs disk;
     do
-        if (statvfs(dir, &disk) < 0 || (uint64_t)disk.f_bavail * disk.f_frsize >= bytes)
-            return true; /* whoever writes will hear what is wrong */
+        if (statvfs(dir, &disk) < 0 || disk.f_blocks == 0 || (uint64_t)disk.f_bavail * disk.f_frsize >= bytes)
+            return true; /* or nobody knows: whoever writes will hear what is wrong */
     while (tc_out_make_room(dir, name));
     return false;
 }

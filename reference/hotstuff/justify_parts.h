@@ -82,7 +82,6 @@ struct justify_replica {
     uint32_t target_count;
     uint64_t targets_gone; /* the highest sequence number of one that had to go */
     uint64_t first_said;   /* the view of what it said first; 0: nothing yet */
-    uint64_t told_gone;    /* the highest view of which new-view messages to it had to go */
     struct justify_link links[TC_REPLICAS_MAX];
     struct justify_vote votes[JUSTIFY_PHASES][JUSTIFY_VOTES];
 };

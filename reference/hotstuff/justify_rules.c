@@ -179,7 +179,6 @@ static struct justify_told *told_of(struct tc_justifier *j, uint16_t hearer, uin
 
 void tc_hotstuff_justify_told(struct tc_justifier *j, uint16_t replica, const struct tc_statement *s)
 {
-    struct justify_replica *r = &j->replicas[replica];
     const Hotstuff__NewView *body = s->fields.base;
     if (!j->told || s->signer >= j->n || body->view == 0)
         return;
@@ -189,9 +188,6 @@ void tc_hotstuff_justify_told(struct tc_justifier *j, uint16_t replica, const st
         told->lowest = certified < told->lowest ? certified : told->lowest;
         return;
     }
-    const uint64_t gone = told->view < body->view ? told->view : body->view;
-    if (gone > r->told_gone)
-        r->told_gone = gone;
     if (told->view < body->view)
         *told = (struct justify_told){.view = body->view, .lowest = certified};
 }
@@ -208,14 +204,15 @@ static void judge_choice(struct tc_justifier *j, uint16_t replica, const struct 
     uint32_t low = 1;
     if (!j->told || certified + 1 == at->view)
         return;
-    if (j->first_view > 2 || r->first_said == 0 || at->view <= r->first_said + 2 || at->view <= r->told_gone) {
+    if (j->first_view > 2 || r->first_said == 0 || at->view <= r->first_said + 2) {
         j->unjudged++;
         j->late += j->first_view > 2;
         return;
     }
     for (uint16_t i = 0; i < j->n; i++) {
         const struct justify_told *told = told_of(j, replica, i, at->view);
-        low += i != replica && told->view == at->view && told->lowest <= certified;
+        const bool forgotten = told->view > at->view; /* it may have shown anything */
+        low += i != replica && (forgotten || (told->view == at->view && told->lowest <= certified));
     }
     if (low < j->quorum)
         tc_hotstuff_justify_breach(j, replica, m, "proposal-below-new-views", "proposed", at,

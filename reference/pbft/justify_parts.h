@@ -208,9 +208,9 @@ int tc_justify_known(const struct tc_justifier *j, uint32_t type, uint32_t signe
                      struct tc_slice signature);
 void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
                       struct tc_slice signature, bool genuine);
-/* Is the envelope signed by its sender? Asked twice, it remembers. */
 /* The first statement of the message that is heard is genuine: the same, once for all copies of a broadcast. */
 void tc_justify_vouch_heard(struct tc_justifier *j, const struct tc_statement *s);
+/* Is the envelope signed by its sender? Asked twice, it remembers. */
 bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope);
 
 /* ---- justify_report.c ---- */

@@ -175,6 +175,29 @@ static void nobody_waits_nothing_is_due(void **state)
     assert_int_equal(bench_verdict(&b, NAME), TC_HOLDS);
 }
 
+/* What it asked for while nobody heard it is due once it is heard again. */
+static enum tc_status asked_while_cut_off(bool healed)
+{
+    struct bench b;
+    bench_open(&b, 4, 1, NAME);
+    bench_cut_off(&b, 128, true);
+    bench_request(&b, 128, 1, true);
+    for (uint16_t node = 0; node < 4; node++)
+        bench_view(&b, node, 1, true, VIEW_NS);
+    if (healed)
+        bench_cut_off(&b, 128, false);
+    for (uint64_t view = 1; view <= 9; view++)
+        stand_still(&b, view, NOTHING);
+    return bench_verdict(&b, NAME);
+}
+
+static void who_is_cut_off_waits_for_nothing_yet(void **state)
+{
+    (void)state;
+    assert_int_equal(asked_while_cut_off(false), TC_HOLDS);
+    assert_int_equal(asked_while_cut_off(true), TC_VIOLATED);
+}
+
 static void more_than_f_faulty_are_excused(void **state)
 {
     (void)state;
@@ -210,6 +233,7 @@ int main(void)
         cmocka_unit_test(what_disturbs_a_round_begins_it_anew),
         cmocka_unit_test(a_missing_connection_excuses_until_it_is_back),
         cmocka_unit_test(a_traitor_that_proposes_excuses_it),
+        cmocka_unit_test(who_is_cut_off_waits_for_nothing_yet),
         cmocka_unit_test(more_than_f_faulty_are_excused),
         cmocka_unit_test(a_traitor_may_lead_one_of_them),
     };
