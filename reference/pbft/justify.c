@@ -196,7 +196,7 @@ static void heard(struct tc_justifier *j, uint16_t replica, const struct tc_mess
         return;
     const struct tc_statement *s = &m->statements[0];
     const bool genuine = trusted && s->signer == m->from;
-    j->hearing = tc_message_fold(m);
+    j->hearing = m->frame_hash; /* made where copies of a broadcast come in a row; else not worth its price */
     tc_justify_keep_frame(j, m, replica);
     if (s->type == PBFT__TYPE__NEW_VIEW)
         tc_justify_heard_new_view(j, replica, m);

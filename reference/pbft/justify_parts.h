@@ -164,7 +164,7 @@ struct tc_justifier {
     /* signatures */
     uint64_t *genuine;
     uint32_t genuine_size, genuine_count;
-    uint64_t hearing, vouched; /* hash of the message in hand; of the one that was vouched for last */
+    uint64_t hearing, vouched; /* hash of the message in hand, 0 unknown; of the one that was vouched for last */
     struct tc_arena scratch;
     /* frames that may support a claim */
     struct justify_frame *frames;
