@@ -327,11 +327,15 @@ static void client_line(struct tc_oracle *o, const struct tc_observation *observ
         return;
     uint64_t *waits = &o->waiting_for[observation->node - TC_CLIENT_FIRST];
     const uint64_t timestamp = observation->client.timestamp + 1;
+    const bool counts = is_sound(o, observation->node), waited = *waits != 0;
     if (observation->kind == TC_OBS_REQUESTED)
         *waits = timestamp;
     else if (*waits <= timestamp)
         *waits = 0;
-    recount_waiting(o);
+    o->waiting += counts && *waits != 0;
+    o->waiting -= counts && waited;
+    if (counts && waited && o->waiting == 0)
+        begin_anew(o);
 }
 
 /* A connection came up, or ended, and what was on it is lost. */

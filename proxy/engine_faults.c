@@ -47,6 +47,8 @@ static bool deliveries_pend(const struct tc_engine *e)
 void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m)
 {
     bool healed = false;
+    if (tc_nodeset_empty(&e->lossy.rows[m->from])) /* which has whatever is lost */
+        return;
     /* Behind what is still late nothing passes. */
     if (e->attacking || tc_engine_script_active(e) || deliveries_pend(e))
         return;
@@ -78,8 +80,8 @@ static void recompute(struct tc_engine *e)
     uint32_t n = e->config.env.cluster ? e->config.env.cluster->n : 0;
     if (e->cut_any || e->lossy_any) {
         tc_links_cover(&e->cut, &e->lossy, n, &f->liveness);
-        tc_links_clients_cut_off(&e->cut, &e->lossy, n, e->config.env.cluster ? e->config.env.cluster->f : 0,
-                                 &f->liveness);
+        const uint32_t borne = e->config.env.cluster ? tc_protocol_bearable(e->config.env.cluster) : 0;
+        tc_links_clients_cut_off(&e->cut, &e->lossy, n, borne, &f->liveness);
     }
     if (e->cut_any || e->lossy_any || tc_nodeset_count(&f->down) > 0) {
         f->healed_ns = TC_NEVER_NS;

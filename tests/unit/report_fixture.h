@@ -2,6 +2,7 @@
 #ifndef TC_TEST_REPORT_FIXTURE_H
 #define TC_TEST_REPORT_FIXTURE_H
 
+#include "../../reports/html.h"
 #include "../../reports/out.h"
 
 #include <jansson.h>
@@ -45,6 +46,18 @@ static inline json_t *golden_result(const char *name)
     json_t *result = json_load_file(path, 0, NULL);
     assert_non_null(result);
     return result;
+}
+
+/* The page of a result, which is given up. The caller frees the text. */
+static inline char *page_of(json_t *result)
+{
+    struct tc_buf html = {0};
+    json_t *plots = json_array();
+    tc_html_write(dir, result, plots, "", "", &html);
+    assert_false(html.failed);
+    json_decref(plots);
+    json_decref(result);
+    return html.data;
 }
 
 #endif

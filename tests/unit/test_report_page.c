@@ -2,18 +2,6 @@
 #include "../../reports/render.h"
 #include "report_fixture.h"
 
-/* Takes the result. */
-static char *page_of(json_t *result)
-{
-    struct tc_buf html = {0};
-    json_t *plots = json_array();
-    tc_html_write(dir, result, plots, "", "", &html);
-    assert_false(html.failed);
-    json_decref(plots);
-    json_decref(result);
-    return html.data;
-}
-
 /* The script of the plot of throughput, for a table of two points. */
 static char *script_of(const json_t *result)
 {

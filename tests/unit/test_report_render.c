@@ -1,5 +1,4 @@
 /* Reports from result.json and tables: golden JUnit and terminal texts, hostile strings, a missing gnuplot. */
-#include "../../reports/html.h"
 #include "../../reports/recorder.h"
 #include "report_fixture.h"
 
@@ -146,17 +145,6 @@ static void half_a_file_is_removed(void **state)
     assert_non_null(strstr(err.text, strerror(EFBIG)));
     assert_int_equal(access(path, F_OK), -1);
     tc_buf_free(&text);
-}
-
-static char *page_of(json_t *result)
-{
-    struct tc_buf html = {0};
-    json_t *plots = json_array();
-    tc_html_write(dir, result, plots, "", "", &html);
-    assert_false(html.failed);
-    json_decref(plots);
-    json_decref(result);
-    return html.data;
 }
 
 static void repairs_and_signers_stand_apart(void **state)
