@@ -5,22 +5,16 @@
 #define _GNU_SOURCE
 #include "capture_write.h"
 
+#include "capture_file.h"
 #include "capture_packet.h"
 #include "engine.h"
 
-#include <errno.h>
-#include <pcap/pcap.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
-#include <unistd.h>
 
 #define RING_BYTES  ((size_t)16 << 20) /* a power of two */
 #define RING_MASK   (RING_BYTES - 1)
@@ -28,9 +22,6 @@
 #define WAKE_BYTES  ((size_t)256 << 10)
 #define LOOK_NS     UINT64_C(50000000)
 #define STREAMS_MAX (2 * TC_PAIRS_MAX)
-#define FILE_BUFFER ((size_t)1 << 18)
-#define FILE_HEADER 24u
-#define ROOM_MIN    ((uint64_t)1 << 20) /* what is left of the disk is for the run's other files */
 
 enum record_kind { CONNECT, BYTES, CLOSE };
 
@@ -52,11 +43,6 @@ static const char *const loss_text[LOSS_COUNT] = {"", "bytes of a connection who
                                                   "the writer fell behind (16 MiB waited)",
                                                   "the size limit of the capture was reached", "writing failed"};
 
-/* Where a packet ends in the file, and how many there are up to it. */
-struct mark {
-    uint64_t at, packets;
-};
-
 struct tc_capture {
     /* of the producer */
     uint64_t told; /* bit set of losses already told */
@@ -76,16 +62,8 @@ struct tc_capture {
     pthread_t thread;
 
     /* of the writer */
-    pcap_t *pcap;
-    pcap_dumper_t *dumper;
-    FILE *file;
-    char *file_buffer;
-    uint64_t bytes_written, packets_written, bytes_max;
-    uint64_t looked_at;   /* where the disk's room is asked for next */
-    struct mark marks[2]; /* each at least twice as far as the one before: the first is at most half of the file */
-    int error;
+    struct tc_capture_file *file;
     bool joined;
-    bool dirty;
     struct tc_packet_stream **streams;
     uint8_t *ring;
     uint8_t packet[TC_PACKET_HEADERS + TC_PACKET_PAYLOAD_MAX];
@@ -218,79 +196,31 @@ uint64_t tc_capture_missing(const struct tc_capture *c, const char **reason)
             *reason = loss_text[why];
         sum += lost;
     }
-    if (sum > 0 && c->joined && (c->error == ENOSPC || c->error == EDQUOT))
+    if (sum > 0 && c->joined && tc_capture_file_is_disk_full(c->file))
         *reason = "the disk is full";
     return sum;
 }
 
 /* ---- the writer ---- */
 
-/* A full disk: what others still have to write is worth more than the whole capture. What waits in the buffer is thrown
- * away first, or closing would write it behind the cut. */
-static void make_room(struct tc_capture *c)
+static void stop(struct tc_capture *c, int status)
 {
-    struct stat found;
-    __fpurge(c->file);
-    if (fstat(fileno(c->file), &found) < 0)
-        return;
-    const uint64_t size = (uint64_t)found.st_size;
-    struct mark cut = c->marks[0];
-    if (cut.at > size)
-        cut = (struct mark){size < FILE_HEADER ? 0 : FILE_HEADER, 0};
-    if (ftruncate(fileno(c->file), (off_t)cut.at) == 0)
-        lose(c, LOSS_DISK, c->packets_written - cut.packets);
-}
-
-static void stop(struct tc_capture *c, enum loss why, int error)
-{
-    if (c->error == 0)
-        c->error = error;
+    const enum loss why = status == TC_ELIMIT ? LOSS_CAP : LOSS_DISK;
     lose(c, why, 1);
     atomic_store_explicit(&c->stopped, (int)why, memory_order_relaxed);
-    if (error == ENOSPC || error == EDQUOT)
-        make_room(c);
-}
-
-/* Asked once per buffer: whoever comes too late for the last block may be the one that matters. */
-static bool disk_is_full(struct tc_capture *c)
-{
-    struct statvfs disk;
-    c->looked_at = c->bytes_written + FILE_BUFFER;
-    return fstatvfs(fileno(c->file), &disk) == 0 && disk.f_blocks > 0 &&
-           (uint64_t)disk.f_bavail * disk.f_frsize < ROOM_MIN + FILE_BUFFER;
+    lose(c, why, tc_capture_file_give_way(c->file));
 }
 
 static void write_packet(struct tc_capture *c, uint64_t time_ns, size_t size)
 {
-    struct pcap_pkthdr header = {.caplen = (bpf_u_int32)size, .len = (bpf_u_int32)size};
     const int stopped = atomic_load_explicit(&c->stopped, memory_order_relaxed);
     if (stopped) {
         lose(c, (enum loss)stopped, 1);
         return;
     }
-    if (c->bytes_written >= c->looked_at && disk_is_full(c)) {
-        stop(c, LOSS_DISK, ENOSPC);
-        return;
-    }
-    if (c->bytes_written + size + 16 > c->bytes_max) {
-        stop(c, LOSS_CAP, 0);
-        return;
-    }
-    header.ts.tv_sec = (time_t)(time_ns / UINT64_C(1000000000));
-    header.ts.tv_usec = (suseconds_t)(time_ns % UINT64_C(1000000000)); /* nanoseconds, by the file's magic number */
-    errno = 0;
-    pcap_dump((u_char *)c->dumper, &header, c->packet);
-    if (ferror(c->file)) {
-        stop(c, LOSS_DISK, errno ? errno : EIO);
-        return;
-    }
-    c->bytes_written += size + 16;
-    c->packets_written++;
-    if (c->bytes_written >= 2 * c->marks[1].at) {
-        c->marks[0] = c->marks[1];
-        c->marks[1] = (struct mark){c->bytes_written, c->packets_written};
-    }
-    c->dirty = true;
+    const int status = tc_capture_file_put(c->file, time_ns, (struct tc_slice){c->packet, size});
+    if (status)
+        stop(c, status);
 }
 
 static void send_flags(struct tc_capture *c, struct tc_packet_stream *s, uint64_t time_ns, unsigned from,
@@ -388,11 +318,9 @@ static bool write_waiting(struct tc_capture *c)
 
 static void flush(struct tc_capture *c)
 {
-    if (!c->dirty || c->error)
-        return;
-    c->dirty = false;
-    if (pcap_dump_flush(c->dumper))
-        stop(c, LOSS_DISK, errno ? errno : EIO);
+    const int status = tc_capture_file_flush(c->file);
+    if (status)
+        stop(c, status);
 }
 
 static void *write_run(void *self)
@@ -424,40 +352,23 @@ static void *write_run(void *self)
 
 static void capture_free(struct tc_capture *c)
 {
-    if (c->dumper)
-        pcap_dump_close(c->dumper);
-    else if (c->file)
-        fclose(c->file);
-    if (c->pcap)
-        pcap_close(c->pcap);
+    tc_capture_file_close(c->file);
     for (size_t i = 0; c->streams && i < STREAMS_MAX; i++)
         free(c->streams[i]);
     free(c->streams);
     free(c->skipped);
-    free(c->file_buffer);
     free(c->ring);
     free(c);
 }
 
-static int open_file(struct tc_capture *c, const char *path, struct tc_error *err)
+static int open_parts(struct tc_capture *c, const char *path, uint64_t bytes_max, struct tc_error *err)
 {
     c->ring = malloc(RING_BYTES);
     c->streams = calloc(STREAMS_MAX, sizeof(struct tc_packet_stream *));
     c->skipped = calloc(STREAMS_MAX, sizeof *c->skipped);
-    c->file_buffer = malloc(FILE_BUFFER);
-    c->pcap = pcap_open_dead_with_tstamp_precision(DLT_RAW, 262144, PCAP_TSTAMP_PRECISION_NANO);
-    if (!c->ring || !c->streams || !c->skipped || !c->file_buffer || !c->pcap)
+    if (!c->ring || !c->streams || !c->skipped)
         return tc_error_set(err, TC_EMEMORY, "no memory for the capture");
-    c->file = fopen(path, "wbe");
-    if (!c->file)
-        return tc_error_set(err, TC_EIO, "cannot write %s: %s", path, strerror(errno));
-    setvbuf(c->file, c->file_buffer, _IOFBF, FILE_BUFFER);
-    c->dumper = pcap_dump_fopen(c->pcap, c->file);
-    if (!c->dumper)
-        return tc_error_set(err, TC_EIO, "cannot write %s: %s", path, pcap_geterr(c->pcap));
-    c->bytes_written = FILE_HEADER;
-    c->marks[0] = c->marks[1] = (struct mark){FILE_HEADER, 0};
-    return 0;
+    return tc_capture_file_open(path, bytes_max, &c->file, err);
 }
 
 int tc_capture_open(const char *path, uint64_t bytes_max, struct tc_capture **out, struct tc_error *err)
@@ -467,8 +378,7 @@ int tc_capture_open(const char *path, uint64_t bytes_max, struct tc_capture **ou
     if (!c)
         return tc_error_set(err, TC_EMEMORY, "no memory for the capture");
     memset(c, 0, sizeof *c);
-    c->bytes_max = bytes_max;
-    const int status = open_file(c, path, err);
+    const int status = open_parts(c, path, bytes_max, err);
     if (status) {
         capture_free(c);
         return status;
@@ -508,7 +418,7 @@ void tc_capture_stop(struct tc_capture *c)
 int tc_capture_finish(struct tc_capture *c, struct tc_error *err)
 {
     tc_capture_stop(c);
-    const int reason = c->error;
+    const int reason = tc_capture_file_reason(c->file);
     capture_free(c);
     return reason ? tc_error_set(err, TC_EIO, "the capture is not complete: %s", strerror(reason)) : 0;
 }

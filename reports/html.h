@@ -1,4 +1,5 @@
-/* The parts of report.html: html.c holds the order of the page, html_sections.c its tables, html_style.c its looks. */
+/* The parts of report.html: html.c holds the order of the page, html_sections.c and html_figures.c its tables,
+ * html_cells.c what these are made of, html_style.c its looks. */
 #ifndef TC_HTML_H
 #define TC_HTML_H
 

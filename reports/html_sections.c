@@ -1,60 +1,8 @@
-/* The tables of the page. Every cell carries the name of its column, so that a narrow screen can stack them. */
-#include "html.h"
+/* What was done, what was checked, and with what. */
+#include "html_cells.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static void cell(struct tc_html *h, const char *label, const char *class)
-{
-    tc_buf_format(h->out, "<td data-l=\"%s\"%s%s%s>", label, *class ? " class=\"" : "", class, *class ? "\"" : "");
-}
-
-static void duration_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
-{
-    uint64_t ns = tc_json_ns(o, name);
-    cell(h, label, ns == TC_NEVER_NS ? "num none" : "num");
-    if (ns == TC_NEVER_NS)
-        tc_buf_add(h->out, "–");
-    else
-        tc_buf_duration(h->out, ns);
-    tc_buf_add(h->out, "</td>");
-}
-
-static void count_cell(struct tc_html *h, const char *label, const json_t *o, const char *name)
-{
-    const double count = tc_json_has(o, name) ? tc_json_number(o, name) : -1;
-    const bool is_count = count >= 0 && count < 1.8e19;
-    cell(h, label, is_count ? "num" : "num none");
-    if (is_count)
-        tc_buf_count(h->out, (uint64_t)count);
-    else
-        tc_buf_add(h->out, "–");
-    tc_buf_add(h->out, "</td>");
-}
-
-static void text_cell(struct tc_html *h, const char *label, const char *text)
-{
-    cell(h, label, "");
-    tc_html_text(h, text);
-    tc_buf_add(h->out, "</td>");
-}
-
-/* The last cell of a row; takes and frees the value. */
-static void measured_cell(struct tc_html *h, struct tc_buf *value)
-{
-    cell(h, "measured", "num");
-    tc_html_text(h, value->len > 0 ? tc_buf_get(value) : "–");
-    tc_buf_free(value);
-    tc_buf_add(h->out, "</td></tr>\n");
-}
-
-static void header_row(struct tc_html *h, const char *const *names, size_t count, size_t first_number)
-{
-    tc_buf_add(h->out, "<table><thead><tr>");
-    for (size_t i = 0; i < count; i++)
-        tc_buf_format(h->out, "<th%s>%s</th>", i >= first_number ? " class=\"num\"" : "", names[i]);
-    tc_buf_add(h->out, "</tr></thead><tbody>\n");
-}
 
 static bool ends_sentence(const char *text)
 {
@@ -105,18 +53,18 @@ static void fault_row(struct tc_html *h, const char *verb, const json_t *fault, 
 {
     const json_t *delay = json_object_get(fault, "delay");
     tc_buf_add(h->out, "<tr>");
-    cell(h, "fault", "");
+    tc_cell_begin(h, "fault", "");
     tc_buf_add(h->out, "<span>");
     tc_html_text(h, verb);
     tc_buf_add(h->out, tc_json_true(fault, "repair") ? " <small>a repair</small></span></td>" : "</span></td>");
-    count_cell(h, "asked", fault, "asked");
-    count_cell(h, "bitten", fault, "bitten");
+    tc_cell_count(h, "asked", fault, "asked");
+    tc_cell_count(h, "bitten", fault, "bitten");
     if (delays) {
-        duration_cell(h, "delay asked p50", delay, "asked_p50_ns");
-        duration_cell(h, "measured p50", delay, "measured_p50_ns");
-        duration_cell(h, "asked p99", delay, "asked_p99_ns");
-        duration_cell(h, "measured p99", delay, "measured_p99_ns");
-        duration_cell(h, "late by p99", delay, "late_p99_ns");
+        tc_cell_duration(h, "delay asked p50", delay, "asked_p50_ns");
+        tc_cell_duration(h, "measured p50", delay, "measured_p50_ns");
+        tc_cell_duration(h, "asked p99", delay, "asked_p99_ns");
+        tc_cell_duration(h, "measured p99", delay, "measured_p99_ns");
+        tc_cell_duration(h, "late by p99", delay, "late_p99_ns");
     }
     tc_buf_add(h->out, "</tr>\n");
 }
@@ -142,7 +90,7 @@ void tc_html_faults(struct tc_html *h)
     tc_buf_count(h->out, (uint64_t)tc_json_integer(json_object_get(h->result, "traffic"), "messages"));
     tc_buf_add(h->out, "</b> messages passed</span></p>\n");
     bool delays = any_delay(json_object_get(faults, "by_verb"));
-    header_row(h, names, delays ? 8 : 3, 1);
+    tc_cell_header(h, names, delays ? 8 : 3, 1);
     for (int repair = 0; repair < 2; repair++)
         json_object_foreach((json_t *)json_object_get(faults, "by_verb"), verb, fault)
         {
@@ -180,23 +128,23 @@ static void oracle_row(struct tc_html *h, const json_t *oracle)
     if (tc_json_beyond(h->result) && strcmp(status, "expected") == 0)
         status = "beyond f";
     tc_buf_add(h->out, "<tr>");
-    cell(h, "verdict", "");
+    tc_cell_begin(h, "verdict", "");
     tc_buf_format(h->out, "<span class=\"pill %s\">", tc_html_class(status));
     tc_html_text(h, status);
     tc_buf_add(h->out, "</span></td>");
-    cell(h, "oracle", "");
+    tc_cell_begin(h, "oracle", "");
     tc_buf_add(h->out, "<div><b>");
     tc_html_text(h, tc_json_string(oracle, "name"));
     tc_buf_add(h->out, "</b><small>");
     tc_html_text(h, tc_json_string(oracle, "summary"));
     tc_buf_add(h->out, "</small></div></td>");
-    cell(h, "compared", "num");
+    tc_cell_begin(h, "compared", "num");
     tc_buf_add(h->out, "<div>");
     tc_buf_count(h->out, (uint64_t)tc_json_integer(oracle, "compared"));
     tc_buf_add(h->out, "<small>");
     tc_html_text(h, tc_json_string(oracle, "unit"));
     tc_buf_add(h->out, "</small></div></td>");
-    cell(h, "in words", "words");
+    tc_cell_begin(h, "in words", "words");
     tc_buf_add(h->out, "<div>");
     tc_html_text(h, tc_json_string(oracle, "reason"));
     findings_of(h, oracle);
@@ -223,187 +171,6 @@ void tc_html_oracles(struct tc_html *h)
                 oracle_row(h, oracle);
         }
     tc_buf_add(h->out, "</tbody></table></section>\n");
-}
-
-static void recoveries(struct tc_html *h)
-{
-    const json_t *list = json_object_get(h->result, "recoveries_ns"), *one;
-    size_t i;
-    if (tc_json_ns(h->result, "recovered_ns") == TC_NEVER_NS)
-        return;
-    tc_buf_format(h->out,
-                  "<p>Decisions paused for longer than the view timer; the first one after the pause came %.3f s into "
-                  "the run",
-                  (double)tc_json_ns(h->result, "recovered_ns") / 1e9);
-    json_array_foreach(list, i, one)
-    {
-        if (i > 0)
-            tc_buf_format(h->out, "%s%.1f s", i == 1 ? ", after later pauses at " : ", ",
-                          (double)json_integer_value(one) / 1e9);
-    }
-    tc_buf_add(h->out, ".</p>\n");
-}
-
-void tc_html_phases(struct tc_html *h)
-{
-    static const char *const names[] = {"Phase",        "Lasted", "Decisions", "Per second",
-                                        "Operations/s", "p50",    "p95",       "p99"};
-    const json_t *phase;
-    size_t i;
-    header_row(h, names, 8, 1);
-    json_array_foreach(json_object_get(h->result, "phases"), i, phase)
-    {
-        uint64_t begin = tc_json_ns(phase, "begin_ns"), end = tc_json_ns(phase, "end_ns");
-        if (begin == TC_NEVER_NS || end == TC_NEVER_NS)
-            continue;
-        tc_buf_add(h->out, "<tr>");
-        text_cell(h, "phase", tc_json_string(phase, "name"));
-        cell(h, "lasted", "num");
-        tc_buf_duration(h->out, end > begin ? end - begin : 0);
-        tc_buf_add(h->out, "</td>");
-        count_cell(h, "decisions", phase, "decisions");
-        count_cell(h, "per second", phase, "decisions_per_s");
-        count_cell(h, "operations/s", phase, "operations_per_s");
-        duration_cell(h, "p50", phase, "latency_p50_ns");
-        duration_cell(h, "p95", phase, "latency_p95_ns");
-        duration_cell(h, "p99", phase, "latency_p99_ns");
-        tc_buf_add(h->out, "</tr>\n");
-    }
-    tc_buf_add(h->out, "</tbody></table>\n");
-    recoveries(h);
-}
-
-void tc_html_thresholds(struct tc_html *h)
-{
-    static const char *const names[] = {"Threshold", "Condition", "Met", "Measured"};
-    const json_t *list = json_object_get(h->result, "thresholds"), *threshold;
-    size_t i;
-    if (json_array_size(list) == 0)
-        return;
-    tc_html_section(h, "thresholds", "Thresholds of the scenario", "");
-    header_row(h, names, 4, 3);
-    json_array_foreach(list, i, threshold)
-    {
-        bool met = tc_json_true(threshold, "met");
-        tc_buf_add(h->out, "<tr>");
-        text_cell(h, "threshold", tc_json_string(threshold, "metric"));
-        text_cell(h, "condition", tc_json_string(threshold, "condition"));
-        cell(h, "met", "");
-        tc_buf_format(h->out, "<span class=\"pill %s\">%s</span></td>", met ? "good" : "bad", met ? "met" : "missed");
-        struct tc_buf value = {0};
-        tc_json_threshold_value(threshold, &value);
-        measured_cell(h, &value);
-    }
-    tc_buf_add(h->out, "</tbody></table></section>\n");
-}
-
-static const char *const cost_kinds[][2] = {
-    {"propose", "proposals"},        {"vote", "votes"},
-    {"certificate", "certificates"}, {"new_view", "new views"},
-    {"view_change", "view changes"}, {"checkpoint", "checkpoints"},
-    {"sync", "state transfer"},
-};
-#define COST_KINDS (sizeof cost_kinds / sizeof *cost_kinds)
-
-/* Messages of a kind per decision in a phase of the run; below 0 if they were not measured. */
-static double measured_cost(const json_t *result, const char *phase, const char *kind)
-{
-    const json_t *metric;
-    size_t i;
-    char tags[96];
-    snprintf(tags, sizeof tags, "phase:%s,kind:%s", phase, kind);
-    json_array_foreach(json_object_get(result, "metrics"), i, metric)
-    {
-        if (strcmp(tc_json_string(metric, "name"), "messages_per_decision") == 0 && tc_json_has(metric, "value") &&
-            strcmp(tc_json_string(metric, "tags"), tags) == 0)
-            return tc_json_number(metric, "value");
-    }
-    return -1;
-}
-
-/* The formula's share of one kind: a protocol may have several types of it. */
-static double expected_cost(const json_t *result, const char *kind)
-{
-    const json_t *row;
-    size_t i;
-    double sum = 0;
-    json_array_foreach(json_object_get(json_object_get(result, "cost"), "by_type"), i, row)
-    {
-        if (strcmp(tc_json_string(row, "kind"), kind) == 0)
-            sum += tc_json_number(row, "messages");
-    }
-    return sum;
-}
-
-static void cost_cell(struct tc_html *h, const char *label, double value)
-{
-    cell(h, label, value >= 0 ? "num" : "num none");
-    if (value >= 0)
-        tc_buf_value(h->out, value, "");
-    else
-        tc_buf_add(h->out, "–");
-    tc_buf_add(h->out, "</td>");
-}
-
-void tc_html_cost(struct tc_html *h)
-{
-    static const char *const names[] = {"Messages per decision", "Formula", "Before", "During", "After"};
-    static const char *const phases[] = {"before", "during", "after"};
-    double together[3] = {-1, -1, -1};
-    if (!json_is_object(json_object_get(h->result, "cost")))
-        return;
-    tc_html_section(
-        h, "cost", "Cost against the formula",
-        "Messages between replicas for one decision, measured in each phase of the run. The formula is that "
-        "of a decision without failures; checkpoints and view changes come on top of it.");
-    header_row(h, names, 5, 1);
-    for (size_t k = 0; k < COST_KINDS; k++) {
-        double expected = expected_cost(h->result, cost_kinds[k][0]), measured[3], most = -1;
-        for (size_t i = 0; i < 3; i++) {
-            measured[i] = measured_cost(h->result, phases[i], cost_kinds[k][0]);
-            most = measured[i] > most ? measured[i] : most;
-            if (expected > 0 && measured[i] >= 0)
-                together[i] = measured[i] + (together[i] < 0 ? 0 : together[i]);
-        }
-        if (expected <= 0 && most < 0)
-            continue;
-        tc_buf_add(h->out, "<tr>");
-        text_cell(h, "kind", cost_kinds[k][1]);
-        cost_cell(h, "formula", expected > 0 ? expected : -1);
-        for (size_t i = 0; i < 3; i++)
-            cost_cell(h, phases[i], measured[i]);
-        tc_buf_add(h->out, "</tr>\n");
-    }
-    tc_buf_add(h->out, "<tr class=\"sum\">");
-    text_cell(h, "kind", "all that the formula counts");
-    cost_cell(h, "formula", tc_json_number(json_object_get(h->result, "cost"), "messages_per_decision"));
-    for (size_t i = 0; i < 3; i++)
-        cost_cell(h, phases[i], together[i]);
-    tc_buf_add(h->out, "</tr>\n</tbody></table></section>\n");
-}
-
-void tc_html_metrics(struct tc_html *h)
-{
-    static const char *const names[] = {"Metric", "Of", "Statistic", "Measured"};
-    const json_t *list = json_object_get(h->result, "metrics"), *metric;
-    size_t i;
-    if (json_array_size(list) == 0)
-        return;
-    tc_html_section(h, "metrics", "All that was measured", "");
-    tc_buf_format(h->out, "<details><summary>%zu values</summary>\n", json_array_size(list));
-    header_row(h, names, 4, 3);
-    json_array_foreach(list, i, metric)
-    {
-        tc_buf_add(h->out, "<tr>");
-        text_cell(h, "metric", tc_json_string(metric, "name"));
-        text_cell(h, "of", tc_json_string(metric, "tags"));
-        text_cell(h, "statistic", tc_json_string(metric, "statistic"));
-        struct tc_buf value = {0};
-        if (tc_json_has(metric, "value"))
-            tc_buf_value(&value, tc_json_number(metric, "value"), tc_json_string(metric, "unit"));
-        measured_cell(h, &value);
-    }
-    tc_buf_add(h->out, "</tbody></table></details></section>\n");
 }
 
 static void pair(struct tc_html *h, const char *name, const char *value)

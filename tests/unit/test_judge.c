@@ -1,77 +1,11 @@
 /* The judge: blame by F_s, F_l and f; the run's status, exit code and sentence. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-
-#include <cmocka.h>
-
 #include "../../proxy/nodeset.h"
-#include "../lib/judge_bench.h"
-
-/* Two correct replicas that execute different values. */
-static void fork_log(struct bench *b, uint16_t left, uint16_t right, uint64_t sequence)
-{
-    bench_execute(b, left, 0, sequence, 'a');
-    bench_execute(b, right, 0, sequence, 'b');
-}
+#include "judge_fixture.h"
 
 static void agree(struct bench *b, uint64_t sequence)
 {
     for (uint16_t i = 0; i < b->cluster.n; i++)
         bench_execute(b, i, 0, sequence, 'a');
-}
-
-/* The requests of a healthy load, so that liveness can be judged. */
-static void load(struct bench *b)
-{
-    for (uint64_t sequence = 1; sequence <= 3; sequence++) {
-        struct toy request = {.type = TOY_REQUEST, .sequence = sequence, .value = 'r', .signer = 128};
-        bench_message(b, 128, 0, &request, 1);
-        bench_request(b, 128, sequence, true);
-        for (uint16_t i = 0; i < b->cluster.n; i++)
-            bench_execute_as(b, i, 0, sequence, 'a', TC_EXEC_EXECUTED, 128, sequence, 'r');
-        bench_request(b, 128, sequence, false);
-    }
-}
-
-static struct tc_judge_config config_with(enum tc_status expect, int evidence, bool attack)
-{
-    return (struct tc_judge_config){.has_executions = true,
-                                    .has_client_history = true,
-                                    .has_messages = true,
-                                    .links_complete = true,
-                                    .had_attack = attack,
-                                    .expect = expect,
-                                    .expect_evidence = evidence};
-}
-
-static struct tc_verdict_summary summarize(struct bench *b, uint32_t missed)
-{
-    struct tc_verdict_summary s;
-    tc_judge_finish(b->judge, b->now_ns);
-    tc_judge_summary(b->judge, missed, &s);
-    return s;
-}
-
-/* The same, for those who need not look at the findings: closes the bench. */
-static struct tc_verdict_summary finish(struct bench *b, uint32_t missed)
-{
-    const struct tc_verdict_summary s = summarize(b, missed);
-    bench_close(b);
-    return s;
-}
-
-/* Four replicas under a healthy load, with so many traitors. */
-static void open_loaded(struct bench *b, struct tc_judge_config config, unsigned traitors)
-{
-    bench_open_config(b, 4, 1, NULL, config);
-    if (traitors > 0)
-        bench_traitor(b, 0);
-    if (traitors > 1)
-        bench_traitor(b, 3);
-    load(b);
 }
 
 static void equivocate(struct bench *b, uint16_t signer)
@@ -307,148 +241,6 @@ static void thresholds_give_two(void **state)
     assert_int_equal(finish(&b, 2).exit_code, 1); /* a violation weighs more */
 }
 
-static void an_attack_that_never_bit_proves_nothing(void **state)
-{
-    (void)state;
-    struct bench b;
-    open_loaded(&b, config_with(TC_HOLDS, -1, true), 0);
-    struct tc_verdict_summary s = finish(&b, 0);
-    assert_int_equal(s.status, TC_INCONCLUSIVE);
-    assert_int_equal(s.exit_code, 3);
-    assert_non_null(strstr(s.sentence, "no fault of the attack ever bit"));
-}
-
-static void bites_are_counted_up_to_the_end(void **state)
-{
-    (void)state;
-    struct bench b;
-    open_loaded(&b, config_with(TC_HOLDS, -1, true), 0);
-    tc_judge_bitten(b.judge, 7); /* of links whose faulty set never changed */
-    assert_int_equal(finish(&b, 0).status, TC_HOLDS);
-}
-
-static void an_empty_run_proves_nothing(void **state)
-{
-    (void)state;
-    struct bench b;
-    bench_open_config(&b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    struct tc_verdict_summary s = finish(&b, 0);
-    assert_int_equal(s.status, TC_INCONCLUSIVE);
-    assert_int_equal(s.exit_code, 3);
-}
-
-static void a_bound_reached_proves_nothing_but_excuses_nothing(void **state)
-{
-    (void)state;
-    struct tc_observation overflow = {.kind = TC_OBS_OVERFLOW, .text = "byte budget of link 0→2"};
-    struct bench b;
-    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
-    bench_observe(&b, overflow);
-    struct tc_verdict_summary s = finish(&b, 0);
-    assert_int_equal(s.status, TC_INCONCLUSIVE);
-    assert_non_null(strstr(s.sentence, "byte budget of link 0→2"));
-    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
-    bench_observe(&b, overflow);
-    fork_log(&b, 1, 2, 4);
-    assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
-}
-
-static void a_spliced_link_leaves_its_oracles_unjudged(void **state)
-{
-    (void)state;
-    struct bench b;
-    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
-    struct tc_observation spliced = {.kind = TC_OBS_SPLICED, .node = 2, .peer = 3};
-    bench_observe(&b, spliced);
-    tc_judge_finish(b.judge, b.now_ns);
-    size_t unjudged = 0;
-    for (size_t i = 0; i < tc_judge_count(b.judge); i++) {
-        const struct tc_judgement *j = tc_judge_get(b.judge, i);
-        assert_int_equal(j->oracle->needs_links ? TC_NOT_JUDGED : j->status, j->status);
-        unjudged += j->oracle->needs_links;
-    }
-    assert_true(unjudged >= 5);
-    struct tc_verdict_summary s;
-    tc_judge_summary(b.judge, 0, &s);
-    assert_int_equal(s.status, TC_HOLDS); /* agreement still was judged */
-    char text[240];
-    assert_non_null(strstr(tc_judge_partial(b.judge, text), "between replica 2 and replica 3 is passed raw since"));
-    bench_close(&b);
-    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
-    tc_judge_finish(b.judge, b.now_ns);
-    assert_null(tc_judge_partial(b.judge, text));
-    bench_close(&b);
-}
-
-static size_t unjudged_after(struct bench *b, bool all_speak, uint16_t from)
-{
-    bench_open_config(b, 4, 1, NULL, config_with(TC_HOLDS, -1, false));
-    for (uint16_t i = 0; i < (all_speak ? 4 : 3); i++) {
-        struct toy vote = {.type = TOY_PREPARE, .sequence = 1, .value = 'a', .signer = i};
-        bench_message(b, i, (uint16_t)(i == 0), &vote, 1);
-    }
-    load(b);
-    struct tc_observation spliced = {.kind = TC_OBS_SPLICED, .node = from, .peer = 3};
-    bench_observe(b, spliced);
-    bench_observe(b, spliced);
-    tc_judge_finish(b->judge, b->now_ns);
-    size_t raw = 0;
-    for (size_t i = 0; i < tc_judge_count(b->judge); i++)
-        raw += strstr(tc_judge_get(b->judge, i)->result.reason, "is passed raw") != NULL;
-    return raw;
-}
-
-static void junk_that_named_nobody_takes_nothing(void **state)
-{
-    (void)state;
-    struct bench b;
-    assert_int_equal(unjudged_after(&b, true, TC_NODE_NONE), 0);
-    bench_close(&b);
-    assert_true(unjudged_after(&b, true, 2) >= 5);
-    bench_close(&b);
-    /* One replica was never heard on a link with its name: those connections may have been its own. */
-    assert_true(unjudged_after(&b, false, TC_NODE_NONE) >= 5);
-    bench_close(&b);
-}
-
-static void the_sentence_counts_what_was_not_judged(void **state)
-{
-    (void)state;
-    struct bench b;
-    unjudged_after(&b, true, 2);
-    struct tc_verdict_summary s;
-    tc_judge_summary(b.judge, 0, &s);
-    char count[32];
-    snprintf(count, sizeof count, " of %zu oracles not judged", tc_judge_count(b.judge));
-    assert_non_null(strstr(s.sentence, count));
-    bench_close(&b);
-    struct tc_judge_config config = config_with(TC_HOLDS, -1, false);
-    config.has_executions = false; /* agreement is not judged, and the toy states no rules for justification */
-    bench_open_config(&b, 4, 1, NULL, config);
-    bench_round(&b, 0, 1, 'a');
-    s = finish(&b, 0);
-    assert_int_equal(s.status, TC_INCONCLUSIVE);
-}
-
-static void nothing_holds_over_nothing(void **state)
-{
-    (void)state;
-    struct bench b;
-    bench_open(&b, 4, 1, "certificate-validity");
-    const struct tc_judgement *j = bench_finish(&b, "certificate-validity");
-    assert_int_equal(j->status, TC_NOT_JUDGED);
-    assert_string_equal(j->result.reason, "nothing to compare: no certificates were seen");
-    bench_close(&b);
-    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
-    tc_judge_finish(b.judge, b.now_ns);
-    for (size_t i = 0; i < tc_judge_count(b.judge); i++)
-        assert_true(tc_judge_get(b.judge, i)->status != TC_HOLDS || tc_judge_get(b.judge, i)->result.compared > 0);
-    struct tc_verdict_summary s;
-    tc_judge_summary(b.judge, 0, &s);
-    assert_int_equal(s.status, TC_HOLDS); /* that no certificate was said fails nobody */
-    bench_close(&b);
-}
-
 static void a_tie_is_broken_by_what_was_observed_first(void **state)
 {
     (void)state;
@@ -513,14 +305,6 @@ int main(void)
         cmocka_unit_test(the_earliest_violation_decides),
         cmocka_unit_test(a_known_weakness_is_expected),
         cmocka_unit_test(thresholds_give_two),
-        cmocka_unit_test(an_attack_that_never_bit_proves_nothing),
-        cmocka_unit_test(bites_are_counted_up_to_the_end),
-        cmocka_unit_test(an_empty_run_proves_nothing),
-        cmocka_unit_test(a_bound_reached_proves_nothing_but_excuses_nothing),
-        cmocka_unit_test(a_spliced_link_leaves_its_oracles_unjudged),
-        cmocka_unit_test(junk_that_named_nobody_takes_nothing),
-        cmocka_unit_test(the_sentence_counts_what_was_not_judged),
-        cmocka_unit_test(nothing_holds_over_nothing),
         cmocka_unit_test(a_tie_is_broken_by_what_was_observed_first),
         cmocka_unit_test(findings_are_bounded_and_counted),
         cmocka_unit_test(names_of_statuses),
