@@ -1,4 +1,5 @@
 /* A whole run directory from observations, with the real judge and metrics; where it may lie and what it is called. */
+#define _GNU_SOURCE
 #include "recorder_fixture.h"
 
 #include <unistd.h>
