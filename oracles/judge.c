@@ -181,6 +181,10 @@ static void take_note(struct tc_judge *judge, const struct tc_observation *obser
         note_spliced(judge, observation);
         break;
     case TC_OBS_OVERFLOW:
+        if (observation->is_gap && !judge->starved) {
+            judge->starved = true;
+            tc_judge_recount(judge);
+        }
         if (judge->overflows++ == 0) {
             struct tc_text t = tc_text_begin(judge->overflow, sizeof judge->overflow);
             tc_text_add(&t, "%s", observation->text ? observation->text : "");

@@ -36,7 +36,8 @@ struct tc_judge {
     size_t listener_count;
     uint64_t listening[WANTS_MAX]; /* which of them want a message of this kind: bit i stands for listeners[i] */
     bool spliced, finished, out_of_memory;
-    bool gap; /* it was a gap in a capture that spliced it */
+    bool gap;     /* it was a gap in a capture that spliced it */
+    bool starved; /* for want of something of ours a connection was not carried: who was silent may not have been */
     uint16_t spliced_from, spliced_to;
     uint64_t spliced_ns;
     uint64_t order;           /* observations handed over so far */
@@ -71,7 +72,7 @@ bool tc_judge_hides_replicas(const struct tc_judge *judge);
 void tc_judge_settle_spliced(const struct tc_judge *judge, struct tc_judgement *judgement);
 /* Its findings mean a breach only by who made them, and nobody says who is faulty. */
 bool tc_judge_is_blameless(const struct tc_judge *judge, const struct seat *seat);
-void tc_judge_settle_blameless(struct seat *seat);
+void tc_judge_settle_blameless(const struct tc_judge *judge, struct seat *seat);
 /* The reason why it is not to be judged in this world, or NULL. */
 const struct tc_unjudged *tc_judge_unjudged(const struct tc_judge *judge, const struct seat *seat);
 

@@ -102,10 +102,13 @@ void tc_judge_unsure(struct tc_judge *judge, const char *why)
     tc_text_add(&t, "%s", why);
 }
 
-/* Oracles whose findings mean a breach only by who made them, where nobody says who is faulty. */
+/* Oracles whose findings mean a breach only by who made them, where nobody says who is faulty; and those that go by
+ * what did not come, where we ourselves let a connection fail. */
 bool tc_judge_is_blameless(const struct tc_judge *judge, const struct seat *seat)
 {
     enum tc_property property = seat->judgement.oracle->property;
+    if (judge->starved && (property == TC_LIVENESS || seat->judgement.oracle == &tc_oracle_participation))
+        return true;
     return judge->config.faults_unknown && (property == TC_DETECTOR || property == TC_LIVENESS);
 }
 
@@ -119,7 +122,7 @@ const struct tc_unjudged *tc_judge_unjudged(const struct tc_judge *judge, const 
 }
 
 /* What was found is told, but whether it breaches anything depends on who is faulty. */
-void tc_judge_settle_blameless(struct seat *seat)
+void tc_judge_settle_blameless(const struct tc_judge *judge, struct seat *seat)
 {
     struct tc_judgement *judgement = &seat->judgement;
     struct tc_oracle_result *result = &judgement->result;
@@ -129,5 +132,8 @@ void tc_judge_settle_blameless(struct seat *seat)
     found[sizeof found - 1] = 0;
     judgement->status = result->status = TC_NOT_JUDGED;
     struct tc_text t = tc_text_begin(result->reason, sizeof result->reason);
-    tc_text_add(&t, "who is faulty is not known (--traitors says it); found: %s", found);
+    if (judge->config.faults_unknown)
+        tc_text_add(&t, "who is faulty is not known (--traitors says it); found: %s", found);
+    else
+        tc_text_add(&t, "turncoat itself failed to carry a connection; found: %s", found);
 }

@@ -206,7 +206,7 @@ void tc_judge_settle(struct tc_judge *judge)
         if (row)
             judgement->status = TC_NOT_JUDGED;
         else if (tc_judge_is_blameless(judge, seat) && judgement->finding_count > 0)
-            tc_judge_settle_blameless(seat);
+            tc_judge_settle_blameless(judge, seat);
         else if (seat_violations(judge, seat) > 0)
             judgement->status = TC_VIOLATED;
         else if (seat->expected > 0)

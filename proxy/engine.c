@@ -125,7 +125,7 @@ static void dispatch(struct tc_engine *e, const struct tc_event *event)
         tc_engine_dialled(e, event->conn);
         break;
     case TC_EV_DIAL_FAILED:
-        tc_engine_dial_failed(e, event->conn);
+        tc_engine_dial_failed(e, event);
         break;
     case TC_EV_BYTES:
         tc_engine_bytes(e, event->conn, event->bytes);

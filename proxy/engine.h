@@ -24,7 +24,8 @@
 enum tc_event_kind {
     TC_EV_ACCEPTED,    /* conn (near side), from (TC_NODE_NONE if the hello must name it), to, generation */
     TC_EV_DIALLED,     /* conn (far side) is connected */
-    TC_EV_DIAL_FAILED, /* conn (far side); text says why */
+    TC_EV_DIAL_FAILED, /* conn (far side); text says why; ours: for want of something of this machine, which says
+                          nothing about the node */
     TC_EV_BYTES,       /* conn, bytes */
     TC_EV_QUEUE,  /* conn: queued_bytes of what we wrote still wait in the world's own queue (sent whenever that changes
                      to or from 0, or passes a quarter of the budget) */
@@ -57,7 +58,7 @@ struct tc_event {
     uint16_t from, to, node;
     uint32_t generation, incarnation;
     int status;
-    bool reset, ok;
+    bool reset, ok, ours;
     size_t queued_bytes;
     uint64_t token;
     enum tc_run_phase phase;

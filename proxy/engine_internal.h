@@ -122,7 +122,8 @@ struct tc_kept {
 #define TC_KEPT_LONG_MAX  ((size_t)32 << 10) /* bytes of a frame; one that is longer is treated as short */
 
 #define TC_OCCURRENCE_WAYS      4
-#define TC_OCCURRENCE_SETS      16384 /* at most; a short run stays with fewer */
+#define TC_OCCURRENCE_SETS      16384 /* at most; a short run stays with fewer, and so does a small cluster: */
+#define TC_OCCURRENCE_SETS_EACH 1024  /* for each replica */
 #define TC_OCCURRENCE_FIRST     512
 #define TC_OCCURRENCE_COUNT_MAX ((1u << 18) - 1)
 
@@ -231,8 +232,8 @@ struct tc_action *tc_engine_act_later(struct tc_engine *e, enum tc_action_kind k
 /* A zeroed observation with time, id and incarnation, to be filled. Never NULL, as above. */
 struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
                                          uint16_t peer);
-/* TC_OBS_OVERFLOW: a bound was reached, and `text` (static) says which. Never silence. */
-void tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text);
+/* TC_OBS_OVERFLOW: a bound was reached, and `text` (static, or retired) says which. Never silence. Returns it. */
+struct tc_observation *tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text);
 
 /* Writes to `conn`; joins the step's previous write there when both are neighbours in the event's bytes. */
 void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
@@ -287,7 +288,7 @@ static inline struct tc_lane *tc_engine_lane(struct tc_engine *e, uint32_t conn)
 /* The events of the same names (engine.h). One for a connection that is not open (any more) is let pass. */
 void tc_engine_accepted(struct tc_engine *e, const struct tc_event *event);
 void tc_engine_dialled(struct tc_engine *e, uint32_t conn);
-void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn);
+void tc_engine_dial_failed(struct tc_engine *e, const struct tc_event *event);
 void tc_engine_closed(struct tc_engine *e, uint32_t conn, bool reset);
 void tc_engine_queue(struct tc_engine *e, uint32_t conn, size_t queued_bytes);
 /* The hello named the dialler. False if it may not talk to the other end: the pair was closed. */

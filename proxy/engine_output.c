@@ -88,10 +88,12 @@ struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observatio
     return o;
 }
 
-void tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text)
+struct tc_observation *tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text)
 {
+    struct tc_observation *o = tc_engine_observe(e, TC_OBS_OVERFLOW, node, peer);
     e->stats.overflows++;
-    tc_engine_observe(e, TC_OBS_OVERFLOW, node, peer)->text = text;
+    o->text = text;
+    return o;
 }
 
 static bool within(struct tc_slice part, struct tc_slice whole)

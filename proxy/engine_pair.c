@@ -1,6 +1,8 @@
 /* Connections: accept, dial, close, naming, back-pressure. */
 #include "engine_internal.h"
+#include "names.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -170,13 +172,28 @@ void tc_engine_dialled(struct tc_engine *e, uint32_t conn)
     tc_engine_lane_settle(e, conn | 1u);
 }
 
-void tc_engine_dial_failed(struct tc_engine *e, uint32_t conn)
+/* We could not even try, so that nothing is known of the node: a fault that nobody asked for. */
+static void not_dialled(struct tc_engine *e, const struct tc_pair *pair, const char *why)
 {
-    struct tc_pair *pair = tc_engine_pair(e, conn);
+    char text[256], name[8];
+    snprintf(text, sizeof text, "no connection to replica %s could be opened from here: %s",
+             tc_node_name(pair->to, name), why);
+    char *copy = tc_engine_copy(text, strlen(text) + 1);
+    struct tc_observation *o = tc_engine_overflow(e, pair->from, pair->to, copy ? copy : "a connection of ours failed");
+    o->is_gap = true;
+    tc_engine_retire(e, copy);
+}
+
+void tc_engine_dial_failed(struct tc_engine *e, const struct tc_event *event)
+{
+    const struct tc_pair *pair = tc_engine_pair(e, event->conn);
     if (!pair || pair->dialled)
         return;
-    answered(e, pair->to, false);
-    tc_engine_pair_down(e, conn, true, false);
+    if (event->ours)
+        not_dialled(e, pair, event->text);
+    else
+        answered(e, pair->to, false);
+    tc_engine_pair_down(e, event->conn, true, false);
 }
 
 bool tc_engine_name_pair(struct tc_engine *e, uint32_t conn, uint16_t from)

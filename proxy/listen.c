@@ -214,18 +214,29 @@ int tc_listen_accept(int listen_fd, struct tc_endpoint *peer)
     return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM ? TC_ELIMIT : TC_EIO;
 }
 
+bool tc_connect_is_ours(int reason)
+{
+    return reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM || reason == EADDRNOTAVAIL ||
+           reason == EAGAIN;
+}
+
+static int connect_code(int reason)
+{
+    return tc_connect_is_ours(reason) ? TC_ELIMIT : TC_EUNREACHABLE;
+}
+
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err)
 {
     char text[TC_ENDPOINT_TEXT_MAX];
     const int fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return tc_error_set(err, TC_EUNREACHABLE, "cannot make a socket: %s", strerror(errno));
+        return tc_error_set(err, connect_code(errno), "cannot make a socket: %s", strerror(errno));
     set_nodelay(fd);
     if (connect(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) && errno != EINPROGRESS) {
-        tc_error_set(err, TC_EUNREACHABLE, "cannot connect to %s: %s", tc_endpoint_text(endpoint, text),
-                     strerror(errno));
+        const int reason = errno;
         close(fd);
-        return TC_EUNREACHABLE;
+        return tc_error_set(err, connect_code(reason), "cannot connect to %s: %s", tc_endpoint_text(endpoint, text),
+                            strerror(reason));
     }
     return fd;
 }
@@ -238,7 +249,7 @@ int tc_connect_finish(int fd, struct tc_error *err)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &length))
         reason = errno;
     if (reason)
-        return tc_error_set(err, TC_EUNREACHABLE, "%s", strerror(reason));
+        return tc_error_set(err, connect_code(reason), "%s", strerror(reason));
     if (tc_socket_peer(fd, &peer))
         return 1;
     /* Dialling a port of the ephemeral range on which nobody listens may get that very port as our own: TCP then

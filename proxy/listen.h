@@ -47,12 +47,16 @@ int tc_listen_open(struct tc_endpoint *endpoint, struct tc_error *err);
  * no more for a while), TC_EIO otherwise. `peer` may be NULL. */
 int tc_listen_accept(int listen_fd, struct tc_endpoint *peer);
 
-/* Starts connecting: a descriptor, becoming writable when it is connected or has failed; or TC_EUNREACHABLE with the
- * reason at once. */
+/* Starts connecting: a descriptor, becoming writable when it is connected or has failed; or at once, with the reason,
+ * TC_EUNREACHABLE, or TC_ELIMIT if it is this machine that has run out of something (descriptors, memory, ports of its
+ * own): that says nothing about who listens there. */
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err);
 
-/* After it became writable: 0 if connected, 1 if still under way, else TC_EUNREACHABLE with the reason. */
+/* After it became writable: 0 if connected, 1 if still under way, else TC_EUNREACHABLE or TC_ELIMIT as above. */
 int tc_connect_finish(int fd, struct tc_error *err);
+
+/* Is this errno, of a socket or a connect, about this machine and not about the other end? */
+bool tc_connect_is_ours(int reason);
 
 /* Raises the soft descriptor limit to at least `wanted` (and the hard one if we may). The limit now in force. */
 size_t tc_descriptors_raise(size_t wanted);

@@ -229,7 +229,7 @@ static void dialled(struct tc_live_conn *conn)
     if (status == 1)
         return;
     if (status) {
-        tc_live_dial_failed(conn, err.text);
+        tc_live_dial_failed(conn, status, err.text);
         tc_live_tell_all(live);
         return;
     }

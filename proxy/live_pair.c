@@ -157,7 +157,7 @@ static void capture_begin(const struct tc_live_conn *conn)
                        capture_ip(server), tc_endpoint_port(server));
 }
 
-void tc_live_dial_failed(struct tc_live_conn *conn, const char *why)
+void tc_live_dial_failed(struct tc_live_conn *conn, int code, const char *why)
 {
     struct tc_live *live = conn->live;
     const char *address = live->config.node_address(live->config.node_self, conn->node);
@@ -165,6 +165,7 @@ void tc_live_dial_failed(struct tc_live_conn *conn, const char *why)
     if (conn->state == TC_LIVE_DIALLING)
         tc_live_drop(conn);
     conn->state = TC_LIVE_CLOSED;
+    conn->ours = code == TC_ELIMIT;
     tc_live_tell(conn, TC_LIVE_TELL_DIAL_FAILED);
 }
 
@@ -192,11 +193,11 @@ void tc_live_dial(struct tc_live *live, uint32_t number, uint16_t to)
     conn->node = to;
     const char *address = live->config.node_address(live->config.node_self, to);
     if (!address || !*address) {
-        tc_live_dial_failed(conn, "nobody knows where this node listens");
+        tc_live_dial_failed(conn, TC_EUNREACHABLE, "nobody knows where this node listens");
         return;
     }
     if (tc_endpoint_parse(address, &endpoint, &err) || (conn->fd = tc_connect_start(&endpoint, &err)) < 0) {
-        tc_live_dial_failed(conn, err.text);
+        tc_live_dial_failed(conn, err.code, err.text);
         return;
     }
     conn->state = TC_LIVE_DIALLING;
@@ -210,7 +211,7 @@ void tc_live_dial_check(struct tc_live *live)
     for (uint32_t i = 0; i < live->pair_count; i++) {
         struct tc_live_conn *far = &live->pairs[i]->side[1];
         if (live->pairs[i]->used && far->state == TC_LIVE_DIALLING && now_ns - far->dial_began_ns > TC_LIVE_DIAL_MAX_NS)
-            tc_live_dial_failed(far, "no answer within 3 s");
+            tc_live_dial_failed(far, TC_EUNREACHABLE, "no answer within 3 s");
     }
     tc_live_tell_all(live);
 }

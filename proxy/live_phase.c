@@ -62,6 +62,15 @@ static uint64_t start_timeout_ns(const struct tc_live *live)
     return live->config.plan.start_timeout_ns ? live->config.plan.start_timeout_ns : TC_LIVE_START_NS;
 }
 
+/* Whether it answers cannot be found out for want of something of ours: it is not blamed, the run proves nothing. */
+static bool not_asked(struct tc_live *live, uint16_t node, const struct tc_error *why)
+{
+    if (why->code != TC_ELIMIT)
+        return false;
+    tc_live_note(live, TC_OBS_OVERFLOW, node, "no connection could be opened from here: %s", why->text);
+    return true;
+}
+
 /* Does anybody listen where this node should be? Looked at once, when the wait for the cluster is over. */
 static bool answers(struct tc_live *live, uint16_t node, struct tc_error *err)
 {
@@ -69,13 +78,13 @@ static bool answers(struct tc_live *live, uint16_t node, struct tc_error *err)
     struct tc_endpoint endpoint;
     if (!address || !*address || tc_endpoint_parse(address, &endpoint, err) < 0)
         return false;
-    int fd = tc_connect_start(&endpoint, err);
+    const int fd = tc_connect_start(&endpoint, err);
     if (fd < 0)
-        return false;
+        return not_asked(live, node, err);
     struct pollfd wait = {.fd = fd, .events = POLLOUT};
-    const bool answered = poll(&wait, 1, PROBE_MS) == 1 && tc_connect_finish(fd, err) == 0;
+    const int status = poll(&wait, 1, PROBE_MS) == 1 ? tc_connect_finish(fd, err) : 1;
     close(fd);
-    return answered;
+    return status == 0 || (status < 0 && not_asked(live, node, err));
 }
 
 /* Nothing came. Either a node is not there, which ends the run; or nobody dials us, which ends it too unless they are

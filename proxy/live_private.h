@@ -64,6 +64,7 @@ struct tc_live_conn {
     uint16_t node;     /* far: whom we dial */
     uint32_t told;     /* quarters of the budget in the queue, rounded up, as last told */
     uint32_t tell;     /* TC_LIVE_TELL_… */
+    bool ours;         /* its dial failed by no fault of the node's */
     uint64_t dial_began_ns;
     struct tc_live_queue queue;
     struct tc_live_conn *tell_next; /* valid while tell != 0 */
@@ -182,9 +183,10 @@ void tc_live_dial(struct tc_live *live, uint32_t number, uint16_t to);
 void tc_live_close(struct tc_live *live, uint32_t number, bool reset);
 /* Closes the descriptor if both directions are done, and frees the pair if both sides are. */
 void tc_live_settle(struct tc_live_conn *conn);
-void tc_live_drop(struct tc_live_conn *conn);                         /* closes it at once */
-void tc_live_dial_done(struct tc_live_conn *conn);                    /* it stands: told now, the queue goes out */
-void tc_live_dial_failed(struct tc_live_conn *conn, const char *why); /* told later */
+void tc_live_drop(struct tc_live_conn *conn);      /* closes it at once */
+void tc_live_dial_done(struct tc_live_conn *conn); /* it stands: told now, the queue goes out */
+/* Told later. `code` TC_ELIMIT: something of this machine has run out, which says nothing about the node. */
+void tc_live_dial_failed(struct tc_live_conn *conn, int code, const char *why);
 void tc_live_dial_check(struct tc_live *live); /* gives up dials that nobody answered within TC_LIVE_DIAL_MAX_NS */
 void tc_live_pairs_free(struct tc_live *live); /* connections, pairs and listeners */
 

@@ -104,7 +104,9 @@ static void tell(struct tc_live *live, struct tc_live_conn *conn, uint32_t what)
         tell_queue(live, conn);
     if (what & TC_LIVE_TELL_DIAL_FAILED) {
         live->stats.dial_failures++;
-        step(live, &(struct tc_event){.kind = TC_EV_DIAL_FAILED, .conn = conn->number, .text = live->undialled_text});
+        step(live,
+             &(struct tc_event){
+                 .kind = TC_EV_DIAL_FAILED, .conn = conn->number, .ours = conn->ours, .text = live->undialled_text});
     }
     if (what & TC_LIVE_TELL_RESET)
         step(live, &(struct tc_event){.kind = TC_EV_CLOSED, .conn = conn->number, .reset = true});

@@ -232,8 +232,8 @@ struct tc_observation {
     uint16_t node; /* TC_OBS_MESSAGE: message->from if said, else message->to */
     uint16_t peer;
     uint32_t incarnation;  /* process incarnation of `node`, from 1; 0 unknown */
-    bool is_gap;           /* TC_OBS_SPLICED: bytes are missing in the capture, */
-    uint64_t gap_since_ns; /* somewhere between this time and now */
+    bool is_gap;           /* TC_OBS_SPLICED: bytes are missing in the capture, somewhere between gap_since_ns and */
+    uint64_t gap_since_ns; /* now; TC_OBS_OVERFLOW: a connection of the cluster was not carried, for want of ours */
     union {
         struct {
             const struct tc_message *message;

@@ -1,10 +1,11 @@
 /* The baseline: the least a TCP proxy can do. epoll, read, write; one thread; no framing.
- *   bare LISTEN TARGET */
+ *   bare LISTEN TARGET [LISTEN TARGET …] */
 #include "bench.h"
 
 #include <sys/epoll.h>
 
 static int peers[4096];
+static const char *targets[4096]; /* of a listener; NULL for a connection */
 static char buffer[65536];
 
 static void add(int epoll, int fd, int peer)
@@ -23,12 +24,13 @@ static void pump(int fd)
     close(fd);
 }
 
-static void take(int epoll, int listener, const char *target)
+static void take(int epoll, int listener)
 {
     int near = accept(listener, NULL, NULL);
     if (near < 0)
         return;
-    int far = bench_connect(target);
+    int far = bench_connect(targets[listener]);
+    targets[near] = targets[far] = NULL;
     bench_nodelay(near);
     add(epoll, near, far);
     add(epoll, far, near);
@@ -36,19 +38,22 @@ static void take(int epoll, int listener, const char *target)
 
 int main(int argc, char **argv)
 {
-    if (argc != 3) {
-        fprintf(stderr, "usage: bare LISTEN TARGET\n");
+    if (argc < 3 || argc % 2 == 0) {
+        fprintf(stderr, "usage: bare LISTEN TARGET [LISTEN TARGET …]\n");
         return 64;
     }
-    int listener = bench_listen(argv[1]);
     int epoll = epoll_create1(0);
-    add(epoll, listener, -1);
+    for (int i = 1; i < argc; i += 2) {
+        int listener = bench_listen(argv[i]);
+        targets[listener] = argv[i + 1];
+        add(epoll, listener, -1);
+    }
     for (;;) {
         struct epoll_event events[64];
         int count = epoll_wait(epoll, events, 64, -1);
         for (int i = 0; i < count; i++) {
-            if (events[i].data.fd == listener)
-                take(epoll, listener, argv[2]);
+            if (targets[events[i].data.fd])
+                take(epoll, events[i].data.fd);
             else
                 pump(events[i].data.fd);
         }

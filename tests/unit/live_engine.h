@@ -29,7 +29,7 @@ struct seen {
     uint32_t conn, generation, incarnation;
     uint16_t node, from, to;
     int status;
-    bool reset, ok;
+    bool reset, ok, ours;
     uint64_t token;
     enum tc_run_phase phase;
     enum tc_observation_kind observation;
@@ -221,6 +221,7 @@ static inline void remember(struct tc_engine *e, const struct tc_event *event)
                           .status = event->status,
                           .reset = event->reset,
                           .ok = event->ok,
+                          .ours = event->ours,
                           .token = event->token,
                           .phase = event->phase,
                           .bytes = e->bytes};

@@ -63,6 +63,24 @@ static void test_who_takes_no_connection_is_down(void **state)
     }
 }
 
+/* That we had no descriptor left says nothing about the node. */
+static void test_what_we_cannot_dial_is_not_down(void **state)
+{
+    (void)state;
+    struct fixture f;
+    fixture_init(&f);
+    f.config.nodes_untold = true;
+    fixture_start(&f);
+    accept_pair(&f, 3, 1, 2);
+    forget_trace(&f);
+    step(&f, (struct tc_event){.kind = TC_EV_DIAL_FAILED, .conn = 7, .ours = true, .text = "Too many open files"});
+    assert_non_null(strstr(f.trace, "close 6 reset\n"));
+    assert_non_null(strstr(f.trace, "no connection to replica 2 could be opened from here: Too many open files"));
+    assert_false(tc_nodeset_has(&tc_engine_faults(f.e)->down, 2));
+    assert_false(tc_nodeset_has(&tc_engine_faults(f.e)->liveness, 2));
+    fixture_end(&f);
+}
+
 static void test_half_close(void **state)
 {
     (void)state;
@@ -201,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_dial_and_pass),
         cmocka_unit_test(test_dial_failed),
         cmocka_unit_test(test_who_takes_no_connection_is_down),
+        cmocka_unit_test(test_what_we_cannot_dial_is_not_down),
         cmocka_unit_test(test_half_close),
         cmocka_unit_test(test_fin_before_dialled),
         cmocka_unit_test(test_reset),

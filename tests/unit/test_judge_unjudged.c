@@ -47,6 +47,38 @@ static void a_bound_reached_proves_nothing_but_excuses_nothing(void **state)
     assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
 }
 
+/* A client waits for ever. If turncoat could not carry a connection, nobody knows whose doing that is. */
+static struct tc_verdict_summary waits_for_ever(bool ours)
+{
+    struct bench b;
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
+    bench_request(&b, 128, 4, true);
+    bench_wait(&b, UINT64_C(60000000000));
+    bench_view(&b, 1, 1, false, 0);
+    assert_int_equal(tc_judge_violations(b.judge), 1);
+    bench_observe(&b, (struct tc_observation){.kind = TC_OBS_OVERFLOW,
+                                              .node = 1,
+                                              .peer = 2,
+                                              .is_gap = ours,
+                                              .text = "no connection to replica 2 could be opened from here"});
+    assert_int_equal(tc_judge_violations(b.judge), !ours);
+    return finish(&b, 0);
+}
+
+static void a_connection_that_we_failed_to_carry_blames_nobody(void **state)
+{
+    (void)state;
+    assert_int_equal(waits_for_ever(false).status, TC_VIOLATED);
+    const struct tc_verdict_summary s = waits_for_ever(true);
+    assert_int_equal(s.status, TC_INCONCLUSIVE);
+    assert_non_null(strstr(s.sentence, "a bound was reached (no connection to replica 2 could be opened from here)"));
+    struct bench b; /* what breaks safety is nobody's excuse */
+    open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
+    bench_observe(&b, (struct tc_observation){.kind = TC_OBS_OVERFLOW, .peer = 2, .is_gap = true, .text = ""});
+    fork_log(&b, 1, 2, 4);
+    assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
+}
+
 static void a_spliced_link_leaves_its_oracles_unjudged(void **state)
 {
     (void)state;
@@ -150,6 +182,7 @@ int main(void)
         cmocka_unit_test(bites_are_counted_up_to_the_end),
         cmocka_unit_test(an_empty_run_proves_nothing),
         cmocka_unit_test(a_bound_reached_proves_nothing_but_excuses_nothing),
+        cmocka_unit_test(a_connection_that_we_failed_to_carry_blames_nobody),
         cmocka_unit_test(a_spliced_link_leaves_its_oracles_unjudged),
         cmocka_unit_test(junk_that_named_nobody_takes_nothing),
         cmocka_unit_test(the_sentence_counts_what_was_not_judged),

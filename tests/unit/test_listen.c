@@ -136,6 +136,28 @@ static void test_refused(void **state)
     close(bound);
 }
 
+/* What this machine lacks is told apart from what the other end refuses. */
+static void test_want_of_our_own(void **state)
+{
+    (void)state;
+    static const int ours[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL};
+    static const int theirs[] = {ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH};
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        assert_true(tc_connect_is_ours(ours[i]));
+        assert_false(tc_connect_is_ours(theirs[i]));
+    }
+    const struct tc_endpoint server = endpoint_of("127.0.0.1:9");
+    struct tc_error err = {0};
+    struct rlimit before;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    const int rc = tc_connect_start(&server, &err);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(rc, TC_ELIMIT);
+    assert_non_null(strstr(err.text, strerror(EMFILE)));
+}
+
 static void test_taken(void **state)
 {
     (void)state;
@@ -212,6 +234,7 @@ int main(void)
         cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_connect_and_accept),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_want_of_our_own),
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_self_connection_is_refused),
         cmocka_unit_test(test_descriptors),

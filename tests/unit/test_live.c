@@ -1,6 +1,8 @@
 /* The live world's connections: every byte arrives, in order, whatever the sizes, ends and resets. */
 #include "live_harness.h"
 
+#include <sys/resource.h>
+
 /* ---- many links with random sizes and half-closes ---- */
 
 /* A pseudo-random byte of a stream at an offset, so that any byte out of place is noticed. */
@@ -259,6 +261,13 @@ static void test_sender_resets_while_not_read(void **state)
 
 /* ---- dialling ---- */
 
+static const struct seen *first_failure(const struct run *run)
+{
+    static const struct seen none;
+    const struct seen *failure = nth(run, TC_EV_DIAL_FAILED, 0);
+    return failure ? failure : &none;
+}
+
 static void test_node_comes_late_and_returns(void **state)
 {
     (void)state;
@@ -292,14 +301,48 @@ static void test_node_comes_late_and_returns(void **state)
     assert_int_equal(run->stats.dial_failures, 4);
     assert_int_equal(run->stats.dialled, 3);
     assert_int_equal(run->stats.pairs_now, 0);
-    const struct seen *failure = nth(run, TC_EV_DIAL_FAILED, 0);
+    const struct seen *failure = first_failure(run);
     assert_non_null(strstr(failure->text, run->addresses[0]));
     assert_non_null(strstr(failure->text, "refused"));
+    assert_false(failure->ours);
     for (uint32_t i = 0; i < 7; i++) { /* pair numbers are used again, generations are not */
         assert_int_equal(nth(run, TC_EV_ACCEPTED, i)->generation, i + 1);
         assert_int_equal(nth(run, TC_EV_ACCEPTED, i)->conn, 0);
         assert_int_equal(nth(run, TC_EV_ACCEPTED, i)->from, TC_CLIENT_FIRST);
     }
+    run_free(run);
+}
+
+/* There is a descriptor for the connection that comes, and none for the one that should go on: that is ours, and the
+ * run says so; the node is not asked. */
+static void test_no_descriptor_to_dial_with(void **state)
+{
+    (void)state;
+    struct run *run = run_serving();
+    run_start(run);
+    struct rlimit before;
+    int free_fds[3]; /* the lowest: the client's, the accepted one's, the dialled one's */
+    for (size_t i = 0; i < 3; i++)
+        free_fds[i] = dup(run->listen_fd);
+    for (size_t i = 0; i < 3; i++)
+        close(free_fds[i]);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    const struct rlimit two = {.rlim_cur = (rlim_t)free_fds[2], .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &two), 0);
+    int client = dial_blocking(run->listeners[0].address);
+    assert_int_equal(read_end_of(client), ECONNRESET);
+    close(client);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    run_connect(run); /* and once there are some again, all is well */
+    char text[4];
+    write_all(run->client, "well", 4);
+    read_all(run->server, text, 4);
+    run_interrupt(run);
+    assert_int_equal(run->stats.dial_failures, 1);
+    assert_int_equal(run->stats.dialled, 1);
+    const struct seen *failure = first_failure(run);
+    assert_true(failure->ours);
+    assert_non_null(strstr(failure->text, strerror(EMFILE)));
     run_free(run);
 }
 
@@ -383,6 +426,7 @@ int main(void)
         cmocka_unit_test(test_reset_under_pressure),
         cmocka_unit_test(test_sender_resets_while_not_read),
         cmocka_unit_test(test_node_comes_late_and_returns),
+        cmocka_unit_test(test_no_descriptor_to_dial_with),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_delay),
