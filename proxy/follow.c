@@ -440,6 +440,14 @@ bool tc_follow_busy(const struct tc_follow *f)
     return false;
 }
 
+const struct tc_rpc_left_out *tc_follow_left_out(const struct tc_follow *f, uint16_t number)
+{
+    for (uint32_t i = 0; i < f->count; i++)
+        if (f->nodes[i].number == number && f->config.class->left_out)
+            return f->config.class->left_out(f->nodes[i].rpc);
+    return NULL;
+}
+
 void tc_follow_free(struct tc_follow *f)
 {
     if (!f)

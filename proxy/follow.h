@@ -40,6 +40,9 @@ int tc_follow_open(const struct tc_follow_config *config, struct tc_loop *loop, 
 void tc_follow_last_round(struct tc_follow *follow);
 bool tc_follow_busy(const struct tc_follow *follow); /* is an answer still to come? */
 
+/* What this node left out of its answers so far; NULL if it is not asked. */
+const struct tc_rpc_left_out *tc_follow_left_out(const struct tc_follow *follow, uint16_t node);
+
 void tc_follow_free(struct tc_follow *follow); /* safe on NULL */
 
 #endif

@@ -143,7 +143,7 @@ static const char *lacking(const struct tc_run *run, char text[static 160])
 /* The texts live until the next run. */
 static void add_notes(const struct tc_run *run, const struct tc_verdict_summary *summary, struct tc_run_info *info)
 {
-    static char unused[200], capture[160];
+    static char unused[200], capture[160], left_out[240];
     const struct tc_run_request *request = run->request;
     for (size_t i = 0; i < sizeof request->notes / sizeof *request->notes; i++)
         add_note(info, request->notes[i]);
@@ -154,6 +154,7 @@ static void add_notes(const struct tc_run *run, const struct tc_verdict_summary 
     if (run->sim && request->capture)
         add_note(info, "the simulation writes no trace.pcap: its bytes were on no wire");
     add_note(info, lacking(run, capture));
+    add_note(info, tc_run_left_out(run, left_out));
     add_note(info, tc_run_unused_models(run, unused));
     if (run->checking)
         tc_run_check_notes(run, info);

@@ -4,6 +4,7 @@
 #include "nodeset.h"
 #include "run_internal.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -84,6 +85,29 @@ static void tell(void *self, const struct tc_observation *observation)
             o.kind = TC_OBS_NOTE;
     }
     tc_live_tell_fact(run->live, &o);
+}
+
+/* "; replica 2: the state after 3 heights", behind what is there. */
+static void say_count(char *text, size_t size, uint16_t node, const char *what, uint64_t count)
+{
+    const size_t len = strlen(text);
+    if (count > 0)
+        snprintf(text + len, size - len, "%s replica %u: %s of %" PRIu64 " height%s", len ? ";" : "not told over rpc by",
+                 node, what, count, count == 1 ? "" : "s");
+}
+
+const char *tc_run_left_out(const struct tc_run *run, char text[static 240])
+{
+    text[0] = '\0';
+    for (uint16_t node = 0; run->follow && node < run->cluster.n; node++) {
+        const struct tc_rpc_left_out *left = tc_follow_left_out(run->follow, node);
+        if (!left)
+            continue;
+        say_count(text, 240, node, "members or evidence", left->details);
+        say_count(text, 240, node, "members or evidence that its block bears out", left->false_words);
+        say_count(text, 240, node, "the application's state", left->states);
+    }
+    return text;
 }
 
 static void trouble(void *self, uint16_t node, const char *text)

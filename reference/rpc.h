@@ -17,6 +17,14 @@ struct tc_rpc_identity {
     uint8_t public_key[TC_PUBLIC_KEY_SIZE]; /* with which it signs */
 };
 
+/* What a node left out so far, of what it was asked; perhaps because it lies. */
+struct tc_rpc_left_out {
+    uint64_t details;     /* heights of which something that the protocol's rules need was not answered, */
+    uint64_t false_words; /* or is not what the block that it names has */
+    uint64_t states;      /* heights whose application state was not answered */
+    uint64_t last_height; /* the highest of them all */
+};
+
 /* Takes a fact; borrowed, with all it points to, until the call ends. */
 typedef void tc_rpc_tell_fn(void *self, const struct tc_observation *observation);
 
@@ -35,7 +43,8 @@ struct tc_rpc_class {
     /* No answer came: the round is over. */
     void (*unanswered)(struct tc_rpc *rpc);
     const struct tc_rpc_identity *(*identity)(const struct tc_rpc *rpc);
-    void (*destroy)(struct tc_rpc *rpc); /* safe on NULL */
+    const struct tc_rpc_left_out *(*left_out)(const struct tc_rpc *rpc); /* NULL: nothing ever is */
+    void (*destroy)(struct tc_rpc *rpc);                                 /* safe on NULL */
 };
 
 #endif

@@ -35,6 +35,7 @@ struct todo {
     bool members, evidence, results;
     uint32_t tries;
     uint32_t page, members_told; /* of the members */
+    struct tc_value evidence_hash;
 };
 
 struct tc_rpc {
@@ -49,10 +50,11 @@ struct tc_rpc {
     struct todo todo[TODO_MAX];
     uint32_t todo_count;
     struct tc_value members_hash;
-    struct tc_value last;                /* block at `height` */
-    uint32_t questions;                  /* in this round */
-    uint32_t lost_details, lost_results; /* not yet told: of so many heights */
-    bool results_noted;
+    struct tc_value last;  /* block at `height` */
+    uint32_t questions;    /* in this round */
+    bool keeps_no_results; /* those of the last height that was given up did not come */
+    struct tc_rpc_left_out left_out;
+    uint64_t said_details, said_false, said_states; /* of these, when it was last said */
     struct tc_arena arena;
 };
 
@@ -80,6 +82,11 @@ static const struct tc_rpc_identity *identity(const struct tc_rpc *rpc)
     return &rpc->identity;
 }
 
+static const struct tc_rpc_left_out *left_out(const struct tc_rpc *rpc)
+{
+    return &rpc->left_out;
+}
+
 /* ---- asking ---- */
 
 static bool end_round(struct tc_rpc *rpc)
@@ -96,11 +103,21 @@ static void forget(struct tc_rpc *rpc, uint32_t at)
     memmove(&rpc->todo[at], &rpc->todo[at + 1], (rpc->todo_count - at) * sizeof *rpc->todo);
 }
 
+static void lose(struct tc_rpc *rpc, uint64_t *count, uint64_t height)
+{
+    (*count)++;
+    if (height > rpc->left_out.last_height)
+        rpc->left_out.last_height = height;
+}
+
 static void give_up(struct tc_rpc *rpc, uint32_t at)
 {
     const struct todo *todo = &rpc->todo[at];
-    rpc->lost_details += todo->members || todo->evidence;
-    rpc->lost_results += todo->results;
+    if (todo->members || todo->evidence)
+        lose(rpc, &rpc->left_out.details, todo->height);
+    if (todo->results)
+        lose(rpc, &rpc->left_out.states, todo->height);
+    rpc->keeps_no_results |= todo->results;
     forget(rpc, at);
 }
 
@@ -196,6 +213,11 @@ static int read_status(struct tc_rpc *rpc, const json_t *result)
     return 0;
 }
 
+static bool is_same(const struct tc_value *a, const struct tc_value *b)
+{
+    return a->state == b->state && memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
+}
+
 static void put_todo(struct tc_rpc *rpc, const json_t *header, uint64_t height, const struct tc_value *block)
 {
     const struct tc_value members = tc_rpc_hash(tc_rpc_text(header, "validators_hash"));
@@ -204,7 +226,15 @@ static void put_todo(struct tc_rpc *rpc, const json_t *header, uint64_t height, 
     *todo = (struct todo){.height = height, .block = *block, .results = true};
     todo->members = memcmp(&members, &rpc->members_hash, sizeof members) != 0;
     todo->evidence = strcmp(tc_rpc_text(header, "evidence_hash"), NO_EVIDENCE) != 0;
+    todo->evidence_hash = tc_rpc_hash(tc_rpc_text(header, "evidence_hash"));
     rpc->members_hash = members;
+    /* A header says whether there is evidence, and which. One that is not the block's own says what it likes. */
+    tc_arena_reset(&rpc->arena);
+    const struct tc_value hash = tc_rpc_header_hash(header, &rpc->arena);
+    if (is_same(&hash, block))
+        return;
+    todo->evidence = false;
+    lose(rpc, &rpc->left_out.false_words, height);
 }
 
 /* The last height is in every answer: another block there than before is told as what was executed now. */
@@ -297,10 +327,26 @@ static int read_members(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn
     }
     todo->page++;
     todo->members = todo->members_told > before && todo->members_told < count; /* an empty page is the last */
-    rpc->lost_details += !todo->members && todo->members_told < total;
+    if (!todo->members && todo->members_told < total)
+        lose(rpc, &rpc->left_out.details, todo->height);
     return 0;
 }
 
+static void tell_accusation(struct tc_rpc *rpc, const json_t *piece, tc_rpc_tell_fn *tell, void *self)
+{
+    const struct todo *todo = &rpc->todo[rpc->at];
+    struct tc_message message;
+    tc_arena_reset(&rpc->arena);
+    if (tc_rpc_evidence(rpc->env, piece, &rpc->arena, &message) != 0)
+        return; /* what is answered beside the votes does not fit together */
+    struct tc_observation o = observation(rpc, TC_OBS_ACCUSED);
+    o.accused.sequence = todo->height;
+    o.accused.block = todo->block;
+    o.accused.message = &message;
+    tell(self, &o);
+}
+
+/* Only what the block's own hash covers is told: else a liar could put words into a block that others decided, too. */
 static int read_block(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
 {
     const json_t *block = json_object_get(result, "block");
@@ -308,19 +354,19 @@ static int read_block(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *
     struct todo *todo = &rpc->todo[rpc->at];
     if (!json_is_object(block) || (list && !json_is_array(list) && !json_is_null(list)))
         return TC_EMALFORMED;
-    for (size_t i = 0; i < json_array_size(list) && i < EVIDENCE_MAX; i++) {
-        struct tc_message message;
-        tc_arena_reset(&rpc->arena);
-        if (tc_rpc_evidence(rpc->env, json_array_get(list, i), &rpc->arena, &message) != 0)
-            continue; /* of a kind that accuses by other means than two votes */
-        struct tc_observation o = observation(rpc, TC_OBS_ACCUSED);
-        o.accused.sequence = todo->height;
-        o.accused.block = todo->block;
-        o.accused.message = &message;
-        tell(self, &o);
-    }
     todo->evidence = false;
-    rpc->lost_details += json_array_size(list) > EVIDENCE_MAX;
+    if (json_array_size(list) > EVIDENCE_MAX) {
+        lose(rpc, &rpc->left_out.details, todo->height);
+        return 0;
+    }
+    tc_arena_reset(&rpc->arena);
+    const struct tc_value hash = tc_rpc_evidence_hash(list, &rpc->arena);
+    if (!is_same(&hash, &todo->evidence_hash)) {
+        lose(rpc, &rpc->left_out.false_words, todo->height);
+        return 0;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++)
+        tell_accusation(rpc, json_array_get(list, i), tell, self);
     return 0;
 }
 
@@ -333,6 +379,7 @@ static int read_results(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn
     o.stable.sequence = todo->height;
     o.stable.state = tc_rpc_base64_hash(tc_rpc_text(result, "app_hash"));
     todo->results = false;
+    rpc->keeps_no_results = false;
     if (o.stable.state.state == TC_VALUE_BYTES)
         tell(self, &o);
     return 0;
@@ -357,12 +404,12 @@ static int read_result(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn 
 }
 
 /* Results are there before the next height is: those that still are not are kept nowhere (the application made none,
- * or the node was told not to), which is not asked for long, and of such a node not twice. */
+ * or the node was told not to), which is not asked for long, and not twice as long as none come. */
 static uint32_t tries_counted(const struct tc_rpc *rpc, const struct todo *todo, uint32_t tries)
 {
     if (rpc->asked != ASK_RESULTS || rpc->height <= todo->height)
         return tries;
-    return rpc->results_noted ? TRIES_MAX : TRIES_MAX / 4;
+    return rpc->keeps_no_results ? TRIES_MAX : TRIES_MAX / 4;
 }
 
 /* "Not yet", in many words: the same is asked again in the next round, and whatever comes after it too. */
@@ -375,25 +422,31 @@ static void not_yet(struct tc_rpc *rpc, uint32_t tries)
     todo->page = todo->members_told = 0;
 }
 
-/* What was dropped. States that a node does not keep (it can be told not to) are left out and no bound of ours. */
+/* Said at first, and again when it has doubled: a node that leaves out much is not told of at every height. */
+static void tell_loss(const struct tc_rpc *rpc, enum tc_observation_kind kind, uint64_t count, uint64_t *said,
+                      const char *what, tc_rpc_tell_fn *tell, void *self)
+{
+    char text[192];
+    struct tc_observation o = observation(rpc, kind);
+    if (count == 0 || count < 2 * *said)
+        return;
+    snprintf(text, sizeof text, "rpc of replica %u: %s (%" PRIu64 " height%s so far, height %" PRIu64 " the highest)",
+             rpc->node, what, count, count == 1 ? "" : "s", rpc->left_out.last_height);
+    o.text = text;
+    tell(self, &o);
+    *said = count;
+}
+
+/* What was dropped, left out or untrue. States that a node does not keep (it can be told not to) are no bound of ours.
+ */
 static void tell_lost(struct tc_rpc *rpc, tc_rpc_tell_fn *tell, void *self)
 {
-    char text[160];
-    struct tc_observation o = observation(rpc, TC_OBS_OVERFLOW);
-    o.text = text;
-    if (rpc->lost_details > 0) {
-        snprintf(text, sizeof text, "rpc of replica %u: members or evidence of %" PRIu32 " height%s could not be read",
-                 rpc->node, rpc->lost_details, rpc->lost_details == 1 ? "" : "s");
-        tell(self, &o);
-    }
-    if (rpc->lost_results > 0 && !rpc->results_noted) {
-        o.kind = TC_OBS_NOTE;
-        snprintf(text, sizeof text, "rpc of replica %u: the application's state after some heights is not answered",
-                 rpc->node);
-        tell(self, &o);
-        rpc->results_noted = true;
-    }
-    rpc->lost_details = rpc->lost_results = 0;
+    const struct tc_rpc_left_out *left = &rpc->left_out;
+    tell_loss(rpc, TC_OBS_OVERFLOW, left->details, &rpc->said_details, "members or evidence could not be read", tell,
+              self);
+    tell_loss(rpc, TC_OBS_OVERFLOW, left->false_words, &rpc->said_false,
+              "members or evidence are not those of the block that it names", tell, self);
+    tell_loss(rpc, TC_OBS_NOTE, left->states, &rpc->said_states, "the application's state is not answered", tell, self);
 }
 
 /* The answer as a tree: whole, or of a long one what is read of it. */
@@ -438,5 +491,6 @@ const struct tc_rpc_class tc_cometbft_rpc = {
     .answer = answer,
     .unanswered = unanswered,
     .identity = identity,
+    .left_out = left_out,
     .destroy = destroy,
 };

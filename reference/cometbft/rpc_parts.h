@@ -29,6 +29,13 @@ struct tc_value tc_rpc_base64_hash(const char *text);
 /* An Ed25519 public key: { type, value }. */
 bool tc_rpc_public_key(const json_t *object, uint8_t key[static TC_PUBLIC_KEY_SIZE]);
 
+/* The hash of a header, which names its block. ABSENT: it is no header. */
+struct tc_value tc_rpc_header_hash(const json_t *header, struct tc_arena *arena);
+
+/* What a header says of this list of evidence: the root over its pieces. ABSENT: one of them is of another kind than
+ * two votes, or broken. */
+struct tc_value tc_rpc_evidence_hash(const json_t *list, struct tc_arena *arena);
+
 /* One piece of evidence of a block as the message that carries it: its two votes are embedded statements. Lives in
  * `arena`. TC_EUNSUPPORTED: of another kind than two votes; TC_EMALFORMED; TC_ELIMIT. */
 int tc_rpc_evidence(const struct tc_protocol_env *env, const json_t *piece, struct tc_arena *arena,

@@ -1,5 +1,6 @@
 /* Values of JSON-RPC answers. */
 #define _GNU_SOURCE
+#include "block.h"
 #include "protocol.h"
 #include "rpc_parts.h"
 
@@ -161,17 +162,91 @@ static int message_of(const struct tc_protocol_env *env, Cometbft__DuplicateVote
     return rc;
 }
 
-int tc_rpc_evidence(const struct tc_protocol_env *env, const json_t *piece, struct tc_arena *arena,
-                    struct tc_message *out)
+/* v0.38 names these fields as Go does, v1.0 as JSON does. */
+static const char *named(const json_t *value, const char *old_key, const char *key)
+{
+    return json_object_get(value, key) ? key : old_key;
+}
+
+static int duplicate_of(const json_t *piece, struct tc_arena *arena, Cometbft__DuplicateVoteEvidence *out)
 {
     const json_t *value = json_object_get(piece, "value");
     if (strcmp(tc_rpc_text(piece, "type"), "tendermint/DuplicateVoteEvidence") != 0)
         return TC_EUNSUPPORTED;
-    Cometbft__DuplicateVoteEvidence duplicate = COMETBFT__DUPLICATE_VOTE_EVIDENCE__INIT;
-    duplicate.vote_a = vote_of(json_object_get(value, "vote_a"), arena);
-    duplicate.vote_b = vote_of(json_object_get(value, "vote_b"), arena);
-    if (!duplicate.vote_a || !duplicate.vote_b)
+    cometbft__duplicate_vote_evidence__init(out);
+    out->vote_a = vote_of(json_object_get(value, "vote_a"), arena);
+    out->vote_b = vote_of(json_object_get(value, "vote_b"), arena);
+    out->timestamp = tc_arena_alloc(arena, sizeof *out->timestamp);
+    if (!out->vote_a || !out->vote_b || !out->timestamp)
         return TC_EMALFORMED;
-    const int rc = message_of(env, &duplicate, arena, out);
+    cometbft__timestamp__init(out->timestamp);
+    out->total_voting_power = (int64_t)tc_rpc_number(value, named(value, "TotalVotingPower", "total_voting_power"));
+    out->validator_power = (int64_t)tc_rpc_number(value, named(value, "ValidatorPower", "validator_power"));
+    return time_of(tc_rpc_text(value, named(value, "Timestamp", "timestamp")), out->timestamp) ? 0 : TC_EMALFORMED;
+}
+
+int tc_rpc_evidence(const struct tc_protocol_env *env, const json_t *piece, struct tc_arena *arena,
+                    struct tc_message *out)
+{
+    Cometbft__DuplicateVoteEvidence duplicate;
+    int rc = duplicate_of(piece, arena, &duplicate);
+    if (rc == 0)
+        rc = message_of(env, &duplicate, arena, out);
     return rc == 0 && out->statement_count != 3 ? TC_EMALFORMED : rc;
+}
+
+/* ---- what a block's hash covers ---- */
+
+struct tc_value tc_rpc_evidence_hash(const json_t *list, struct tc_arena *arena)
+{
+    struct tc_value root = {.state = TC_VALUE_ABSENT};
+    const size_t count = json_array_size(list);
+    struct tc_slice *leaves = tc_arena_alloc(arena, (count + 1) * sizeof *leaves);
+    if (!leaves)
+        return root;
+    for (size_t i = 0; i < count; i++) {
+        Cometbft__DuplicateVoteEvidence duplicate;
+        if (duplicate_of(json_array_get(list, i), arena, &duplicate) != 0 ||
+            tc_fields_pack(&duplicate.base, arena, &leaves[i]) != 0)
+            return root;
+    }
+    tc_cometbft_merkle_root(leaves, count, root.bytes);
+    root.state = TC_VALUE_BYTES;
+    return root;
+}
+
+/* The texts of a header that are hashes, in the order of its fields. */
+static bool header_hashes(const json_t *object, struct tc_arena *arena, Cometbft__Header *out)
+{
+    const struct {
+        const char *key;
+        ProtobufCBinaryData *to;
+    } rows[] = {{"last_commit_hash", &out->last_commit_hash},   {"data_hash", &out->data_hash},
+                {"validators_hash", &out->validators_hash},     {"next_validators_hash", &out->next_validators_hash},
+                {"consensus_hash", &out->consensus_hash},       {"app_hash", &out->app_hash},
+                {"last_results_hash", &out->last_results_hash}, {"evidence_hash", &out->evidence_hash},
+                {"proposer_address", &out->proposer_address}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (!bytes_of(tc_rpc_text(object, rows[i].key), false, arena, rows[i].to))
+            return false;
+    return true;
+}
+
+struct tc_value tc_rpc_header_hash(const json_t *object, struct tc_arena *arena)
+{
+    struct tc_value hash = {.state = TC_VALUE_ABSENT};
+    Cometbft__Header header = COMETBFT__HEADER__INIT;
+    Cometbft__Version version = COMETBFT__VERSION__INIT;
+    Cometbft__Timestamp timestamp = COMETBFT__TIMESTAMP__INIT;
+    version.block = tc_rpc_number(json_object_get(object, "version"), "block");
+    version.app = tc_rpc_number(json_object_get(object, "version"), "app");
+    header.version = &version;
+    header.time = &timestamp;
+    header.chain_id = (char *)(uintptr_t)tc_rpc_text(object, "chain_id");
+    header.height = (int64_t)tc_rpc_number(object, "height");
+    header.last_block_id = block_id_of(json_object_get(object, "last_block_id"), arena);
+    if (header.last_block_id && time_of(tc_rpc_text(object, "time"), &timestamp) &&
+        header_hashes(object, arena, &header) && tc_cometbft_header_hash(&header, arena, hash.bytes) == 0)
+        hash.state = TC_VALUE_BYTES;
+    return hash;
 }

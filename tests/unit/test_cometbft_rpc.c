@@ -25,7 +25,7 @@ struct told {
     uint8_t keys[4][32];
     uint64_t powers[4];
     uint32_t members;
-    uint32_t accused;
+    uint32_t accused, untrue;
     struct tc_value block;
 };
 
@@ -79,6 +79,9 @@ static void tell(void *self, const struct tc_observation *o)
         break;
     }
     case TC_OBS_NOTE: /* states that were not answered */
+        return;
+    case TC_OBS_OVERFLOW: /* what is no header of its block, and no evidence that its header names */
+        told.untrue++;
         return;
     default:
         fail();
@@ -188,6 +191,7 @@ static void test_everything_is_told_once_and_in_order(void **state)
     assert_int_equal(count(TC_OBS_EXECUTED), 20);
     assert_int_equal(count(TC_OBS_STABLE), 20);
     assert_int_equal(told.accused, 1);
+    assert_int_equal(told.untrue, 0);
     assert_int_equal(told.members, 8); /* the set at the beginning, and when the liar lost a vote's weight */
     for (size_t i = 0; i < 20; i++) {
         assert_int_equal(told.kinds[i], TC_OBS_EXECUTED);
@@ -369,6 +373,7 @@ static void test_evidence_that_is_none(void **state)
             assert_int_equal(tc_cometbft_rpc.answer(rpc, answer, tell, &told, &err), 0);
         }
         assert_int_equal(told.accused, 0);
+        assert_int_equal(told.untrue, 1);
         assert_int_equal(count(TC_OBS_STABLE), 20);
         tc_cometbft_rpc.destroy(rpc);
     }

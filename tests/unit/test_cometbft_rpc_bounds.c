@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 #include <setjmp.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -16,22 +17,29 @@
 
 #define LONG_BYTES ((size_t)2 << 20)
 #define ROUNDS_MAX 200
+#define ONE_PIECE                                                                                                      \
+    "CAE1E8BCCC40B30C325D049D05675AFFE10A299A573C2DFA903BA6A7FEC40B76" /* what a header says of `piece`                \
+                                                                        */
 
 /* The node that answers: so many heights and validators; the block at `changed` is another one. */
 static struct {
     uint64_t heights, changed;
     uint32_t validators;
     bool no_details, no_results, big;
+    bool second_results_only;       /* of every other height none */
+    uint64_t hidden, hidden_rounds; /* of this height not in so many rounds */
     unsigned blocks, results;
 } node;
 
 static struct {
-    uint64_t executed, last, stable, members, overflows, notes;
+    uint64_t executed, last, stable, members, accused, overflows, notes;
     uint32_t next_member;
-    uint8_t last_value;
+    struct tc_value last_value;
+    char text[200]; /* of the last note */
 } told;
 
 static char *words; /* LONG_BYTES and some */
+static char *piece; /* of evidence, as a node answers it */
 
 static void tell(void *self, const struct tc_observation *o)
 {
@@ -40,7 +48,7 @@ static void tell(void *self, const struct tc_observation *o)
     case TC_OBS_EXECUTED:
         told.executed++;
         told.last = o->executed.sequence;
-        told.last_value = o->executed.value.bytes[0];
+        told.last_value = o->executed.value;
         assert_int_equal(o->executed.origin, TC_EXEC_EXECUTED);
         break;
     case TC_OBS_STABLE:
@@ -55,7 +63,12 @@ static void tell(void *self, const struct tc_observation *o)
         assert_non_null(strstr(o->text, "members or evidence"));
         told.overflows++;
         break;
+    case TC_OBS_ACCUSED:
+        told.accused++;
+        break;
     case TC_OBS_NOTE:
+        assert_non_null(strstr(o->text, "the application's state is not answered"));
+        snprintf(told.text, sizeof told.text, "%s", o->text);
         told.notes++;
         break;
     default:
@@ -63,16 +76,33 @@ static void tell(void *self, const struct tc_observation *o)
     }
 }
 
+/* A header with what is needed of one, and the block that it is of. */
+static size_t say_header(uint64_t height, char *out)
+{
+    char header[256], hash[65];
+    struct tc_arena arena;
+    sprintf(header,
+            "{\"height\":\"%" PRIu64 "\",\"time\":\"2026-11-22T22:26:44Z\",\"validators_hash\":\"AA\","
+            "\"evidence_hash\":\"%s\",\"app_hash\":\"%s\"}",
+            height, ONE_PIECE, height == node.changed ? "EE" : "");
+    tc_arena_init(&arena, 65536);
+    json_t *tree = json_loads(header, 0, NULL);
+    const struct tc_value value = tc_rpc_header_hash(tree, &arena);
+    assert_int_equal(value.state, TC_VALUE_BYTES);
+    sodium_bin2hex(hash, sizeof hash, value.bytes, sizeof value.bytes);
+    json_decref(tree);
+    tc_arena_free(&arena);
+    return (size_t)sprintf(out, "{\"block_id\":{\"hash\":\"%s\"},\"header\":%s}", hash, header);
+}
+
 static size_t say_headers(uint64_t first)
 {
     size_t len = (size_t)sprintf(words, "{\"result\":{\"last_height\":\"%" PRIu64 "\",\"block_metas\":[", node.heights);
     uint64_t height = first + 19 < node.heights ? first + 19 : node.heights;
-    for (; height >= first; height--)
-        len += (size_t)sprintf(words + len,
-                               "{\"block_id\":{\"hash\":\"%02X\"},\"header\":{\"height\":\"%" PRIu64
-                               "\",\"validators_hash\":\"AA\",\"evidence_hash\":\"BB\"}}%s",
-                               height == node.changed ? 0xEE : (unsigned)(height % 200), height,
-                               height == first ? "" : ",");
+    for (; height >= first; height--) {
+        len += say_header(height, words + len);
+        len += (size_t)sprintf(words + len, "%s", height == first ? "" : ",");
+    }
     return len + (size_t)sprintf(words + len, "]}}");
 }
 
@@ -93,7 +123,7 @@ static size_t say_block(void)
         memset(words + len, 'x', LONG_BYTES);
         len += LONG_BYTES;
     }
-    return len + (size_t)sprintf(words + len, "\\\\\"]},\"evidence\":{\"evidence\":[]}}}, \"id\":-1}\n");
+    return len + (size_t)sprintf(words + len, "\\\\\"]},\"evidence\":{\"evidence\":[%s]}}}, \"id\":-1}\n", piece);
 }
 
 static size_t say_results(uint64_t height)
@@ -104,6 +134,15 @@ static size_t say_results(uint64_t height)
         len += LONG_BYTES;
     }
     return len + (size_t)sprintf(words + len, "\"],\"height\":\"%" PRIu64 "\",\"app_hash\":\"AAAA\"}}", height);
+}
+
+static bool has_results(uint64_t height)
+{
+    if (height == node.hidden && node.hidden_rounds > 0) {
+        node.hidden_rounds--;
+        return false;
+    }
+    return !node.no_results && !(node.second_results_only && height % 2 == 1);
 }
 
 static size_t say(const char *path)
@@ -120,7 +159,7 @@ static size_t say(const char *path)
         node.blocks++;
         return say_block();
     }
-    if (sscanf(path, "/block_results?height=%" SCNu64, &height) == 1 && !node.no_results) {
+    if (sscanf(path, "/block_results?height=%" SCNu64, &height) == 1 && has_results(height)) {
         node.results++;
         return say_results(height);
     }
@@ -159,13 +198,18 @@ static int setup(void **state)
     (void)state;
     words = malloc(LONG_BYTES + 65536);
     env.keys = tc_keyring_new(TC_SCHEME_ED25519);
-    return words && env.keys ? 0 : -1;
+    json_t *block = json_load_file(TC_SOURCE_DIR "/tests/golden/cometbft/rpc-v0.38.25/block.json", 0, NULL);
+    const json_t *evidence = json_object_get(json_object_get(json_object_get(block, "result"), "block"), "evidence");
+    piece = json_dumps(json_array_get(json_object_get(evidence, "evidence"), 0), JSON_COMPACT);
+    json_decref(block);
+    return words && env.keys && piece ? 0 : -1;
 }
 
 static int teardown(void **state)
 {
     (void)state;
     free(words);
+    free(piece);
     tc_keyring_free(env.keys);
     return 0;
 }
@@ -198,8 +242,11 @@ static void test_details_that_are_never_answered(void **state)
     assert_true(told.overflows > 0);
     for (int i = 0; i < ROUNDS_MAX; i++)
         ask_round(rpc);
-    assert_int_equal(ask_round(rpc), 1); /* all given up */
-    assert_int_equal(told.notes, 1);
+    assert_int_equal(ask_round(rpc), 1);              /* all given up */
+    assert_true(told.notes >= 1 && told.notes <= 10); /* 1, 2, 4, … 512 heights */
+    assert_int_equal(tc_cometbft_rpc.left_out(rpc)->states, 1000);
+    assert_int_equal(tc_cometbft_rpc.left_out(rpc)->details, 1000);
+    assert_int_equal(tc_cometbft_rpc.left_out(rpc)->last_height, 1000);
     tc_cometbft_rpc.destroy(rpc);
 }
 
@@ -214,10 +261,53 @@ static void test_states_that_are_not_kept(void **state)
     assert_int_equal(told.executed, 200);
     assert_int_equal(node.blocks, 200);
     assert_int_equal(told.overflows, 0);
-    assert_int_equal(told.notes, 1);
+    assert_true(told.notes >= 1 && told.notes <= 8);
     for (node.heights = 201; node.heights <= 300; node.heights++) /* headers, a block, results of the last heights */
         assert_true(ask_round(rpc) <= 5);
     assert_int_equal(told.executed, 300);
+    tc_cometbft_rpc.destroy(rpc);
+}
+
+/* Of one height a node does not say what its application's state is. That is said, and has it asked no less of others:
+ * some rounds later than the next height is not too late. */
+static void test_a_state_that_is_left_out(void **state)
+{
+    (void)state;
+    struct tc_rpc *rpc = begin(10, 4);
+    node.hidden = 10;
+    node.hidden_rounds = 1000;
+    ask_round(rpc);
+    for (node.heights = 11; node.heights < 20; node.heights++)
+        ask_round(rpc);
+    assert_int_equal(told.notes, 1);
+    assert_string_equal(told.text,
+                        "rpc of replica 0: the application's state is not answered (1 height so far, height 10 "
+                        "the highest)");
+    node.hidden = 20;
+    node.hidden_rounds = 4;
+    for (node.heights = 20; node.heights < 30; node.heights++)
+        ask_round(rpc);
+    assert_int_equal(told.stable, 28);
+    assert_int_equal(told.notes, 1);
+    assert_int_equal(tc_cometbft_rpc.left_out(rpc)->states, 1);
+    tc_cometbft_rpc.destroy(rpc);
+}
+
+/* Of every other height: told of it now and then, and the questions remain few. */
+static void test_every_other_state_is_left_out(void **state)
+{
+    (void)state;
+    unsigned questions = 0;
+    struct tc_rpc *rpc = begin(1, 4);
+    node.second_results_only = true;
+    for (; node.heights < 400; node.heights++)
+        questions += ask_round(rpc);
+    for (int i = 0; i < ROUNDS_MAX; i++)
+        ask_round(rpc);
+    assert_int_equal(told.stable, 200);
+    assert_int_equal(tc_cometbft_rpc.left_out(rpc)->states, 200);
+    assert_true(told.notes >= 2 && told.notes <= 8);
+    assert_true(questions < 400 * 8);
     tc_cometbft_rpc.destroy(rpc);
 }
 
@@ -246,11 +336,12 @@ static void test_a_block_that_is_another_one_later(void **state)
     ask_round(rpc);
     ask_round(rpc);
     assert_int_equal(told.executed, 5);
+    const struct tc_value before = told.last_value;
     node.changed = 5;
     ask_round(rpc);
     assert_int_equal(told.executed, 6);
     assert_int_equal(told.last, 5);
-    assert_int_equal(told.last_value, 0xEE);
+    assert_memory_not_equal(&told.last_value, &before, sizeof before);
     ask_round(rpc);
     assert_int_equal(told.executed, 6);
     tc_cometbft_rpc.destroy(rpc);
@@ -333,6 +424,8 @@ int main(void)
         cmocka_unit_test(test_a_long_way_to_catch_up),
         cmocka_unit_test(test_details_that_are_never_answered),
         cmocka_unit_test(test_states_that_are_not_kept),
+        cmocka_unit_test(test_a_state_that_is_left_out),
+        cmocka_unit_test(test_every_other_state_is_left_out),
         cmocka_unit_test(test_validators_of_more_pages),
         cmocka_unit_test(test_a_block_that_is_another_one_later),
         cmocka_unit_test(test_long_answers),
