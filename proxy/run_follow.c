@@ -92,8 +92,8 @@ static void say_count(char *text, size_t size, uint16_t node, const char *what, 
 {
     const size_t len = strlen(text);
     if (count > 0)
-        snprintf(text + len, size - len, "%s replica %u: %s of %" PRIu64 " height%s", len ? ";" : "not told over rpc by",
-                 node, what, count, count == 1 ? "" : "s");
+        snprintf(text + len, size - len, "%s replica %u: %s of %" PRIu64 " height%s",
+                 len ? ";" : "not told over rpc by", node, what, count, count == 1 ? "" : "s");
 }
 
 const char *tc_run_left_out(const struct tc_run *run, char text[static 240])
