@@ -1,7 +1,7 @@
 /* Processes and logs in the live world: what nodes print becomes observations, in order, whoever prints it. */
 #include "live_harness.h"
 
-/* "x 41" is an execution of 41, "up" a note; anything else is not ours. */
+/* "x 41" is an execution of 41, "up" a note, "n 2" one of node 2, by its own word; anything else is not ours. */
 static int parse_line(struct tc_slice line, struct tc_arena *arena, struct tc_observation *out, struct tc_error *err)
 {
     char *text = tc_arena_alloc(arena, line.len + 1);
@@ -16,7 +16,9 @@ static int parse_line(struct tc_slice line, struct tc_arena *arena, struct tc_ob
         out->text = "";
         return 0;
     }
-    return strcmp(text, "up") == 0 ? 0 : TC_EUNSUPPORTED;
+    if (text[0] == 'n')
+        out->node = (uint16_t)strtoul(text + 1, NULL, 10);
+    return strcmp(text, "up") == 0 || text[0] == 'n' ? 0 : TC_EUNSUPPORTED;
 }
 
 /* Sequences of the executions told so far, as "41 42 43". */
@@ -172,6 +174,47 @@ static void test_foreign_logs(void **state)
     run_free(run);
 }
 
+/* The log of one replica given for another's: a mistake in the cluster's file, whose line is named, and no run. That a
+ * replica's log speaks of clients, or of nobody, is none. */
+static void test_swapped_logs(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/tc-test-live-XXXXXX", logs[2][64], expected[256];
+    assert_non_null(mkdtemp(dir));
+    for (int swapped = 0; swapped < 2; swapped++) {
+        struct run *run = run_new(0);
+        run->config.parse_line = parse_line;
+        for (int i = 0; i < 2; i++) {
+            snprintf(logs[i], sizeof logs[i], "%s/node%d.log", dir, i);
+            append(logs[i], "up\n");
+            run->config.log_paths[i] = logs[i];
+        }
+        run->config.log_where[0] = "cluster.lua:4: ";
+        run->config.log_where[1] = "cluster.lua:5: ";
+        run_start(run);
+        append(logs[0], "n 128\nn 0\nup\n");
+        await_observed(run, TC_OBS_NOTE, 3);
+        append(logs[1], swapped ? "n 0\n" : "n 1\n");
+        if (swapped) {
+            run_join(run);
+            snprintf(expected, sizeof expected,
+                     "cluster.lua:5: %s is given as the log of node 1, but its lines speak of node 0: are the logs "
+                     "swapped?",
+                     logs[1]);
+            assert_int_equal(run->status, TC_EUSAGE);
+            assert_string_equal(run->error.text, expected);
+        } else {
+            await_observed(run, TC_OBS_NOTE, 4);
+            run_interrupt(run);
+            assert_int_equal(run->status, TC_EINTERRUPTED);
+        }
+        run_free(run);
+    }
+    unlink(logs[0]);
+    unlink(logs[1]);
+    rmdir(dir);
+}
+
 static void test_line_too_long(void **state)
 {
     (void)state;
@@ -197,10 +240,8 @@ int main(void)
 {
     block_signals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_processes),
-        cmocka_unit_test(test_last_words),
-        cmocka_unit_test(test_foreign_logs),
-        cmocka_unit_test(test_line_too_long),
+        cmocka_unit_test(test_processes),    cmocka_unit_test(test_last_words),    cmocka_unit_test(test_foreign_logs),
+        cmocka_unit_test(test_swapped_logs), cmocka_unit_test(test_line_too_long),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

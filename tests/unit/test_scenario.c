@@ -263,6 +263,22 @@ static void rpc_is_an_address_or_a_url(void **state)
     }
 }
 
+/* So that a log given for another replica's can be named by its line. */
+static void lines_of_logs_are_known(void **state)
+{
+    (void)state;
+    struct tc_error err = {0};
+    assert_int_equal(
+        load_text("return scenario \"x\" { summary = \"s\", cluster = cluster { protocol = \"cometbft\", replicas = {\n"
+                  "  { id = 1, address = \"a:1\",\n    log = \"one.log\" },\n"
+                  "  { id = 0, address = \"a:9\", log = \"zero.log\",\n    rpc = \"a:2\" } } } }",
+                  &err),
+        0);
+    assert_int_equal(scenario->cluster.nodes[1].log_line, 3);
+    assert_int_equal(scenario->cluster.nodes[0].log_line, 4);
+    assert_int_equal(scenario->cluster.nodes[0].rpc_line, 5);
+}
+
 static void clusters_are_checked(void **state)
 {
     (void)state;
@@ -384,11 +400,17 @@ static void the_library_loads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_whole_scenario_is_read),   cmocka_unit_test(an_attack_alone_is_a_scenario),
-        cmocka_unit_test(mistakes_have_a_line),       cmocka_unit_test(models_are_read),
-        cmocka_unit_test(latencies_are_read),         cmocka_unit_test(mistakes_in_models_have_a_line),
-        cmocka_unit_test(rpc_is_an_address_or_a_url), cmocka_unit_test(clusters_are_checked),
-        cmocka_unit_test(a_cluster_file_is_read),     cmocka_unit_test(load_finds_files_beside_the_scenario),
+        cmocka_unit_test(a_whole_scenario_is_read),
+        cmocka_unit_test(an_attack_alone_is_a_scenario),
+        cmocka_unit_test(mistakes_have_a_line),
+        cmocka_unit_test(models_are_read),
+        cmocka_unit_test(latencies_are_read),
+        cmocka_unit_test(mistakes_in_models_have_a_line),
+        cmocka_unit_test(rpc_is_an_address_or_a_url),
+        cmocka_unit_test(clusters_are_checked),
+        cmocka_unit_test(lines_of_logs_are_known),
+        cmocka_unit_test(a_cluster_file_is_read),
+        cmocka_unit_test(load_finds_files_beside_the_scenario),
         cmocka_unit_test(the_library_loads),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
