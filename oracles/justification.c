@@ -5,6 +5,7 @@
  * Not judged where traffic bypasses us: then a replica may know what we never saw. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "oracles.h"
 
@@ -18,7 +19,8 @@ struct tc_oracle {
     bool bypassed; /* a link was spliced: nothing more is judged */
 };
 
-static void add_support(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slice frame, uint64_t time_ns)
+static void add_support(struct tc_finding *f, const struct tc_oracle_env *env, struct tc_slice frame, uint64_t time_ns,
+                        const char *how)
 {
     struct tc_arena arena;
     tc_arena_init(&arena, 64u << 20);
@@ -31,8 +33,49 @@ static void add_support(struct tc_finding *f, const struct tc_oracle_env *env, s
         tc_finding_message(f, time_ns, m.sender, TC_NODE_NONE, s ? s->signer : TC_NODE_NONE, frame, valid);
     if (s)
         tc_finding_describe(&t, env, s, m.type);
-    tc_text_add(&t, " (it was offered)");
+    tc_text_add(&t, " (%s)", how);
     tc_arena_free(&arena);
+}
+
+/* The slot that a breach is about; NULL if the vote store has none (any more). */
+static struct tc_slot *slot_of(const struct tc_oracle_env *env, const struct tc_finding *f,
+                               const struct tc_breach *breach)
+{
+    const struct tc_statement *s = breach->statement;
+    const struct tc_statement of_view = {.kind = TC_KIND_PROPOSE,
+                                         .epoch = s ? s->epoch : 0,
+                                         .has_view = true,
+                                         .view = f->view,
+                                         .has_sequence = true,
+                                         .sequence = f->sequence,
+                                         .slot = 1};
+    if (s && s->kind == TC_KIND_CHECKPOINT)
+        return tc_votes_slot(env->votes, s);
+    return f->has_view && f->has_sequence ? tc_votes_slot(env->votes, &of_view) : NULL;
+}
+
+static bool is_frame_of(struct tc_slice frame, const struct tc_message *m)
+{
+    return m && m->frame.len == frame.len && memcmp(m->frame.data, frame.data, frame.len) == 0;
+}
+
+/* The proposals and votes of the slot that the replica was offered, or said: what it could go by. */
+static void add_votes(struct tc_finding *f, const struct tc_oracle_env *env, const struct tc_breach *breach)
+{
+    const struct tc_slot *slot = slot_of(env, f, breach);
+    const uint32_t n = env->protocol_env.cluster->n, columns = slot ? tc_votes_column_count(env->votes) : 0;
+    struct tc_kept_frame kept;
+    for (uint32_t at = 0; at < columns * TC_SLOT_VALUES_MAX * n && f->evidence_count < TC_EVIDENCE_MAX; at++) {
+        const uint8_t column = (uint8_t)(at / n / TC_SLOT_VALUES_MAX), value = (uint8_t)(at / n % TC_SLOT_VALUES_MAX);
+        const uint16_t signer = (uint16_t)(at % n);
+        const bool own = signer == breach->replica;
+        if (!own && !tc_votes_offered(env->votes, slot, column, value, signer, breach->replica))
+            continue;
+        if (!tc_votes_frame(env->votes, slot, column, value, signer, &kept))
+            continue;
+        if (!is_frame_of(kept.bytes, breach->message))
+            add_support(f, env, kept.bytes, kept.time_ns, own ? "it had said" : "it was offered");
+    }
 }
 
 static void add_offending(struct tc_finding *f, const struct tc_oracle_env *env, const struct tc_breach *breach,
@@ -87,7 +130,8 @@ static void sink(void *self, const struct tc_breach *breach)
         tc_text_add(&t, " (%s)", breach->section);
     add_offending(&f, o->env, breach, o->now->time_ns);
     for (size_t i = 0; i < breach->support_count && f.evidence_count < TC_EVIDENCE_MAX; i++)
-        add_support(&f, o->env, breach->support[i], o->now->time_ns);
+        add_support(&f, o->env, breach->support[i], o->now->time_ns, "it was offered");
+    add_votes(&f, o->env, breach);
     o->env->report(o->env->judge, &f);
 }
 

@@ -29,9 +29,9 @@
 
 struct edge {
     uint64_t expected, said, heard;
-    uint64_t moment, moment_expected, moment_said; /* of what the present moment began with */
-    uint64_t worst[WORST];                         /* missing votes of the worst moments that are over, falling */
-    bool up;                                       /* a connection is established */
+    uint64_t moment_ns, moment_expected, moment_said; /* when the present moment began, and with what */
+    uint64_t worst[WORST];                            /* missing votes of the worst moments that are over, falling */
+    bool up;                                          /* a connection is established */
 };
 
 /* One slot and phase whose votes go to a collector. */
@@ -115,10 +115,10 @@ static void moment_over(struct edge *edge)
 /* Before anything is counted on an edge. */
 static void moment_at(struct edge *edge, uint64_t now_ns)
 {
-    if (edge->moment == now_ns / MOMENT_NS)
+    if (now_ns - edge->moment_ns < MOMENT_NS)
         return;
     moment_over(edge);
-    edge->moment = now_ns / MOMENT_NS;
+    edge->moment_ns = now_ns / MOMENT_NS * MOMENT_NS;
 }
 
 /* The sender voted for the first time: it is due to everybody who can be reached now. */

@@ -112,7 +112,7 @@ int tc_votes_value(const struct tc_slot *slot, const struct tc_value *value)
 static bool value_abandoned(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t value)
 {
     for (uint8_t column = 0; column < votes->column_count; column++) {
-        const uint64_t *set = votes_set(votes, slot, votes->signers_at, column, value);
+        const uint64_t *set = votes_set(votes, slot, VOTE_SIGNERS, column, value);
         for (uint32_t i = 0; i < votes->words; i++)
             if (set[i])
                 return false;
@@ -168,7 +168,7 @@ static bool signed_otherwise(const struct tc_votes *votes, const struct tc_slot 
                              uint16_t signer)
 {
     for (uint8_t other = 0; other < slot->value_count; other++)
-        if (other != value && votes_bit(votes_set(votes, slot, votes->signers_at, column, other), signer))
+        if (other != value && votes_bit(votes_set(votes, slot, VOTE_SIGNERS, column, other), signer))
             return true;
     return false;
 }
@@ -178,8 +178,8 @@ static bool reached_quorum(const struct tc_votes *votes, const struct tc_slot *s
 {
     const uint8_t propose = votes->column_of[TC_KIND_PROPOSE][TC_PHASE_NONE];
     const bool proposer = votes->columns[column].phase == TC_PHASE_PREPARE && propose != TC_NO_COLUMN;
-    const uint64_t *set = votes_set(votes, slot, votes->signers_at, column, value);
-    const uint64_t *more = proposer ? votes_set(votes, slot, votes->signers_at, propose, value) : set;
+    const uint64_t *set = votes_set(votes, slot, VOTE_SIGNERS, column, value);
+    const uint64_t *more = proposer ? votes_set(votes, slot, VOTE_SIGNERS, propose, value) : set;
     uint32_t count = 0;
     for (uint32_t i = 0; i < votes->words; i++)
         count += tc_bits_count(set[i] | more[i]);
@@ -194,7 +194,7 @@ static void keep_reference(struct tc_votes *votes, struct tc_slot *slot, uint8_t
         struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
         if (at->frame != 0 && at->value != value)
             continue;
-        at->frame = reference;
+        at->frame = reference & FRAME_MASK;
         at->value = value;
         at->heard = heard;
         return;
@@ -218,17 +218,16 @@ static void note_heard(struct tc_votes *votes, const struct tc_observation *o, s
 {
     for (uint32_t plane = 0; plane < 2; plane++) {
         struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
-        uint64_t *offered = votes_offered(votes, slot, at);
         if (at->frame == 0 || at->value != value)
             continue;
-        if (offered && o->message.message->to < votes->n)
-            *offered |= UINT64_C(1) << o->message.message->to;
+        if (votes->n <= OFFERED_MAX && o->message.message->to < votes->n)
+            at->offered |= UINT64_C(1) << o->message.message->to;
         if (at->heard)
             continue;
         uint64_t reference = keep_frame(votes, o);
         if (reference == 0) /* too large to keep */
             return;
-        at->frame = reference;
+        at->frame = reference & FRAME_MASK;
         at->heard = true;
     }
 }
@@ -237,7 +236,7 @@ static void note_heard(struct tc_votes *votes, const struct tc_observation *o, s
 static uint32_t take_new(struct tc_votes *votes, const struct tc_observation *o, const struct tc_statement *s,
                          struct tc_slot *slot, uint8_t column, uint8_t value)
 {
-    uint64_t *set = votes_set(votes, slot, votes->signers_at, column, value);
+    uint64_t *set = votes_set(votes, slot, VOTE_SIGNERS, column, value);
     bool had_quorum = reached_quorum(votes, slot, column, value);
     set[s->signer / 64] |= UINT64_C(1) << (s->signer % 64);
     keep_reference(votes, slot, column, value, s->signer, keep_frame(votes, o), o->message.heard);
@@ -262,10 +261,10 @@ static uint32_t take(struct tc_votes *votes, const struct tc_observation *o, uin
     int value = value_put(votes, slot, &s->value);
     if (value < 0)
         return flags;
-    if (!votes_bit(votes_set(votes, slot, votes->signers_at, column, (uint8_t)value), s->signer))
+    if (!votes_bit(votes_set(votes, slot, VOTE_SIGNERS, column, (uint8_t)value), s->signer))
         flags |= take_new(votes, o, s, slot, column, (uint8_t)value);
     if (index == 0 && o->message.said && m->from == s->signer && !m->touched) {
-        uint64_t *spoken = votes_set(votes, slot, votes->spoken_at, column, (uint8_t)value);
+        uint64_t *spoken = votes_set(votes, slot, VOTE_SPOKEN, column, (uint8_t)value);
         if (!votes_bit(spoken, s->signer)) {
             spoken[s->signer / 64] |= UINT64_C(1) << (s->signer % 64);
             if (!(flags &

@@ -17,18 +17,23 @@ struct column {
     const char *name;
 };
 
+/* Where the copy of a vote is: every message of a run looks at one, so it is as short as it can be. */
 struct vote_reference {
-    uint64_t frame; /* 0: none */
-    uint32_t value;
-    bool heard; /* the copy is of bytes that reached somebody, not only of what was said to be replaced on its way */
+    uint64_t frame : 48; /* 0: none */
+    uint64_t value : 8;
+    uint64_t
+        heard : 1; /* the copy is of bytes that reached somebody, not only of what was said to be replaced on its way */
+    uint64_t offered; /* set of the receivers to whom it was offered, of clusters of at most OFFERED_MAX */
 };
 
+#define FRAME_MASK ((UINT64_C(1) << 48) - 1) /* frames count the bytes of a run: it does not see so many */
+
+enum vote_set { VOTE_SIGNERS, VOTE_SPOKEN, VOTE_SETS };
+
 /* A row is a struct tc_slot followed by
- *   signers   [TC_SLOT_VALUES_MAX][columns] sets of `words` words
- *   spoken    likewise
- *   convicted one set
- *   references [2 planes][columns][n]
- *   offered    [2 planes][columns][n] sets of receivers, of clusters of at most OFFERED_MAX */
+ *   sets       [TC_SLOT_VALUES_MAX][columns][VOTE_SETS] of `words` words
+ *   convicted  one set
+ *   references [2 planes][columns][n] */
 struct tc_votes {
     const struct tc_protocol *protocol;
     const struct tc_protocol_env *env;
@@ -36,7 +41,7 @@ struct tc_votes {
     uint8_t column_of[TC_KIND_COUNT][TC_PHASE_COUNT];
     struct column columns[TC_COLUMNS_MAX];
     uint8_t column_count;
-    size_t signers_at, spoken_at, convicted_at, references_at, offered_at, row_size; /* offered_at 0: not kept */
+    size_t sets_at, convicted_at, references_at, row_size;
     struct tc_table *table;
     struct tc_frames *frames;
     struct tc_vote *current;
@@ -57,11 +62,12 @@ void tc_votes_drop_stale(struct tc_votes *votes);
 /* Does the statement belong to the row? */
 bool tc_votes_is_of(const struct tc_slot *slot, const struct tc_statement *s);
 
-static inline uint64_t *votes_set(const struct tc_votes *votes, const struct tc_slot *slot, size_t at, uint8_t column,
-                                  uint8_t value)
+static inline uint64_t *votes_set(const struct tc_votes *votes, const struct tc_slot *slot, enum vote_set which,
+                                  uint8_t column, uint8_t value)
 {
     uint8_t *row = (uint8_t *)(uintptr_t)slot;
-    return (uint64_t *)(void *)(row + at) + ((size_t)value * votes->column_count + column) * votes->words;
+    return (uint64_t *)(void *)(row + votes->sets_at) +
+           (((size_t)value * votes->column_count + column) * VOTE_SETS + which) * votes->words;
 }
 
 static inline bool votes_bit(const uint64_t *set, uint16_t signer)
@@ -75,15 +81,6 @@ static inline struct vote_reference *votes_reference(const struct tc_votes *vote
     uint8_t *row = (uint8_t *)(uintptr_t)slot;
     return (struct vote_reference *)(void *)(row + votes->references_at) +
            ((size_t)plane * votes->column_count + column) * votes->n + signer;
-}
-
-/* To whom the vote that this reference is of was offered; NULL where that is not kept. */
-static inline uint64_t *votes_offered(const struct tc_votes *votes, const struct tc_slot *slot,
-                                      const struct vote_reference *reference)
-{
-    uint8_t *row = (uint8_t *)(uintptr_t)slot;
-    const struct vote_reference *first = (const struct vote_reference *)(const void *)(row + votes->references_at);
-    return votes->offered_at ? (uint64_t *)(void *)(row + votes->offered_at) + (reference - first) : NULL;
 }
 
 #endif

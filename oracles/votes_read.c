@@ -6,17 +6,11 @@
 
 void tc_votes_layout(struct tc_votes *votes)
 {
-    size_t sets = (size_t)TC_SLOT_VALUES_MAX * votes->column_count * votes->words * sizeof(uint64_t);
-    votes->signers_at = (sizeof(struct tc_slot) + 7) & ~(size_t)7;
-    votes->spoken_at = votes->signers_at + sets;
-    votes->convicted_at = votes->spoken_at + sets;
-    votes->references_at = votes->convicted_at + votes->words * sizeof(uint64_t);
-    const size_t references = (size_t)2 * votes->column_count * votes->n;
-    votes->row_size = votes->references_at + references * sizeof(struct vote_reference);
-    if (votes->n > OFFERED_MAX)
-        return;
-    votes->offered_at = votes->row_size;
-    votes->row_size += references * sizeof(uint64_t);
+    const size_t set_size = votes->words * sizeof(uint64_t);
+    votes->sets_at = (sizeof(struct tc_slot) + 7) & ~(size_t)7;
+    votes->convicted_at = votes->sets_at + (size_t)TC_SLOT_VALUES_MAX * votes->column_count * VOTE_SETS * set_size;
+    votes->references_at = votes->convicted_at + set_size;
+    votes->row_size = votes->references_at + (size_t)2 * votes->column_count * votes->n * sizeof(struct vote_reference);
 }
 
 void tc_votes_drop_stale(struct tc_votes *votes)
@@ -60,14 +54,14 @@ struct tc_nodeset tc_votes_signers(const struct tc_votes *votes, const struct tc
                                    uint8_t value, bool proposer)
 {
     struct tc_nodeset out = {0};
-    const uint64_t *set = votes_set(votes, slot, votes->signers_at, column, value);
+    const uint64_t *set = votes_set(votes, slot, VOTE_SIGNERS, column, value);
     memcpy(out.words, set, votes->words * sizeof *set);
     if (!proposer || votes->columns[column].phase != TC_PHASE_PREPARE)
         return out;
     uint8_t propose = votes->column_of[TC_KIND_PROPOSE][TC_PHASE_NONE];
     if (propose == TC_NO_COLUMN)
         return out;
-    set = votes_set(votes, slot, votes->signers_at, propose, value);
+    set = votes_set(votes, slot, VOTE_SIGNERS, propose, value);
     for (uint32_t i = 0; i < votes->words; i++)
         out.words[i] |= set[i];
     return out;
@@ -76,13 +70,13 @@ struct tc_nodeset tc_votes_signers(const struct tc_votes *votes, const struct tc
 bool tc_votes_knows(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
                     uint16_t signer)
 {
-    return signer < votes->n && votes_bit(votes_set(votes, slot, votes->signers_at, column, value), signer);
+    return signer < votes->n && votes_bit(votes_set(votes, slot, VOTE_SIGNERS, column, value), signer);
 }
 
 bool tc_votes_spoken(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
                      uint16_t signer)
 {
-    return signer < votes->n && votes_bit(votes_set(votes, slot, votes->spoken_at, column, value), signer);
+    return signer < votes->n && votes_bit(votes_set(votes, slot, VOTE_SPOKEN, column, value), signer);
 }
 
 bool tc_votes_frame(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
@@ -105,9 +99,8 @@ bool tc_votes_offered(const struct tc_votes *votes, const struct tc_slot *slot, 
         return false;
     for (uint32_t plane = 0; plane < 2; plane++) {
         const struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
-        const uint64_t *offered = votes_offered(votes, slot, at);
         if (at->frame != 0 && at->value == value)
-            return offered && (*offered >> to & 1);
+            return votes->n <= OFFERED_MAX && (at->offered >> to & 1);
     }
     return false;
 }
@@ -115,16 +108,12 @@ bool tc_votes_offered(const struct tc_votes *votes, const struct tc_slot *slot, 
 static void forget(struct tc_votes *votes, struct tc_slot *slot, uint8_t column, uint8_t value, uint16_t signer)
 {
     uint64_t bit = UINT64_C(1) << (signer % 64);
-    votes_set(votes, slot, votes->signers_at, column, value)[signer / 64] &= ~bit;
-    votes_set(votes, slot, votes->spoken_at, column, value)[signer / 64] &= ~bit;
+    votes_set(votes, slot, VOTE_SIGNERS, column, value)[signer / 64] &= ~bit;
+    votes_set(votes, slot, VOTE_SPOKEN, column, value)[signer / 64] &= ~bit;
     for (uint32_t plane = 0; plane < 2; plane++) {
         struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
-        uint64_t *offered = votes_offered(votes, slot, at);
-        if (at->value != value)
-            continue;
-        *at = (struct vote_reference){0};
-        if (offered)
-            *offered = 0;
+        if (at->value == value)
+            *at = (struct vote_reference){0};
     }
 }
 

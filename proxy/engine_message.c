@@ -131,21 +131,30 @@ static struct tc_occurrence *occurrence_find(struct tc_occurrence *set, uint64_t
     return oldest;
 }
 
+/* A few hundred decisions of a small cluster: each message looks here, so it should lie near the processor. */
+static uint32_t occurrence_sets_max(const struct tc_engine *e)
+{
+    const uint32_t n = e->config.env.cluster ? e->config.env.cluster->n : TC_REPLICAS_MAX;
+    uint32_t sets = TC_OCCURRENCE_FIRST;
+    while (sets < TC_OCCURRENCE_SETS && sets < n * TC_OCCURRENCE_SETS_EACH)
+        sets *= 2;
+    return sets;
+}
+
 /* The first table, or one twice as large with what the old one holds: entries of one set only move apart. False:
  * it has its full size, or no memory is left (without a first table the run cannot go on). */
 static bool occurrences_grow(struct tc_engine *e)
 {
     const uint32_t old_sets = e->occurrence_sets;
     const uint32_t sets = old_sets == 0 ? TC_OCCURRENCE_FIRST : old_sets * 2;
-    if (old_sets == TC_OCCURRENCE_SETS)
+    if (old_sets > 0 && old_sets >= occurrence_sets_max(e))
         return false;
     struct tc_occurrence *old = e->occurrences;
-    struct tc_occurrence *grown =
-        calloc((size_t)(sets < TC_OCCURRENCE_SETS ? sets : TC_OCCURRENCE_SETS) * TC_OCCURRENCE_WAYS, sizeof *grown);
+    struct tc_occurrence *grown = calloc((size_t)sets * TC_OCCURRENCE_WAYS, sizeof *grown);
     if (!grown)
         return false;
     e->occurrences = grown;
-    e->occurrence_sets = sets < TC_OCCURRENCE_SETS ? sets : TC_OCCURRENCE_SETS;
+    e->occurrence_sets = sets;
     for (size_t i = 0; i < (size_t)old_sets * TC_OCCURRENCE_WAYS; i++)
         if (old[i].tag != 0)
             *occurrence_find(occurrence_set(e, old[i].place), old[i].tag, e->occurrence_stamp) = old[i];

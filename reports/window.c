@@ -9,9 +9,9 @@ struct tc_window *tc_window_new(void)
     struct tc_window *w = calloc(1, sizeof *w);
     if (!w)
         return NULL;
-    w->head = malloc(TC_WINDOW_HEAD_MAX * sizeof *w->head);
-    w->ring = malloc(TC_WINDOW_RING_MAX * sizeof *w->ring);
-    w->after = malloc(TC_WINDOW_AFTER_MAX * sizeof *w->after);
+    w->head = aligned_alloc(TC_WINDOW_RECORD_SIZE, TC_WINDOW_HEAD_MAX * sizeof *w->head);
+    w->ring = aligned_alloc(TC_WINDOW_RECORD_SIZE, TC_WINDOW_RING_MAX * sizeof *w->ring);
+    w->after = aligned_alloc(TC_WINDOW_RECORD_SIZE, TC_WINDOW_AFTER_MAX * sizeof *w->after);
     if (w->head && w->ring && w->after)
         return w;
     tc_window_free(w);
@@ -51,52 +51,61 @@ static uint8_t type_number(struct tc_window *w, const char *type)
     return w->last_number;
 }
 
+/* The same of a message's type, which is a text that stays where it is: its place tells it. */
+static uint8_t message_type_number(struct tc_window *w, const char *type)
+{
+    if (type != w->last_type) {
+        w->last_type_number = type_number(w, type);
+        w->last_type = type;
+    }
+    return w->last_type_number;
+}
+
+/* Where the next record goes; NULL: it is not kept. Of no meaning yet: to be zeroed. */
+static struct tc_window_record *place(struct tc_window *w)
+{
+    if (w->attacked && w->head_count < TC_WINDOW_HEAD_MAX)
+        return &w->head[w->head_count++];
+    if (!w->marked)
+        return &w->ring[w->ring_total++ % TC_WINDOW_RING_MAX];
+    return w->after_count < TC_WINDOW_AFTER_MAX ? &w->after[w->after_count++] : NULL;
+}
+
 static void put(struct tc_window *w, const struct tc_window_record *record)
 {
-    struct tc_window_record *kept = NULL;
-    if (w->attacked && w->head_count < TC_WINDOW_HEAD_MAX) {
-        kept = &w->head[w->head_count++];
+    struct tc_window_record *kept = place(w);
+    if (kept)
         *kept = *record;
-        kept->order = w->order;
-    }
-    kept = NULL;
-    if (!w->marked)
-        kept = &w->ring[w->ring_total++ % TC_WINDOW_RING_MAX];
-    else if (w->after_count < TC_WINDOW_AFTER_MAX)
-        kept = &w->after[w->after_count++];
-    if (kept) {
-        *kept = *record;
-        kept->order = w->order;
-    }
-    w->order++;
 }
 
 static void put_message(struct tc_window *w, const struct tc_observation *o)
 {
     const struct tc_message *m = o->message.message;
-    struct tc_window_record r = {.time_ns = o->time_ns, .what = TC_WINDOW_MESSAGE};
-    r.key = m->key;
-    r.occurrence = m->occurrence;
-    r.from = r.signer = m->from;
-    r.to = m->to;
-    r.said = o->message.said;
-    r.heard = o->message.heard;
-    r.touched = m->touched;
-    r.type = type_number(w, m->type);
-    if (m->statement_count > 0) {
-        const struct tc_statement *s = &m->statements[0];
-        if (s->signer != TC_NODE_NONE)
-            r.signer = s->signer;
-        r.kind = (uint8_t)s->kind;
-        r.phase = (uint8_t)s->phase;
-        r.has_view = s->has_view;
-        r.has_sequence = s->has_sequence;
-        r.view = s->view;
-        r.sequence = s->sequence;
-        r.value_state = s->value.state;
-        memcpy(r.digest, s->value.bytes, sizeof r.digest);
-    }
-    put(w, &r);
+    const struct tc_statement *s = m->statement_count > 0 ? &m->statements[0] : NULL;
+    struct tc_window_record *r = place(w);
+    if (!r)
+        return;
+    *r = (struct tc_window_record){.time_ns = o->time_ns,
+                                   .key = m->key,
+                                   .occurrence = m->occurrence,
+                                   .from = m->from,
+                                   .to = m->to,
+                                   .signer = s && s->signer != TC_NODE_NONE ? s->signer : m->from,
+                                   .type = message_type_number(w, m->type),
+                                   .what = TC_WINDOW_MESSAGE,
+                                   .said = o->message.said,
+                                   .heard = o->message.heard,
+                                   .touched = m->touched};
+    if (!s)
+        return;
+    r->kind = (uint8_t)s->kind;
+    r->phase = (uint8_t)s->phase;
+    r->has_view = s->has_view;
+    r->has_sequence = s->has_sequence;
+    r->view = s->view;
+    r->sequence = s->sequence;
+    r->value_state = (unsigned)s->value.state & 15u;
+    memcpy(r->digest, s->value.bytes, sizeof r->digest);
 }
 
 void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
@@ -104,8 +113,11 @@ void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
     struct tc_window_record r = {.time_ns = o->time_ns, .from = o->node, .to = o->node};
     switch (o->kind) {
     case TC_OBS_PHASE:
-        if (o->phase.phase == TC_RUN_DURING)
+        if (o->phase.phase == TC_RUN_DURING && !w->attacked) {
             w->attacked = true;
+            w->ring_before = w->ring_total;
+            w->after_before = w->after_count;
+        }
         return;
     case TC_OBS_FAULTS:
         w->signed_for = o->faults.signed_for;
@@ -118,7 +130,7 @@ void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
         r.has_view = r.has_sequence = true;
         r.view = o->executed.view;
         r.sequence = o->executed.sequence;
-        r.value_state = o->executed.value.state;
+        r.value_state = (unsigned)o->executed.value.state & 15u;
         r.verb = (uint8_t)o->executed.origin;
         memcpy(r.digest, o->executed.value.bytes, sizeof r.digest);
         put(w, &r);
@@ -152,7 +164,7 @@ void tc_window_decide(struct tc_window *w, const struct tc_decision *d)
     r.has_sequence = d->has_sequence;
     r.view = d->view;
     r.sequence = d->sequence;
-    r.value_state = d->value.state;
+    r.value_state = (unsigned)d->value.state & 15u;
     memcpy(r.digest, d->value.bytes, sizeof r.digest);
     put(w, &r);
 }
@@ -172,33 +184,18 @@ struct tc_window_walk tc_window_begin(const struct tc_window *w)
     return walk;
 }
 
+/* What came before the attack, its begin, what came later. */
 const struct tc_window_record *tc_window_next(struct tc_window_walk *walk)
 {
     const struct tc_window *w = walk->window;
-    for (;;) {
-        const struct tc_window_record *head = walk->head_at < w->head_count ? &w->head[walk->head_at] : NULL;
-        const struct tc_window_record *late = NULL;
-        bool in_ring = walk->ring_at < w->ring_total;
-        if (in_ring)
-            late = &w->ring[walk->ring_at % TC_WINDOW_RING_MAX];
-        else if (walk->after_at < w->after_count)
-            late = &w->after[walk->after_at];
-        if (!head && !late)
-            return NULL;
-        const struct tc_window_record *first = !late || (head && head->order <= late->order) ? head : late;
-        if (first == head)
-            walk->head_at++;
-        else if (in_ring)
-            walk->ring_at++;
-        else
-            walk->after_at++;
-        /* The two windows may overlap: each record once. */
-        if (walk->seen && first->order <= walk->last_order)
-            continue;
-        walk->seen = true;
-        walk->last_order = first->order;
-        return first;
-    }
+    const bool early = walk->head_at < w->head_count;
+    const uint64_t ring_end = early ? w->ring_before : w->ring_total;
+    const uint64_t after_end = early ? w->after_before : w->after_count;
+    if (walk->ring_at < ring_end)
+        return &w->ring[walk->ring_at++ % TC_WINDOW_RING_MAX];
+    if (walk->after_at < after_end)
+        return &w->after[walk->after_at++];
+    return early ? &w->head[walk->head_at++] : NULL;
 }
 
 const struct tc_window_record *tc_window_first_decision(const struct tc_window *w, const uint64_t *sequence,

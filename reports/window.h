@@ -1,5 +1,5 @@
 /* A bounded memory of what passed, for the message-sequence picture: compact records of messages, decisions, executions
- * and view entries around the two moments that may matter, the attack's begin and the first finding. Under 4 MB. */
+ * and view entries around the two moments that may matter, the attack's begin and the first finding. Under 3 MB. */
 #ifndef TC_WINDOW_H
 #define TC_WINDOW_H
 
@@ -13,16 +13,17 @@
 
 enum tc_window_what { TC_WINDOW_MESSAGE, TC_WINDOW_DECISION, TC_WINDOW_EXECUTED, TC_WINDOW_VIEW };
 
+/* One line of a processor's cache: every message of a live run is written here. */
 struct tc_window_record {
-    uint64_t order; /* counts all records of the run */
     uint64_t time_ns, key, view, sequence;
     uint64_t id; /* DECISION: its id */
     uint8_t digest[8];
     uint32_t occurrence;
     uint16_t from, to; /* EXECUTED, VIEW: both the replica */
     uint16_t signer;   /* MESSAGE: whose word it is; peers may relay it. `from` where it has no signature */
-    uint8_t what, verb, kind, phase, type, value_state;
-    bool said, heard, touched, bitten, has_view, has_sequence, active;
+    uint8_t verb, kind, phase, type;
+    uint8_t what : 4, value_state : 4; /* enum tc_window_what, enum tc_value_state */
+    bool said : 1, heard : 1, touched : 1, bitten : 1, has_view : 1, has_sequence : 1, active : 1;
 };
 
 struct tc_window;

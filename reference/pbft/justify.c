@@ -182,7 +182,7 @@ static void heard_statement(struct tc_justifier *j, uint16_t replica, const stru
     case PBFT__TYPE__CHECKPOINT:
         note_checkpoint(j, s);
         if (genuine)
-            tc_justify_vouch_heard(j, s);
+            tc_justify_vouch(j, s->type, s->signer, s->body, s->signature, true);
         break;
     default:
         break;
@@ -196,8 +196,8 @@ static void heard(struct tc_justifier *j, uint16_t replica, const struct tc_mess
         return;
     const struct tc_statement *s = &m->statements[0];
     const bool genuine = trusted && s->signer == m->from;
-    j->hearing = m->frame_hash; /* made where copies of a broadcast come in a row; else not worth its price */
-    tc_justify_keep_frame(j, m, replica);
+    if (s->kind == TC_KIND_VIEW_CHANGE || s->kind == TC_KIND_NEW_VIEW || s->kind == TC_KIND_SYNC)
+        tc_justify_keep_frame(j, m, replica);
     if (s->type == PBFT__TYPE__NEW_VIEW)
         tc_justify_heard_new_view(j, replica, m);
     else if (s->type == PBFT__TYPE__STATE)

@@ -45,19 +45,10 @@ void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, st
 {
     const uint64_t h = name(type, signer, body, signature);
     uint64_t *entry = &j->genuine[(h >> 1) & (j->genuine_size - 1)];
-    j->vouched = 0; /* its entry may be this one */
     j->genuine_count += *entry == 0;
     *entry = h | (genuine ? 1 : 0);
     if (j->genuine_count > j->genuine_size / 4 && j->genuine_size < GENUINE_MAX)
         grow(j);
-}
-
-void tc_justify_vouch_heard(struct tc_justifier *j, const struct tc_statement *s)
-{
-    if (j->vouched == j->hearing && j->hearing != 0)
-        return;
-    tc_justify_vouch(j, s->type, s->signer, s->body, s->signature, true);
-    j->vouched = j->hearing;
 }
 
 bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope)

@@ -19,7 +19,7 @@
 #define NEW_VIEW_SIZE_MAX (1u << 20)
 #define ASKED_MAX         32 /* views for which we remember who asked */
 #define JUDGED_MAX        16 /* view changes of a replica remembered as judged */
-#define FRAMES_MAX        8192
+#define FRAMES_MAX        1024
 #define FRAME_BYTES_FIRST (64u << 10)
 #define FRAME_BYTES_MAX   (4u << 20)
 #define SUPPORT_MAX       12
@@ -71,9 +71,10 @@ struct justify_ballot {
     uint64_t view;
     uint8_t digest[TC_VALUE_SIZE];
     uint32_t next, texts;
-    struct justify_set said[JUSTIFY_CLASSES]; /* who said it: propose, prepare, commit */
-    struct justify_set proposed;              /* who was offered the leader's pre-prepare */
-    struct justify_set offered[];             /* signers of prepares offered to replica r at [r], of commits at [n+r] */
+    struct justify_set said[JUSTIFY_CLASSES];    /* who said it: propose, prepare, commit */
+    struct justify_set vouched[JUSTIFY_CLASSES]; /* whose genuine text of it was vouched for, which is dear */
+    struct justify_set proposed;                 /* who was offered the leader's pre-prepare */
+    struct justify_set offered[]; /* signers of prepares offered to replica r at [r], of commits at [n+r] */
 };
 
 struct justify_slot {
@@ -164,7 +165,6 @@ struct tc_justifier {
     /* signatures */
     uint64_t *genuine;
     uint32_t genuine_size, genuine_count;
-    uint64_t hearing, vouched; /* hash of the message in hand, 0 unknown; of the one that was vouched for last */
     struct tc_arena scratch;
     /* frames that may support a claim */
     struct justify_frame *frames;
@@ -208,13 +208,12 @@ int tc_justify_known(const struct tc_justifier *j, uint32_t type, uint32_t signe
                      struct tc_slice signature);
 void tc_justify_vouch(struct tc_justifier *j, uint32_t type, uint32_t signer, struct tc_slice body,
                       struct tc_slice signature, bool genuine);
-/* The first statement of the message that is heard is genuine: the same, once for all copies of a broadcast. */
-void tc_justify_vouch_heard(struct tc_justifier *j, const struct tc_statement *s);
 /* Is the envelope signed by its sender? Asked twice, it remembers. */
 bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope);
 
 /* ---- justify_report.c ---- */
 
+/* Keeps what was offered to replica `to`, other than proposals and votes, for a breach to come. */
 void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, uint16_t to);
 /* Tells the sink. Support: frames about (view and) sequence that the replica was offered or that it said; of sequence 0
  * those about `view`. */

@@ -41,12 +41,13 @@ static uint64_t put_bytes(struct tc_justifier *j, struct tc_slice frame)
     return offset;
 }
 
-/* Frames are kept in a ring of bytes; an entry whose bytes were overwritten is dead. */
+/* Frames are kept in a ring of bytes; an entry whose bytes were overwritten is dead. Proposals and votes are kept by
+ * who asks (struct tc_breach): to copy each of them once more would cost as much as to judge it. */
 void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, uint16_t to)
 {
     const struct tc_statement *s = &m->statements[0];
     const size_t len = m->frame.len;
-    if (len > FRAME_BYTES_MAX / 16 || s->kind == TC_KIND_REPLY || s->kind == TC_KIND_REQUEST)
+    if (len > FRAME_BYTES_MAX / 16)
         return;
     const uint64_t offset = put_bytes(j, m->frame);
     if (offset == UINT64_MAX)

@@ -212,8 +212,6 @@ void tc_justify_offer(struct tc_justifier *j, uint16_t replica, const struct tc_
 {
     if (s->value.state == TC_VALUE_ABSENT || s->signer >= j->n)
         return;
-    if (genuine)
-        tc_justify_vouch_heard(j, s);
     struct justify_slot *slot = tc_justify_slot(j, s->sequence);
     if (!slot) {
         if (s->sequence >= j->base) {
@@ -225,6 +223,10 @@ void tc_justify_offer(struct tc_justifier *j, uint16_t replica, const struct tc_
     struct justify_ballot *ballot = tc_justify_ballot(j, slot, s->view, s->value.bytes, true);
     if (!ballot)
         return;
+    if (genuine && !justify_has(&ballot->vouched[class], s->signer)) {
+        tc_justify_vouch(j, s->type, s->signer, s->body, s->signature, true);
+        justify_add(&ballot->vouched[class], s->signer);
+    }
     if (class == JUSTIFY_PROPOSE ? justify_has(&ballot->proposed, replica)
                                  : justify_has(tc_justify_offered(j, ballot, class, replica), s->signer))
         return;

@@ -141,6 +141,25 @@ static void of_one_observation_the_broken_rule_decides(void **state)
     bench_close(&b);
 }
 
+/* What a replica was offered for the slot is shown, what others were offered is not. */
+static void a_breach_shows_the_votes_that_were_offered(void **state)
+{
+    (void)state;
+    static const struct toy other = {.type = TOY_PROPOSE, .view = 2, .sequence = 7, .value = 'b', .signer = 2};
+    static const struct toy elsewhere = {.type = TOY_PROPOSE, .view = 2, .sequence = 8, .value = 'a', .signer = 2};
+    struct bench b;
+    open_fake(&b);
+    bench_message(&b, 2, 1, &other, 1);
+    bench_message(&b, 2, 0, &proposal, 1); /* to somebody else */
+    bench_message(&b, 2, 1, &elsewhere, 1);
+    bench_message(&b, 1, 3, &prepare, 1);
+    const struct tc_finding *f = &bench_finish(&b, NAME)->findings[0];
+    assert_int_equal(f->evidence_count, 3); /* the prepare, the justifier's own support, one proposal */
+    assert_string_equal(f->evidence[2].text, "pre-prepare of replica 2 for view 2, sequence 7: 6262…62 (it was offered)");
+    assert_true(f->evidence[2].signature_valid);
+    bench_close(&b);
+}
+
 static void the_judgement_copies_its_evidence(void **state)
 {
     (void)state;
@@ -248,6 +267,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_breach_carries_message_rule_and_support),
+        cmocka_unit_test(a_breach_shows_the_votes_that_were_offered),
         cmocka_unit_test(of_one_observation_the_broken_rule_decides),
         cmocka_unit_test(the_judgement_copies_its_evidence),
         cmocka_unit_test(a_traitors_breach_is_none),
