@@ -221,14 +221,16 @@ static void repeat_lines(struct tc_html *h)
     tc_buf_add(h->out, "</div>\n");
 }
 
-/* "PASS", or what stopped it. */
+/* "PASS", or what stopped it; empty where the heading says it. */
 static const char *outcome(const json_t *result)
 {
     switch (tc_json_integer(result, "exit")) {
     case 0:
+        if (strcmp(tc_json_string(result, "verdict"), "violated") == 0)
+            return "pass: this scenario expects it";
         return *tc_json_string(result, "partial") ? "pass of what was readable" : "pass";
     case 3:
-        return "inconclusive";
+        return strcmp(tc_json_string(result, "verdict"), "inconclusive") == 0 ? "" : "inconclusive";
     case 130:
         return "no verdict";
     default:
@@ -312,8 +314,9 @@ static void judged(struct tc_html *h)
     const char *text = tc_json_string(h->result, "judged");
     if (!*text)
         return;
+    static const char holds[] = "holds: ";
     tc_buf_add(h->out, "<p class=\"note\">Judged by what was seen until then: ");
-    tc_html_text(h, text);
+    tc_html_text(h, strncmp(text, holds, strlen(holds)) == 0 ? text + strlen(holds) : text);
     tc_buf_add(h->out, "</p>\n");
 }
 
@@ -326,7 +329,8 @@ static void verdict(struct tc_html *h)
     size_t i;
     tc_buf_format(h->out, "<div class=\"verdict %s\"><p class=\"status\"><b>", tc_html_class(heading(r)));
     tc_html_text(h, heading(r));
-    tc_buf_format(h->out, "</b><span>%s, exit %lld", outcome(r), (long long)tc_json_integer(r, "exit"));
+    tc_buf_format(h->out, "</b><span>%s%sexit %lld", outcome(r), *outcome(r) ? ", " : "",
+                  (long long)tc_json_integer(r, "exit"));
     if (duration != TC_NEVER_NS) {
         tc_buf_add(h->out, ", after ");
         tc_buf_duration(h->out, duration);
@@ -385,8 +389,13 @@ static void timelines(struct tc_html *h, const json_t *plots)
 {
     const json_t *made;
     size_t i;
-    char lead[128];
-    snprintf(lead, sizeof lead, "Measured by the proxy from what passed and from the replicas' own logs.%s",
+    const char *world = tc_json_string(h->result, "world");
+    char lead[160];
+    snprintf(lead, sizeof lead, "Measured %s.%s",
+             strcmp(world, "capture") == 0
+                 ? "on the packets of the capture, and on observations where some came with it"
+             : strcmp(world, "sim") == 0 ? "in virtual time, from what passed and what the replicas did"
+                                         : "by the proxy from what passed and from the replicas' own logs",
              *tc_json_string(h->result, "attack") ? " The attack is shaded." : "");
     tc_html_section(h, "timeline", "What happened, over time", lead);
     tc_html_phases(h);

@@ -28,6 +28,17 @@ void tc_cell_count(struct tc_html *h, const char *label, const json_t *o, const 
     tc_buf_add(h->out, "</td>");
 }
 
+void tc_cell_rate(struct tc_html *h, const char *label, const json_t *o, const char *name)
+{
+    const double rate = tc_json_number(o, name);
+    if (!tc_json_has(o, name) || !(rate > 0 && rate < 9.95)) {
+        tc_cell_count(h, label, o, name);
+        return;
+    }
+    tc_cell_begin(h, label, "num");
+    tc_buf_format(h->out, "%.1f</td>", rate);
+}
+
 void tc_cell_text(struct tc_html *h, const char *label, const char *text)
 {
     tc_cell_begin(h, label, "");

@@ -16,6 +16,8 @@ void tc_cell_begin(struct tc_html *h, const char *label, const char *class);
 void tc_cell_text(struct tc_html *h, const char *label, const char *text);
 void tc_cell_duration(struct tc_html *h, const char *label, const json_t *o, const char *name);
 void tc_cell_count(struct tc_html *h, const char *label, const json_t *o, const char *name);
+/* As a number a second: with a decimal below 10. */
+void tc_cell_rate(struct tc_html *h, const char *label, const json_t *o, const char *name);
 
 /* The last cell of a row and its end; takes and frees the value. */
 void tc_cell_measured(struct tc_html *h, struct tc_buf *value);

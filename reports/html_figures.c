@@ -17,35 +17,66 @@ static void recoveries(struct tc_html *h)
     json_array_foreach(list, i, one)
     {
         if (i > 0)
-            tc_buf_format(h->out, "%s%.1f s", i == 1 ? ", after later pauses at " : ", ",
+            tc_buf_format(h->out, "%s%.1f s",
+                          i == 1                           ? ", after later pauses at "
+                          : i + 1 == json_array_size(list) ? " and "
+                                                           : ", ",
                           (double)json_integer_value(one) / 1e9);
     }
     tc_buf_add(h->out, ".</p>\n");
 }
 
-void tc_html_phases(struct tc_html *h)
+/* Whether anybody told of operations: a chain's blocks may hold what no client of ours asked for. */
+static bool any_operations(const json_t *phases)
 {
-    static const char *const names[] = {"Phase",        "Lasted", "Decisions", "Per second",
-                                        "Operations/s", "p50",    "p95",       "p99"};
     const json_t *phase;
     size_t i;
-    tc_cell_header(h, names, 8, 1);
-    json_array_foreach(json_object_get(h->result, "phases"), i, phase)
+    json_array_foreach(phases, i, phase)
+    {
+        if (tc_json_number(phase, "operations_per_s") > 0)
+            return true;
+    }
+    return false;
+}
+
+/* A capture that tells of no phases is one. */
+static const char *phase_name(const json_t *result, const json_t *phase)
+{
+    const json_t *other;
+    bool whole = strcmp(tc_json_string(result, "world"), "capture") == 0;
+    size_t i;
+    json_array_foreach(json_object_get(result, "phases"), i, other)
+    {
+        whole &= other == phase || tc_json_ns(other, "begin_ns") == TC_NEVER_NS;
+    }
+    return whole ? "all of it" : tc_json_string(phase, "name");
+}
+
+void tc_html_phases(struct tc_html *h)
+{
+    static const char *const names[] = {"Phase", "Lasted", "Decisions", "Per second",
+                                        "p50",   "p95",    "p99",       "Operations/s"};
+    const json_t *phases = json_object_get(h->result, "phases"), *phase;
+    const bool operations = any_operations(phases);
+    size_t i;
+    tc_cell_header(h, names, operations ? 8 : 7, 1);
+    json_array_foreach(phases, i, phase)
     {
         uint64_t begin = tc_json_ns(phase, "begin_ns"), end = tc_json_ns(phase, "end_ns");
         if (begin == TC_NEVER_NS || end == TC_NEVER_NS)
             continue;
         tc_buf_add(h->out, "<tr>");
-        tc_cell_text(h, "phase", tc_json_string(phase, "name"));
+        tc_cell_text(h, "phase", phase_name(h->result, phase));
         tc_cell_begin(h, "lasted", "num");
         tc_buf_duration(h->out, end > begin ? end - begin : 0);
         tc_buf_add(h->out, "</td>");
         tc_cell_count(h, "decisions", phase, "decisions");
-        tc_cell_count(h, "per second", phase, "decisions_per_s");
-        tc_cell_count(h, "operations/s", phase, "operations_per_s");
+        tc_cell_rate(h, "per second", phase, "decisions_per_s");
         tc_cell_duration(h, "p50", phase, "latency_p50_ns");
         tc_cell_duration(h, "p95", phase, "latency_p95_ns");
         tc_cell_duration(h, "p99", phase, "latency_p99_ns");
+        if (operations)
+            tc_cell_rate(h, "operations/s", phase, "operations_per_s");
         tc_buf_add(h->out, "</tr>\n");
     }
     tc_buf_add(h->out, "</tbody></table>\n");
@@ -77,10 +108,13 @@ void tc_html_thresholds(struct tc_html *h)
 }
 
 static const char *const cost_kinds[][2] = {
-    {"propose", "proposals"},        {"vote", "votes"},
-    {"certificate", "certificates"}, {"new_view", "new views"},
-    {"view_change", "view changes"}, {"checkpoint", "checkpoints"},
-    {"sync", "state transfer"},
+    {"propose", "proposals"},
+    {"vote", "votes"},
+    {"certificate", "certificates"},
+    {"new_view", "new views"},
+    {"view_change", "view changes"},
+    {"checkpoint", "checkpoints"},
+    {"sync", "transfer of states or blocks"},
 };
 #define COST_KINDS (sizeof cost_kinds / sizeof *cost_kinds)
 
@@ -114,6 +148,15 @@ static double expected_cost(const json_t *result, const char *kind)
     return sum;
 }
 
+/* Was anything counted in this phase? */
+static bool has_cost(const json_t *result, const char *phase)
+{
+    for (size_t k = 0; k < COST_KINDS; k++)
+        if (measured_cost(result, phase, cost_kinds[k][0]) >= 0)
+            return true;
+    return false;
+}
+
 static void cost_cell(struct tc_html *h, const char *label, double value)
 {
     tc_cell_begin(h, label, value >= 0 ? "num" : "num none");
@@ -124,18 +167,21 @@ static void cost_cell(struct tc_html *h, const char *label, double value)
     tc_buf_add(h->out, "</td>");
 }
 
-void tc_html_cost(struct tc_html *h)
+static void cost_row(struct tc_html *h, const char *kind, double expected, const double measured[3], const bool has[3])
 {
-    static const char *const names[] = {"Messages per decision", "Formula", "Before", "During", "After"};
+    static const char *const labels[] = {"before", "during", "after"};
+    tc_cell_text(h, "kind", kind);
+    cost_cell(h, "formula", expected);
+    for (size_t i = 0; i < 3; i++)
+        if (has[i])
+            cost_cell(h, labels[i], measured[i]);
+    tc_buf_add(h->out, "</tr>\n");
+}
+
+/* One row a kind of message; their sum, of those that the formula counts, in `together`. */
+static void cost_rows(struct tc_html *h, const bool has[3], double together[3])
+{
     static const char *const phases[] = {"before", "during", "after"};
-    double together[3] = {-1, -1, -1};
-    if (!json_is_object(json_object_get(h->result, "cost")))
-        return;
-    tc_html_section(
-        h, "cost", "Cost against the formula",
-        "Messages between replicas for one decision, measured in each phase of the run. The formula is that "
-        "of a decision without failures; checkpoints and view changes come on top of it.");
-    tc_cell_header(h, names, 5, 1);
     for (size_t k = 0; k < COST_KINDS; k++) {
         double expected = expected_cost(h->result, cost_kinds[k][0]), measured[3], most = -1;
         for (size_t i = 0; i < 3; i++) {
@@ -147,18 +193,35 @@ void tc_html_cost(struct tc_html *h)
         if (expected <= 0 && most < 0)
             continue;
         tc_buf_add(h->out, "<tr>");
-        tc_cell_text(h, "kind", cost_kinds[k][1]);
-        cost_cell(h, "formula", expected > 0 ? expected : -1);
-        for (size_t i = 0; i < 3; i++)
-            cost_cell(h, phases[i], measured[i]);
-        tc_buf_add(h->out, "</tr>\n");
+        cost_row(h, cost_kinds[k][1], expected > 0 ? expected : -1, measured, has);
     }
+}
+
+void tc_html_cost(struct tc_html *h)
+{
+    static const char *const phases[] = {"before", "during", "after"}, *const titles[] = {"Before", "During", "After"};
+    const char *names[5] = {"Messages per decision", "Formula"};
+    double together[3] = {-1, -1, -1};
+    size_t columns = 2;
+    bool has[3];
+    if (!json_is_object(json_object_get(h->result, "cost")))
+        return;
+    for (size_t i = 0; i < 3; i++) {
+        has[i] = has_cost(h->result, phases[i]);
+        if (has[i])
+            names[columns++] = titles[i];
+    }
+    tc_html_section(
+        h, "cost", "Cost against the formula",
+        "Messages between replicas for one decision, measured in each phase of the run. The formula is that of a "
+        "decision without failures; checkpoints, view changes and what replicas pass on for each other come on top of "
+        "it.");
+    tc_cell_header(h, names, columns, 1);
+    cost_rows(h, has, together);
     tc_buf_add(h->out, "<tr class=\"sum\">");
-    tc_cell_text(h, "kind", "all that the formula counts");
-    cost_cell(h, "formula", tc_json_number(json_object_get(h->result, "cost"), "messages_per_decision"));
-    for (size_t i = 0; i < 3; i++)
-        cost_cell(h, phases[i], together[i]);
-    tc_buf_add(h->out, "</tr>\n</tbody></table></section>\n");
+    cost_row(h, "all that the formula counts",
+             tc_json_number(json_object_get(h->result, "cost"), "messages_per_decision"), together, has);
+    tc_buf_add(h->out, "</tbody></table></section>\n");
 }
 
 void tc_html_metrics(struct tc_html *h)

@@ -223,7 +223,8 @@ static void run_box(struct tc_html *h)
     pair(h, "attack", tc_json_string(r, "attack_path"));
     pair_list(h, "arguments", json_object_get(r, "args"));
     pair(h, "world", tc_json_string(r, "world"));
-    pair(h, "seed", tc_json_string(r, "seed"));
+    if (strcmp(tc_json_string(r, "world"), "capture") != 0)
+        pair(h, "seed", tc_json_string(r, "seed"));
     pair_count(h, "messages", traffic, "messages");
     pair_count(h, "bytes", traffic, "bytes");
     pair_count(h, "undecodable", traffic, "undecodable");
@@ -231,6 +232,18 @@ static void run_box(struct tc_html *h)
     pair_count(h, "bounds reached", traffic, "overflows");
     pair_count(h, "complaints of replicas", traffic, "complaints");
     tc_buf_add(h->out, "</dl></div>\n");
+}
+
+/* What a protocol without clients of ours has no use for. */
+static void reference_settings(struct tc_html *h, const json_t *c)
+{
+    pair_duration(h, "view timer at most", c, "view_timeout_max_ns");
+    pair_count(h, "clients", c, "clients");
+    pair_count(h, "checkpoint every", c, "checkpoint_interval");
+    pair_count(h, "window", c, "window");
+    pair_count(h, "batch at most", c, "batch_max");
+    pair_count(h, "in flight at most", c, "pipeline_max");
+    pair(h, "requests by", tc_json_string(c, "request_authentication"));
 }
 
 static void cluster_box(struct tc_html *h)
@@ -245,14 +258,9 @@ static void cluster_box(struct tc_html *h)
     pair_count(h, "replicas n", c, "replicas");
     pair_count(h, "faulty at most f", c, "faults_max");
     pair_count(h, "quorum", c, "quorum");
-    pair_count(h, "clients", c, "clients");
-    pair_count(h, "checkpoint every", c, "checkpoint_interval");
-    pair_count(h, "window", c, "window");
-    pair_count(h, "batch at most", c, "batch_max");
-    pair_count(h, "in flight at most", c, "pipeline_max");
     pair_duration(h, "view timer", c, "view_timeout_ns");
-    pair_duration(h, "view timer at most", c, "view_timeout_max_ns");
-    pair(h, "requests by", tc_json_string(c, "request_authentication"));
+    if (tc_json_integer(c, "clients") > 0)
+        reference_settings(h, c);
     tc_buf_add(h->out, "</dl></div>\n");
 }
 

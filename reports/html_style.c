@@ -48,8 +48,8 @@ const char tc_html_style[] =
     "td{border-top:1px solid var(--rule);padding:9px 14px 9px 0;vertical-align:top;overflow-wrap:anywhere}"
     "th:last-child,td:last-child{padding-right:0}"
     ".num{text-align:right;white-space:nowrap}td small{display:block;white-space:normal}"
-    "tr.sum td{font-weight:600;border-top-width:2px}td p{margin:5px 0 0}td.words "
-    "p:first-child{margin-top:0}td.words{min-width:16em;padding-left:14px}.oracles "
+    "tr.sum td{font-weight:600;border-top-width:2px}td p{margin:7px 0 "
+    "0}td.words{min-width:16em;padding-left:14px}.oracles "
     "th:last-child{padding-left:14px}.oracles "
     "td:nth-child(2){width:31%}"
     ".oracles td:nth-child(1){white-space:nowrap}"
@@ -87,7 +87,8 @@ const char tc_html_style[] =
     "td.none{display:none}td:first-child{font-weight:600}td:first-child::before{font-weight:400}.scroll{padding:10px}}"
     "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--muted:#444;--rule:#ccc;--soft:#f6f6f6}"
     "body{font-size:10.5pt}header,main,footer{max-width:none;padding:0}section{margin-top:26pt}"
-    ".cmd button,.js .cmd button{display:none}figure,tr,.verdict,.boxes>div{break-inside:avoid}h2{break-after:avoid}"
+    ".cmd button,.js .cmd "
+    "button{display:none}figure,tr,.verdict,.boxes>div{break-inside:avoid}h2,.lead{break-after:avoid}"
     ".plots{grid-template-columns:1fr 1fr}.card{overflow:visible}.scroll{overflow:visible}.scroll "
     "svg{min-width:0}.plots figure:first-child img{min-width:0}}";
 

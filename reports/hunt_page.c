@@ -25,6 +25,13 @@ static const char *tone(const struct tc_hunt_result *r)
     return code == 0 ? "good" : code == 1 || code == 70 ? "bad" : "warn";
 }
 
+static void command(struct page *p, const char *line)
+{
+    tc_buf_add(&p->out, "<div class=\"cmd\"><code>");
+    text(p, line);
+    tc_buf_add(&p->out, "</code><button type=\"button\">Copy</button></div>");
+}
+
 static void head(struct page *p)
 {
     const struct tc_hunt_sum total = tc_hunt_total(p->r);
@@ -33,7 +40,9 @@ static void head(struct page *p)
     tc_buf_add(&p->out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
                         "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
                         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src "
-                        "'unsafe-inline'; img-src data:\"><title>hunt ");
+                        "'unsafe-inline'; img-src data:; script-src 'sha256-");
+    tc_buf_add(&p->out, tc_html_script_hash);
+    tc_buf_add(&p->out, "'\"><link rel=\"icon\" href=\"data:,\"><title>hunt ");
     text(p, p->r->name);
     tc_buf_format(&p->out,
                   "</title><style>%s</style></head><body>\n<header><div class=\"mast\"><span class=\"brand\">"
@@ -65,9 +74,9 @@ static void head(struct page *p)
         tc_buf_add(&p->out, "; seeded bug ");
         text(p, p->r->bug);
     }
-    tc_buf_add(&p->out, "</p><div class=\"cmd\"><code>");
-    text(p, p->r->command);
-    tc_buf_add(&p->out, "</code></div></div>\n");
+    tc_buf_add(&p->out, "</p>");
+    command(p, p->r->command);
+    tc_buf_add(&p->out, "</div>\n");
 }
 
 static void row(struct page *p, const char *name, const char *value)
@@ -81,13 +90,12 @@ static void row(struct page *p, const char *name, const char *value)
     tc_buf_add(&p->out, "</dd>");
 }
 
-static void command(struct page *p, const struct tc_hunt_group *g, const char *file)
+static void replay(struct page *p, const struct tc_hunt_group *g, const char *title, const char *file)
 {
     char line[TC_SHELL_LINE_MAX];
     tc_hunt_repeat(p->r, g, p->dir, file, line);
-    tc_buf_add(&p->out, "<div class=\"cmd\"><code>");
-    text(p, line);
-    tc_buf_add(&p->out, "</code></div>");
+    tc_buf_format(&p->out, "<h3>%s</h3>", title);
+    command(p, line);
 }
 
 static void group(struct page *p, const struct tc_hunt_group *g)
@@ -122,9 +130,9 @@ static void group(struct page *p, const struct tc_hunt_group *g)
     row(p, "found in", line);
     tc_buf_add(&p->out, "</dl><div class=\"repeat\">");
     if (g->stored && g->cause != TC_HUNT_UNKNOWN)
-        command(p, g, "shrunk.jsonl");
+        replay(p, g, "See it again, shrunk", "shrunk.jsonl");
     if (g->stored)
-        command(p, g, "decisions.jsonl");
+        replay(p, g, "See it again, as it was found", "decisions.jsonl");
     tc_buf_add(&p->out, "</div>");
     if (g->stored && p->r->shards_merged == 0) {
         tc_buf_add(&p->out, "<p class=\"fine\">Pages: ");
@@ -147,6 +155,15 @@ static void number(struct page *p, const char *label, uint64_t value)
     tc_buf_add(&p->out, "</td>");
 }
 
+static void rate(struct page *p, const struct tc_hunt_sum *s)
+{
+    static const char label[] = "runs/s of one processor";
+    if (s->busy_ns > 0)
+        number(p, label, (uint64_t)((double)s->runs * 1e9 / (double)s->busy_ns));
+    else
+        tc_buf_format(&p->out, "<td class=\"num none\" data-l=\"%s\">–</td>", label);
+}
+
 static void strategies(struct page *p)
 {
     tc_buf_add(&p->out,
@@ -165,14 +182,15 @@ static void strategies(struct page *p)
         text(p, p->r->strategies[i].name);
         tc_buf_add(&p->out, "</td>");
         number(p, "runs", s->runs);
-        number(p, "runs/s of one processor", s->busy_ns ? (uint64_t)((double)s->runs * 1e9 / (double)s->busy_ns) : 0);
+        rate(p, s);
         number(p, "faults bitten", s->bitten);
         number(p, "inconclusive", s->inconclusive);
         number(p, "violated", s->violated);
-        tc_buf_add(&p->out, "<td class=\"num\" data-l=\"first find\">");
         if (first.index != TC_HUNT_NEVER)
-            tc_buf_format(&p->out, "run %" PRIu64 ", %.1f s", first.index, first.seconds);
-        tc_buf_add(&p->out, "</td></tr>");
+            tc_buf_format(&p->out, "<td class=\"num\" data-l=\"first find\">run %" PRIu64 ", %.1f s</td></tr>",
+                          first.index, first.seconds);
+        else
+            tc_buf_add(&p->out, "<td class=\"num none\" data-l=\"first find\">–</td></tr>");
     }
     tc_buf_add(&p->out, "</tbody></table></section>\n");
 }
@@ -203,7 +221,9 @@ int tc_hunt_report(const char *dir, const struct tc_hunt_result *result, struct 
     strategies(&p);
     oracles(&p);
     tc_buf_add(&p.out, "</main>\n<footer>Made by turncoat " TC_VERSION ". Beside this page: <a href=\"result.json\">"
-                       "result.json</a>, <a href=\"junit.xml\">junit.xml</a>.</footer>\n</body></html>\n");
+                       "result.json</a>, <a href=\"junit.xml\">junit.xml</a>.</footer>\n<script>");
+    tc_buf_add(&p.out, tc_html_script);
+    tc_buf_add(&p.out, "</script>\n</body></html>\n");
     int status = tc_out_file(dir, "report.html", &p.out, err);
     tc_buf_free(&p.out);
     return status == 0 ? tc_hunt_junit(dir, result, err) : status;

@@ -46,8 +46,7 @@ struct plot {
 static const struct plot plots[] = {
     {"latency", "latency.tsv", "Decision latency over time",
      "Percentiles of the time from proposal to decision, logarithmic scale. Each point stands for about 100 decisions "
-     "or "
-     "one second, whichever comes first, and is read off the percentiles of shorter spans.",
+     "or one second, whichever comes first, and is read off the percentiles of shorter spans.",
      1140, true,
      "set logscale y\nset format y '%g'\nset ylabel 'decision latency (ms)'\n"
      "set pointsize 0.4\n"
@@ -57,24 +56,32 @@ static const struct plot plots[] = {
     {"throughput", "series.tsv", "Throughput over time",
      "Sequence numbers decided for the first time; a dashed line marks the first decision after a pause.", 560, true,
      "set yrange [0:*]\nset ylabel 'decisions per second'\n"
+     "stats 'series.tsv' every ::1 using (last_s = $1):(last = $2) nooutput\n"
+     "if (end_s > last_s) set arrow 99 from last_s,last to end_s,last nohead lt 1\n"
      "plot 'series.tsv' using 1:2 with steps lt 1 notitle\n"},
     {"views", "views.tsv", "View of each replica",
      "Each line is one replica; lines are set apart by a hair so that all can be seen.", 560, true,
      "set ylabel 'view'\nstats 'views.tsv' using 2 name 'V' nooutput\n"
-     "set ytics V_min,int((V_max - V_min) / 6) + 1\nset yrange [V_min - 0.3:V_max + 0.4]\n"
+     "step = V_max - V_min > 6 ? (V_max - V_min) / 6 : 1\npower = 10 ** floor(log10(step))\n"
+     "set ytics power * (step > 5 * power ? 10 : step > 2 * power ? 5 : step > power ? 2 : 1)\nset yrange [V_min - "
+     "0.3:V_max + 0.4]\n"
      "plot for [i=0:blocks-1] 'views.tsv' index i using 1:($2 + (i - (blocks-1)/2.0) * 0.05) with steps lt i+1 "
      "title columnheader(1)\n"},
     {"quorum", "quorum.tsv", "Time to form a quorum",
-     "Share of slots whose quorum was complete within the time, by protocol phase (first vote to quorum-th vote).", 560,
-     false,
+     "Share of slots whose quorum was complete within the time, by protocol phase (first vote to quorum-th vote; at "
+     "the "
+     "left edge: at once).",
+     560, false,
      "set logscale x\nset format x '%g'\nset xlabel 'time to quorum (ms)'\nset ylabel 'share of slots'\n"
      "set yrange [0:1.02]\n"
-     "plot for [i=0:blocks-1] 'quorum.tsv' index i using 1:2 with steps lt i+1 title columnheader(1)\n"},
+     "plot for [i=0:blocks-1] 'quorum.tsv' index i using ($1 > 0.001 ? $1 : 0.001):2 with steps lt i+1 title "
+     "columnheader(1)\n"},
     {"latency_cdf", "latency_cdf.tsv", "Decision latency by phase of the run",
      "Share of decisions made within the time; in brackets how many there were.", 560, false,
      "set logscale x\nset format x '%g'\nset xlabel 'decision latency (ms)'\nset ylabel 'share of decisions'\n"
      "set yrange [0:1.02]\n"
-     "plot for [i=0:blocks-1] 'latency_cdf.tsv' index i using 1:2 with steps lt i+1 title columnheader(1)\n"},
+     "plot for [i=0:blocks-1] 'latency_cdf.tsv' index i using ($1 > 0.001 ? $1 : 0.001):2 with steps lt i+1 title "
+     "columnheader(1)\n"},
 };
 
 /* Blocks in a table are parted by two empty lines. */
@@ -105,29 +112,30 @@ static void shade_attack(struct tc_buf *gp, const json_t *result)
     }
 }
 
-static void mark_one(struct tc_buf *gp, uint64_t recovered_ns, unsigned number)
+static void mark_one(struct tc_buf *gp, uint64_t recovered_ns, uint64_t end_ns, unsigned number)
 {
-    double at = (double)recovered_ns / 1e9;
+    const double at = (double)recovered_ns / 1e9;
+    const bool late = recovered_ns > end_ns / 4 * 3; /* no room to the right of it */
     tc_buf_format(gp,
                   "set arrow %u from first %.6f, graph 0 to first %.6f, graph 1 nohead lc rgb '#009e73' lw 2 dt 2\n",
                   number, at, at);
     if (number == 1)
-        tc_buf_format(
-            gp, "set label 2 'decides again' at first %.6f, graph 0.95 offset 0.6,0 textcolor rgb '#00795a'\n", at);
+        tc_buf_format(gp, "set label 2 'decides again' at first %.6f, graph 1.13 %s textcolor rgb '#00795a'\n", at,
+                      late ? "right offset -0.2,0" : "offset 0.2,0");
 }
 
 static void mark_recoveries(struct tc_buf *gp, const json_t *result)
 {
     const json_t *list = json_object_get(result, "recoveries_ns"), *one;
-    uint64_t first = tc_json_ns(result, "recovered_ns");
+    uint64_t first = tc_json_ns(result, "recovered_ns"), end = tc_json_ns(result, "duration_ns");
     unsigned number = 0;
     size_t i;
     if (json_array_size(list) == 0 && first != TC_NEVER_NS)
-        mark_one(gp, first, ++number);
+        mark_one(gp, first, end, ++number);
     json_array_foreach(list, i, one)
     {
         if (json_is_integer(one) && json_integer_value(one) >= 0 && number < RECOVERIES_MAX)
-            mark_one(gp, (uint64_t)json_integer_value(one), ++number);
+            mark_one(gp, (uint64_t)json_integer_value(one), end, ++number);
     }
 }
 
@@ -140,8 +148,10 @@ static int write_script(const char *dir, const struct plot *plot, const json_t *
     tc_buf_format(&gp, "set output '%s.svg'\nblocks = %u\n", plot->name, blocks_of(table));
     if (plot->timeline) {
         uint64_t end = tc_json_ns(result, "duration_ns");
-        if (end != TC_NEVER_NS && end > 0)
-            tc_buf_format(&gp, "set xrange [0:%.3f]\n", (double)end / 1e9);
+        bool known = end != TC_NEVER_NS && end > 0;
+        tc_buf_format(&gp, "end_s = %.3f\n", known ? (double)end / 1e9 : 0);
+        if (known)
+            tc_buf_add(&gp, "set xrange [0:end_s]\n");
         tc_buf_add(&gp, "set xlabel 'time since the start of the run (s)'\n");
         shade_attack(&gp, result);
     }

@@ -16,6 +16,7 @@
 #define CUT_STEP    30
 #define TOP         92
 #define ROWS_MAX    60000u
+#define NEAR        64u /* rows between a message and what it was replaced by */
 
 static enum tc_sequence_fate fate_of(const char *word)
 {
@@ -44,11 +45,11 @@ static uint64_t start_ns(const struct tc_sequence_row *row)
     return row->said_ns != TC_NEVER_NS ? row->said_ns : row->heard_ns;
 }
 
-/* Splits one line in place; false if it has too few columns. */
+/* Splits one line in place; false if it has too few columns. A table of an older turncoat has no signers. */
 static bool read_row(char *line, struct tc_sequence_row *row)
 {
-    char *columns[12], *at = line;
-    for (int i = 0; i < 12; i++) {
+    char none[] = "", *columns[13] = {[12] = none}, *at = line;
+    for (int i = 0; i < 13 && (i < 12 || at); i++) {
         columns[i] = strsep(&at, "\t");
         if (!columns[i])
             return false;
@@ -63,7 +64,23 @@ static bool read_row(char *line, struct tc_sequence_row *row)
     row->digest = columns[9];
     row->fate = fate_of(columns[10]);
     row->decision = *columns[11] ? number(columns[11]) : 0;
+    const uint16_t signer = *columns[12] ? node_of(columns[12]) : TC_NODE_NONE;
+    row->signer = signer != TC_NODE_NONE ? signer : row->from;
     return row->from != TC_NODE_NONE && row->to != TC_NODE_NONE && start_ns(row) != TC_NEVER_NS;
+}
+
+/* Does this changed message stand for one of the same value? What it replaced was written shortly before it. */
+static bool keeps_value(const struct tc_sequence *s, uint32_t index)
+{
+    const struct tc_sequence_row *row = &s->rows[index];
+    for (uint32_t i = index; i-- > 0 && i + NEAR > index;) {
+        const struct tc_sequence_row *old = &s->rows[i];
+        if (old->fate == TC_SEQ_REPLACED && old->from == row->from && old->to == row->to &&
+            old->signer == row->signer && old->view == row->view && old->sequence == row->sequence &&
+            strcmp(old->type, row->type) == 0)
+            return *row->digest && strcmp(old->digest, row->digest) == 0;
+    }
+    return false;
 }
 
 static void read_rows(struct tc_sequence *s, char *table)
@@ -71,8 +88,11 @@ static void read_rows(struct tc_sequence *s, char *table)
     char *line = strsep(&table, "\n"); /* the heading */
     while (line && table && s->row_count < ROWS_MAX) {
         line = strsep(&table, "\n");
-        if (line && *line && read_row(line, &s->rows[s->row_count]))
-            s->row_count++;
+        if (!line || !*line || !read_row(line, &s->rows[s->row_count]))
+            continue;
+        struct tc_sequence_row *row = &s->rows[s->row_count];
+        row->same_value = row->fate == TC_SEQ_CHANGED && keeps_value(s, s->row_count);
+        s->row_count++;
     }
 }
 
@@ -184,14 +204,20 @@ static void story(const struct tc_sequence *s, uint64_t *from_ns, uint64_t *to_n
     *to_ns += IDLE_NS;
 }
 
+/* The same sender, words, signer and fate. */
+static bool same_words(const struct tc_sequence_row *a, const struct tc_sequence_row *b)
+{
+    return a->from == b->from && a->signer == b->signer && a->view == b->view && a->sequence == b->sequence &&
+           a->fate == b->fate && a->same_value == b->same_value && strcmp(a->type, b->type) == 0 &&
+           strcmp(a->digest, b->digest) == 0;
+}
+
 /* Said again by a timer: the first time tells it. */
 static bool is_repetition(const struct tc_sequence *s, const struct tc_sequence_row *row)
 {
     for (uint32_t i = 0; i < s->chosen_count; i++) {
         const struct tc_sequence_row *old = &s->rows[s->chosen[i]];
-        if (old->from == row->from && old->to == row->to && old->view == row->view && old->fate == row->fate &&
-            old->sequence == row->sequence && strcmp(old->type, row->type) == 0 &&
-            strcmp(old->digest, row->digest) == 0)
+        if (old->to == row->to && same_words(old, row))
             return true;
     }
     return false;
@@ -209,24 +235,40 @@ static bool wanted(const struct tc_sequence *s, const struct tc_sequence_row *ro
     return is_fault(row) && at >= from_ns && at <= to_ns;
 }
 
-static void choose_rows(struct tc_sequence *s)
+/* False: not all that is wanted has room. */
+static bool choose_rows_of(struct tc_sequence *s, uint64_t from_ns, uint64_t to_ns)
 {
-    uint64_t from_ns, to_ns;
-    story(s, &from_ns, &to_ns);
+    const uint32_t arrows_max = s->guilty ? TC_SEQUENCE_ARROWS_MAX : TC_SEQUENCE_PLAIN_MAX;
+    bool room = true;
+    s->chosen_count = s->arrow_count = s->left_out = 0;
     for (uint32_t i = 0; i < s->row_count; i++) {
         const struct tc_sequence_row *row = &s->rows[i];
         if (!wanted(s, row, from_ns, to_ns))
             continue;
         bool mark = row->fate >= TC_SEQ_EXECUTED;
-        bool full =
-            s->chosen_count == TC_SEQUENCE_ARROWS_MAX * 2 || (!mark && s->arrow_count == TC_SEQUENCE_ARROWS_MAX);
-        if (full || is_repetition(s, row)) {
+        bool full = s->chosen_count == arrows_max * 2 || (!mark && s->arrow_count == arrows_max);
+        bool passed_on = s->first_hand && row->signer != row->from && row->fate == TC_SEQ_PASSED;
+        if (passed_on || is_repetition(s, row) || full) {
+            room &= !full;
             s->left_out++;
             continue;
         }
         s->chosen[s->chosen_count++] = i;
         s->arrow_count += !mark;
     }
+    return room;
+}
+
+/* Where replicas gossip, what they pass on for each other would push the end out of the picture. */
+static void choose_rows(struct tc_sequence *s)
+{
+    uint64_t from_ns, to_ns;
+    story(s, &from_ns, &to_ns);
+    s->first_hand = false;
+    if (choose_rows_of(s, from_ns, to_ns))
+        return;
+    s->first_hand = true;
+    choose_rows_of(s, from_ns, to_ns);
 }
 
 int tc_sequence_lane(const struct tc_sequence *s, uint16_t node)
@@ -264,7 +306,7 @@ static struct tc_sequence_item *add_item(struct tc_sequence *s, enum tc_sequence
     return item;
 }
 
-/* The fan this message belongs to: same sender, same words, same fate, same time. */
+/* The fan this message belongs to: the same words at the same time. */
 static struct tc_sequence_item *fan_of(struct tc_sequence *s, const struct tc_sequence_row *row)
 {
     uint64_t at = start_ns(row);
@@ -272,8 +314,7 @@ static struct tc_sequence_item *fan_of(struct tc_sequence *s, const struct tc_se
         struct tc_sequence_item *item = &s->items[i];
         const struct tc_sequence_row *old = &s->rows[item->row];
         if (item->kind == TC_SEQ_FAN && item->count < TC_SEQUENCE_LANES_MAX * 2 && at - item->time_ns < FAN_NS &&
-            old->from == row->from && old->view == row->view && old->sequence == row->sequence &&
-            old->fate == row->fate && strcmp(old->type, row->type) == 0 && strcmp(old->digest, row->digest) == 0)
+            same_words(old, row))
             return item;
     }
     return NULL;
@@ -390,7 +431,9 @@ static void say_what(const struct tc_sequence *s, struct tc_buf *caption)
     tc_buf_add(caption, s->guilty ? ": the messages that decided the verdict" : ": a representative decision");
     tc_buf_format(caption, ". %u %s drawn", s->arrow_count, s->arrow_count == 1 ? "message" : "messages");
     if (s->left_out > 0)
-        tc_buf_format(caption, ", %u more (repetitions and overflow) left out", s->left_out);
+        tc_buf_format(caption, ", %u more (%s) left out", s->left_out,
+                      s->first_hand ? "repetitions, what was only passed on, and overflow"
+                                    : "repetitions and overflow");
     tc_buf_add(caption, "; time runs downwards, idle time is cut.");
 }
 
@@ -407,7 +450,6 @@ void tc_sequence_draw(const json_t *result, const char *messages, struct tc_buf 
         if (s.guilty && s.arrow_count == 0) { /* the guilty messages are no longer in the window */
             s.guilty = false;
             s.view = s.finding_ns = TC_NEVER_NS;
-            s.chosen_count = s.left_out = 0;
             choose_representative(&s);
             choose_rows(&s);
         }

@@ -4,7 +4,8 @@
 
 #include "render.h"
 
-#define TC_SEQUENCE_ARROWS_MAX 200u
+#define TC_SEQUENCE_ARROWS_MAX 200u /* where a finding decides what is shown */
+#define TC_SEQUENCE_PLAIN_MAX  80u  /* where nothing does: enough to see how a decision comes about */
 #define TC_SEQUENCE_LANES_MAX  16u
 #define TC_SEQUENCE_ITEMS_MAX  (4 * TC_SEQUENCE_ARROWS_MAX)
 
@@ -27,10 +28,11 @@ enum tc_sequence_fate {
 /* One row of messages.tsv; texts are borrowed from the table. */
 struct tc_sequence_row {
     uint64_t said_ns, heard_ns, view, sequence; /* TC_NEVER_NS: none */
-    uint16_t from, to;
+    uint16_t from, to, signer;                  /* signer: not `from` where a peer passes another's word on */
     const char *type, *kind, *digest;
     enum tc_sequence_fate fate;
     uint64_t decision;
+    bool same_value; /* TC_SEQ_CHANGED: it stands for a message that named the same value */
 };
 
 /* Something with a place on the time axis: the start of a fan, an arrival that came late, a mark, the finding. */
@@ -56,6 +58,7 @@ struct tc_sequence {
     uint32_t item_count;
     uint16_t lanes[TC_SEQUENCE_LANES_MAX]; /* replica ids; TC_CLIENT_FIRST stands for all clients */
     uint32_t lane_count;
+    bool first_hand;                     /* what was only passed on, unchanged, is left out */
     bool guilty;                         /* a finding decides what is shown; otherwise a representative decision */
     uint64_t view, sequence, finding_ns; /* focus; TC_NEVER_NS: none */
     int height;

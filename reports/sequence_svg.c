@@ -18,6 +18,7 @@ struct draw {
     const char *digests[DIGESTS];
     uint32_t digest_count;
     bool fates[TC_SEQ_FATES];
+    bool passed_on; /* somebody's word by another's mouth was drawn */
 };
 
 static const char style[] =
@@ -123,6 +124,8 @@ static void tooltip(struct draw *d, const struct tc_sequence_row *row)
     char from[8], to[8];
     tc_buf_add(d->svg, "<title>");
     tc_buf_escape(d->svg, TC_ESCAPE_MARKUP, *row->type ? row->type : row->kind);
+    if (row->signer != row->from)
+        tc_buf_format(d->svg, " of %s,", tc_node_name(row->signer, from));
     tc_buf_format(d->svg, " %s → %s", tc_node_name(row->from, from), tc_node_name(row->to, to));
     if (row->view != TC_NEVER_NS)
         tc_buf_format(d->svg, ", view %llu", (unsigned long long)row->view);
@@ -133,6 +136,8 @@ static void tooltip(struct draw *d, const struct tc_sequence_row *row)
         tc_buf_escape(d->svg, TC_ESCAPE_MARKUP, row->digest);
     }
     tc_buf_add(d->svg, row->fate < TC_SEQ_EXECUTED ? fates[row->fate] : "");
+    if (row->same_value)
+        tc_buf_add(d->svg, " into one of the same value");
     if (row->decision)
         tc_buf_format(d->svg, " (decision #%llu)", (unsigned long long)row->decision);
     tc_buf_add(d->svg, "</title>");
@@ -173,12 +178,34 @@ static void arrow(struct draw *d, uint32_t index, int y)
     tc_buf_add(d->svg, "</g>");
 }
 
-/* "pre-prepare v0 9c41" beside where the fan starts, with a dot in the digest's colour. */
+/* "pre-prepare v0 9c41", "2's prepare v0 9c41" of who passes it on. */
+static void words_of(struct draw *d, const struct tc_sequence_row *row, bool value)
+{
+    static const char *const fates[] = {"", "late ",    "again ", "changed ",    "corrupted ",
+                                        "", "dropped ", "held ",  "undelivered "};
+    char name[8];
+    tc_buf_add(d->svg, row->same_value ? "made anew: " : fates[row->fate]);
+    if (row->signer != row->from) {
+        tc_buf_format(d->svg, "%s's ", tc_node_name(row->signer, name));
+        d->passed_on = true;
+    }
+    tc_buf_escape(d->svg, TC_ESCAPE_MARKUP, *row->type ? row->type : row->kind);
+    if (row->view != TC_NEVER_NS)
+        tc_buf_format(d->svg, " v%llu", (unsigned long long)row->view);
+    if (value) {
+        tc_buf_add(d->svg, " ");
+        tc_buf_escape_bytes(d->svg, TC_ESCAPE_MARKUP, row->digest, strnlen(row->digest, 4));
+    }
+    if (row->fate == TC_SEQ_DELAYED && row->heard_ns != TC_NEVER_NS && row->said_ns != TC_NEVER_NS) {
+        tc_buf_add(d->svg, ", ");
+        tc_buf_duration(d->svg, row->heard_ns - row->said_ns);
+    }
+}
+
+/* Its words beside where the fan starts, with a dot in the digest's colour. */
 static void fan_label(struct draw *d, const struct tc_sequence_item *item)
 {
     const struct tc_sequence_row *row = &d->s->rows[item->row];
-    static const char *const fates[] = {"", "late ",    "again ", "changed ",    "corrupted ",
-                                        "", "dropped ", "held ",  "undelivered "};
     int lane = tc_sequence_lane(d->s, row->from), x = lane_x(d, lane);
     bool last = lane + 1 == (int)d->s->lane_count;
     /* The label goes to the side the arrows leave from when all leave to one side. */
@@ -194,18 +221,7 @@ static void fan_label(struct draw *d, const struct tc_sequence_item *item)
                       item->y);
     tc_buf_format(d->svg, "<text class=\"l %s\" x=\"%d\" y=\"%d\" text-anchor=\"%s\">", line_class(row->fate),
                   left ? x - 9 : x + 9, item->y - 4, left ? "end" : "start");
-    tc_buf_add(d->svg, fates[row->fate]);
-    tc_buf_escape(d->svg, TC_ESCAPE_MARKUP, *row->type ? row->type : row->kind);
-    if (row->view != TC_NEVER_NS)
-        tc_buf_format(d->svg, " v%llu", (unsigned long long)row->view);
-    if (value) {
-        tc_buf_add(d->svg, " ");
-        tc_buf_escape_bytes(d->svg, TC_ESCAPE_MARKUP, row->digest, strnlen(row->digest, 4));
-    }
-    if (row->fate == TC_SEQ_DELAYED && row->heard_ns != TC_NEVER_NS && row->said_ns != TC_NEVER_NS) {
-        tc_buf_add(d->svg, ", ");
-        tc_buf_duration(d->svg, row->heard_ns - row->said_ns);
-    }
+    words_of(d, row, value);
     tc_buf_add(d->svg, "</text>");
 }
 
@@ -310,8 +326,8 @@ static int legend(struct draw *d)
     }
     tc_buf_format(d->svg, "<text x=\"%d\" y=\"%d\" class=\"t\">digest of</text>", LEFT - 14, y + 4);
     if (d->s->sequence != TC_NEVER_NS)
-        tc_buf_format(d->svg, "<text x=\"%d\" y=\"%d\">sequence %llu; v = view</text>", x + 6, y + 4,
-                      (unsigned long long)d->s->sequence);
+        tc_buf_format(d->svg, "<text x=\"%d\" y=\"%d\">sequence %llu; v = view%s</text>", x + 6, y + 4,
+                      (unsigned long long)d->s->sequence, d->passed_on ? "; 0's = signed by 0, passed on" : "");
     return y + 22;
 }
 

@@ -56,8 +56,9 @@ static size_t series_stride(const struct tc_metrics_bucket *all, size_t count, u
     return decisions < count && stride < second && count > 3 * second ? second : stride;
 }
 
-/* `stride` buckets become one row: counts add up, of percentiles the largest is kept (never better than measured). */
-static void series_table(struct tc_recorder *r, const struct tc_metrics *m)
+/* `stride` buckets become one row: counts add up, of percentiles the largest is kept (never better than measured). The
+ * run may end within a bucket: what is left joins the row before, if it would be less than half of one. */
+static void series_table(struct tc_recorder *r, const struct tc_metrics *m, uint64_t duration_ns)
 {
     struct tc_buf t = {0};
     size_t count = 0;
@@ -67,9 +68,11 @@ static void series_table(struct tc_recorder *r, const struct tc_metrics *m)
     if (count > 0)
         tc_buf_add(&t, "time_s\tdecisions_per_s\toperations_per_s\tp50_ms\tp95_ms\tp99_ms\tmax_ms\tmessages\tbytes\t"
                        "view_changes\n");
-    for (size_t i = 0; i < count; i += stride) {
+    for (size_t i = 0, end = 0; i < count; i = end) {
         struct tc_metrics_bucket sum = {0};
-        size_t end = i + stride < count ? i + stride : count;
+        end = i + stride < count ? i + stride : count;
+        if (duration_ns < end * bucket_ns + stride * bucket_ns / 2)
+            end = count;
         for (size_t k = i; k < end; k++) {
             sum.decisions += all[k].decisions;
             sum.operations += all[k].operations;
@@ -81,7 +84,10 @@ static void series_table(struct tc_recorder *r, const struct tc_metrics *m)
             sum.latency_p99_ns = larger(sum.latency_p99_ns, all[k].latency_p99_ns);
             sum.latency_max_ns = larger(sum.latency_max_ns, all[k].latency_max_ns);
         }
-        double span_s = (double)(end - i) * (double)bucket_ns / 1e9;
+        uint64_t span_ns = (end - i) * bucket_ns;
+        if (end == count && duration_ns > i * bucket_ns && duration_ns < end * bucket_ns)
+            span_ns = duration_ns - i * bucket_ns;
+        double span_s = (double)span_ns / 1e9;
         tc_buf_format(&t, "%.3f\t%.1f\t%.1f", (double)i * (double)bucket_ns / 1e9, (double)sum.decisions / span_s,
                       (double)sum.operations / span_s);
         add_ms(&t, sum.latency_p50_ns);
@@ -251,7 +257,7 @@ void tc_tables_write(struct tc_recorder *r, const struct tc_report_input *input)
     if (!input->metrics)
         return;
     metrics_table(r, input->metrics);
-    series_table(r, input->metrics);
+    series_table(r, input->metrics, input->info->duration_ns);
     latency_table(r, input->metrics);
     views_table(r, input->metrics, input->info->duration_ns);
     distribution_tables(r, input->metrics);

@@ -308,7 +308,6 @@ static void a_failing_gnuplot_is_said(void **state)
     free(log);
 }
 
-/* A flood of messages about the guilty slot: the picture stays bounded and says what it left out. */
 /* The window opened after slot 40 was proposed: its picture would begin in the middle. */
 static void the_picture_begins_with_a_proposal(void **state)
 {
@@ -329,6 +328,35 @@ static void the_picture_begins_with_a_proposal(void **state)
     json_decref(result);
 }
 
+/* A replica that passes on what others signed says nothing of its own, and a second proposal of the same value is none.
+ */
+static void the_picture_names_who_signed(void **state)
+{
+    (void)state;
+    static const char rows[] =
+        "said_ns\theard_ns\tfrom\tto\ttype\tkind\tphase\tview\tsequence\tdigest\tfate\tdecision\tsigner\n"
+        "200\t210\t0\t2\tproposal\tpropose\t\t0\t41\tbbbb\tpassed\t\t\n"
+        "300\t310\t1\t2\tprevote\tvote\tprevote\t0\t41\tbbbb\tpassed\t\t\n"
+        "300\t310\t1\t2\tprevote\tvote\tprevote\t0\t41\tbbbb\tpassed\t\t3\n" /* no repetition of the one above */
+        "400\t\t1\t2\tproposal\tpropose\t\t0\t41\tcccc\treplaced\t1\t0\n"
+        "\t400\t1\t2\tproposal\tpropose\t\t0\t41\tcccc\tchanged\t\t0\n"
+        "500\t\t1\t3\tproposal\tpropose\t\t0\t41\tcccc\treplaced\t2\t0\n"
+        "\t500\t1\t3\tproposal\tpropose\t\t0\t41\tdddd\tchanged\t\t0\n";
+    struct tc_buf svg = {0}, caption = {0};
+    json_t *result = golden_result("holds");
+    tc_sequence_draw(result, rows, &svg, &caption);
+    const char *picture = tc_buf_get(&svg);
+    assert_non_null(strstr(picture, ">prevote v0 bbbb<"));
+    assert_non_null(strstr(picture, ">3's prevote v0 bbbb<"));
+    assert_non_null(strstr(picture, ">made anew: 0's proposal v0 cccc<"));
+    assert_non_null(strstr(picture, ">changed 0's proposal v0 dddd<"));
+    assert_non_null(strstr(picture, "signed by 0, passed on"));
+    tc_buf_free(&svg);
+    tc_buf_free(&caption);
+    json_decref(result);
+}
+
+/* A flood of messages about the guilty slot: the picture stays bounded and says what it left out. */
 static void the_picture_is_bounded(void **state)
 {
     (void)state;
@@ -357,6 +385,7 @@ int main(void)
         cmocka_unit_test(terminal_is_golden),
         cmocka_unit_test_setup_teardown(page_holds_everything, make_dir, remove_dir),
         cmocka_unit_test(the_picture_begins_with_a_proposal),
+        cmocka_unit_test(the_picture_names_who_signed),
         cmocka_unit_test_setup_teardown(half_a_file_is_removed, make_dir, remove_dir),
         cmocka_unit_test(repairs_and_signers_stand_apart),
         cmocka_unit_test(a_missed_threshold_has_its_unit),
