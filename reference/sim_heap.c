@@ -115,9 +115,11 @@ bool tc_sim_append(uint8_t **data, size_t *len, size_t *size, struct tc_slice by
 /* Four children a node: half as deep as two, and they lie side by side. */
 #define CHILDREN 4
 
+/* One comparison in place of two: which of two events is earlier is as good as random, so a branch on it costs a lot.
+ */
 static inline bool before(const struct tc_sim_event *a, const struct tc_sim_event *b)
 {
-    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
+    return ((unsigned __int128)a->time_ns << 64 | a->order) < ((unsigned __int128)b->time_ns << 64 | b->order);
 }
 
 void tc_sim_event_drop(struct tc_sim *sim, struct tc_sim_event *event)
@@ -154,11 +156,15 @@ void tc_sim_push(struct tc_sim *sim, struct tc_sim_event event)
 }
 
 /* The earliest of the children from `first` on. */
-static size_t earliest_child(const struct tc_sim_event *heap, size_t first, size_t count)
+static inline size_t earliest_child(const struct tc_sim_event *heap, size_t first, size_t count)
 {
-    const size_t end = first + CHILDREN < count ? first + CHILDREN : count;
+    if (first + CHILDREN <= count) {
+        const size_t left = first + before(&heap[first + 1], &heap[first]);
+        const size_t right = first + 2 + before(&heap[first + 3], &heap[first + 2]);
+        return before(&heap[right], &heap[left]) ? right : left;
+    }
     size_t best = first;
-    for (size_t i = first + 1; i < end; i++)
+    for (size_t i = first + 1; i < count; i++)
         best = before(&heap[i], &heap[best]) ? i : best;
     return best;
 }

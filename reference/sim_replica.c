@@ -175,18 +175,23 @@ void tc_sim_node_act(struct tc_sim *sim, uint16_t number, enum tc_verb verb)
     }
 }
 
+static void node_free(struct tc_sim *sim, struct tc_sim_node *node)
+{
+    if (node->replica)
+        sim->replica_class->destroy(node->replica);
+    tc_sim_turns_drop(sim, node);
+    tc_sim_disk_wipe(sim, node);
+    for (size_t k = 0; k < node->deferred_count; k++)
+        tc_sim_event_drop(sim, &node->deferred[k]);
+    free(node->deferred);
+    free(node->disk);
+}
+
 void tc_sim_nodes_free(struct tc_sim *sim)
 {
-    for (size_t i = 0; sim->nodes && i < TC_NODES_MAX; i++) {
-        struct tc_sim_node *node = &sim->nodes[i];
-        if (node->replica)
-            sim->replica_class->destroy(node->replica);
-        tc_sim_turns_drop(sim, node);
-        tc_sim_disk_wipe(sim, node);
-        for (size_t k = 0; k < node->deferred_count; k++)
-            tc_sim_event_drop(sim, &node->deferred[k]);
-        free(node->deferred);
-        free(node->disk);
-    }
+    for (uint32_t i = 0; sim->nodes && i < sim->cluster->n; i++)
+        node_free(sim, &sim->nodes[i]);
+    for (uint32_t i = 0; sim->nodes && i < sim->config.load.clients; i++)
+        node_free(sim, &sim->nodes[TC_CLIENT_FIRST + i]);
     free(sim->nodes);
 }
