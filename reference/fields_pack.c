@@ -1,7 +1,7 @@
 /* Packing what is plain and small ourselves, as in fields_unpack.c; the rest is left to protobuf-c. The bytes are the
  * same. */
 #include "fields_alloc.h"
-#include <string.h>
+#include "fields_back.h"
 
 #define PLAIN_MAX 4096 /* bytes; larger messages are protobuf-c's */
 
@@ -74,80 +74,36 @@ static inline struct tc_slice slice_at(enum code code, const void *at)
     return (struct tc_slice){(const uint8_t *)text, text ? strlen(text) : 0};
 }
 
-static size_t varint_size(uint64_t value)
-{
-    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
-}
+static bool back_message(struct tc_back *out, const ProtobufCMessage *message);
 
-/* Written from the end: what comes in front of something is its length, known by then. */
-struct back {
-    uint8_t *begin, *at;
-};
-
-static inline bool back_varint(struct back *out, uint64_t value)
-{
-    if (value < 0x80 && out->at > out->begin) { /* most are one byte */
-        *--out->at = (uint8_t)value;
-        return true;
-    }
-    const size_t size = varint_size(value);
-    if ((size_t)(out->at - out->begin) < size)
-        return false;
-    uint8_t *at = out->at -= size;
-    for (; value >= 0x80; value >>= 7)
-        *at++ = (uint8_t)(value | 0x80);
-    *at = (uint8_t)value;
-    return true;
-}
-
-static bool back_bytes(struct back *out, struct tc_slice bytes)
-{
-    if ((size_t)(out->at - out->begin) < bytes.len)
-        return false;
-    out->at -= bytes.len;
-    if (bytes.len > 0)
-        memcpy(out->at, bytes.data, bytes.len);
-    return back_varint(out, bytes.len);
-}
-
-static bool back_message(struct back *out, const ProtobufCMessage *message);
-
-static inline bool back_tag(struct back *out, uint32_t id, unsigned wire_type)
-{
-    return back_varint(out, (uint64_t)id << 3 | wire_type);
-}
-
-static bool back_nested(struct back *out, uint32_t id, const ProtobufCMessage *message)
+static bool back_nested(struct tc_back *out, uint32_t id, const ProtobufCMessage *message)
 {
     const uint8_t *end = out->at;
-    return message && back_message(out, message) && back_varint(out, (size_t)(end - out->at)) &&
-           back_tag(out, id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    return message && back_message(out, message) && tc_back_head(out, id, end);
 }
 
 /* One element of a list, with its tag: even if there is nothing in it. */
-static bool back_element(struct back *out, enum code code, uint32_t id, const void *element)
+static bool back_element(struct tc_back *out, enum code code, uint32_t id, const void *element)
 {
     if (code == CODE_MESSAGE)
         return back_nested(out, id, *(const ProtobufCMessage *const *)element);
-    return back_bytes(out, slice_at(code, element)) && back_tag(out, id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
+    return tc_back_field(out, id, slice_at(code, element));
 }
 
 /* A field that comes once, with its tag; nothing if there is nothing in it. */
-static inline bool back_single(struct back *out, enum code code, uint32_t id, const void *at)
+static inline bool back_single(struct tc_back *out, enum code code, uint32_t id, const void *at)
 {
-    if (code < CODE_BYTES) {
-        const uint64_t number = number_at(code, at);
-        return number == 0 || (back_varint(out, number) && back_tag(out, id, PROTOBUF_C_WIRE_TYPE_VARINT));
-    }
+    if (code < CODE_BYTES)
+        return tc_back_number(out, id, number_at(code, at));
     if (code == CODE_MESSAGE) {
         const ProtobufCMessage *message = *(const ProtobufCMessage *const *)at;
         return !message || back_nested(out, id, message);
     }
     const struct tc_slice slice = slice_at(code, at);
-    return slice.len == 0 || (back_bytes(out, slice) && back_tag(out, id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
+    return slice.len == 0 || tc_back_field(out, id, slice);
 }
 
-static bool back_repeated(struct back *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+static bool back_repeated(struct tc_back *out, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
                           enum code code)
 {
     const uint8_t *elements = *(const uint8_t *const *)(const void *)((const uint8_t *)message + field->offset);
@@ -160,16 +116,15 @@ static bool back_repeated(struct back *out, const ProtobufCMessage *message, con
         return false;
     for (size_t i = count; i > 0; i--) {
         const uint8_t *element = elements + (i - 1) * stride;
-        if (code < CODE_BYTES ? !back_varint(out, number_at(code, element))
+        if (code < CODE_BYTES ? !tc_back_varint(out, number_at(code, element))
                               : !back_element(out, code, field->id, element))
             return false;
     }
-    return code >= CODE_BYTES || (back_varint(out, (size_t)(end - out->at)) &&
-                                  back_tag(out, field->id, PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED));
+    return code >= CODE_BYTES || tc_back_head(out, field->id, end);
 }
 
 /* False: it does not fit, or something is not plain. */
-static bool back_message(struct back *out, const ProtobufCMessage *message)
+static bool back_message(struct tc_back *out, const ProtobufCMessage *message)
 {
     const ProtobufCMessageDescriptor *descriptor = message->descriptor;
     if (message->n_unknown_fields > 0)
@@ -193,7 +148,7 @@ static bool back_message(struct back *out, const ProtobufCMessage *message)
 int tc_fields_pack_behind(const ProtobufCMessage *base, size_t head, struct tc_arena *arena, struct tc_slice *bytes)
 {
     uint8_t buffer[PLAIN_MAX];
-    struct back back = {buffer, buffer + sizeof buffer};
+    struct tc_back back = {buffer, buffer + sizeof buffer};
     const bool plain = back_message(&back, base);
     const size_t size = plain ? (size_t)(buffer + sizeof buffer - back.at) : protobuf_c_message_get_packed_size(base);
     if (size > TC_FRAME_MAX)

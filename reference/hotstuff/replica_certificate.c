@@ -79,6 +79,30 @@ static bool read_shares(struct hotstuff *r, const uint32_t *signers, size_t sign
     return true;
 }
 
+static bool same_point(const struct point *a, const struct point *b)
+{
+    return a->view == b->view && a->sequence == b->sequence && tc_digest_same(a->digest, b->digest);
+}
+
+static bool same_certificate(const struct certificate *a, const struct certificate *b)
+{
+    if (a->type != b->type || a->count != b->count || !same_point(&a->at, &b->at))
+        return false;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (a->shares[i].signer != b->shares[i].signer ||
+            memcmp(a->shares[i].signature, b->shares[i].signature, TC_SIGNATURE_SIZE) != 0)
+            return false;
+    return true;
+}
+
+/* Everybody says the newest certificate again in its next message: what we hold was checked when it came. */
+static bool is_held(const struct hotstuff *r, const struct certificate *certificate)
+{
+    return certificate->count > 0 &&
+           (same_certificate(certificate, &r->high) || same_certificate(certificate, &r->decided) ||
+            same_certificate(certificate, &r->timeout_certificate));
+}
+
 static bool shares_good(struct hotstuff *r, const struct certificate *certificate, struct tc_slice body)
 {
     if (certificate->count <
@@ -110,8 +134,9 @@ bool tc_hotstuff_certificate_read(struct hotstuff *r, const Hotstuff__Certificat
     if (!out->shares ||
         !read_shares(r, message->signers, message->n_signers, message->signatures, message->n_signatures, out->shares))
         return false;
-    return tc_hotstuff_vote_body(out->at.view, out->at.sequence, out->at.digest, &r->base.arena, &body) == 0 &&
-           shares_good(r, out, body);
+    return is_held(r, out) ||
+           (tc_hotstuff_vote_body(out->at.view, out->at.sequence, out->at.digest, &r->base.arena, &body) == 0 &&
+            shares_good(r, out, body));
 }
 
 bool tc_hotstuff_timeout_read(struct hotstuff *r, const Hotstuff__TimeoutCertificate *message, uint64_t view,
@@ -127,7 +152,7 @@ bool tc_hotstuff_timeout_read(struct hotstuff *r, const Hotstuff__TimeoutCertifi
     if (!out->shares ||
         !read_shares(r, message->signers, message->n_signers, message->signatures, message->n_signatures, out->shares))
         return false;
-    return tc_hotstuff_timeout_body(view, &r->base.arena, &body) == 0 && shares_good(r, out, body);
+    return is_held(r, out) || (tc_hotstuff_timeout_body(view, &r->base.arena, &body) == 0 && shares_good(r, out, body));
 }
 
 bool tc_hotstuff_certificate_load(struct hotstuff *r, const Hotstuff__Certificate *message, struct certificate *out)
@@ -212,12 +237,45 @@ Hotstuff__TimeoutCertificate *tc_hotstuff_timeout_message(struct hotstuff *r, co
     return message;
 }
 
-/* ---- counting ---- */
-
-static bool same_point(const struct point *a, const struct point *b)
+bool tc_hotstuff_point_put(struct tc_back *out, uint32_t id, const struct point *at)
 {
-    return a->view == b->view && a->sequence == b->sequence && tc_digest_same(a->digest, b->digest);
+    const uint8_t *end = out->at;
+    return tc_back_field(out, 3, (struct tc_slice){at->digest, TC_VALUE_SIZE}) &&
+           tc_back_number(out, 2, at->sequence) && tc_back_number(out, 1, at->view) && tc_back_head(out, id, end);
 }
+
+/* The signers as field `id`, their signatures as the one behind it. */
+static bool put_shares(struct tc_back *out, uint32_t id, const struct certificate *certificate)
+{
+    for (uint32_t i = certificate->count; i > 0; i--)
+        if (!tc_back_field(out, id + 1, (struct tc_slice){certificate->shares[i - 1].signature, TC_SIGNATURE_SIZE}))
+            return false;
+    const uint8_t *end = out->at;
+    for (uint32_t i = certificate->count; i > 0; i--)
+        if (!tc_back_varint(out, certificate->shares[i - 1].signer))
+            return false;
+    return certificate->count == 0 || tc_back_head(out, id, end);
+}
+
+bool tc_hotstuff_certificate_put(struct tc_back *out, uint32_t id, const struct certificate *certificate)
+{
+    const struct point *at = &certificate->at;
+    const uint8_t *end = out->at;
+    if (at->view == 0)
+        return true;
+    if (certificate->type == HOTSTUFF__TYPE__TIMEOUT)
+        return put_shares(out, 2, certificate) && tc_back_number(out, 1, at->view) && tc_back_head(out, id, end);
+    return put_shares(out, 5, certificate) && tc_back_field(out, 4, (struct tc_slice){at->digest, TC_VALUE_SIZE}) &&
+           tc_back_number(out, 3, at->sequence) && tc_back_number(out, 2, at->view) &&
+           tc_back_number(out, 1, certificate->type) && tc_back_head(out, id, end);
+}
+
+size_t tc_hotstuff_certificate_size_max(const struct certificate *certificate)
+{
+    return 96 + certificate->count * (size_t)(TC_SIGNATURE_SIZE + 2 + 3);
+}
+
+/* ---- counting ---- */
 
 bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
                        const uint8_t *signature, struct certificate *out)

@@ -10,6 +10,7 @@
 #define TC_HOTSTUFF_REPLICA_INTERNAL_H
 
 #include "../../proxy/nodeset.h"
+#include "../fields_back.h"
 #include "../replica_base.h"
 #include "replica.h"
 #include "wire.h"
@@ -172,6 +173,11 @@ bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertifi
 bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
                        const uint8_t *signature, struct certificate *out);
 Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point *at);
+/* The same messages, written by hand as field `id` (see fields_back.h); nothing for the genesis block's, or none. A
+ * certificate of type TIMEOUT is a TimeoutCertificate. */
+bool tc_hotstuff_point_put(struct tc_back *out, uint32_t id, const struct point *at);
+bool tc_hotstuff_certificate_put(struct tc_back *out, uint32_t id, const struct certificate *certificate);
+size_t tc_hotstuff_certificate_size_max(const struct certificate *certificate); /* with its head */
 bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at);
 
 /* ---- replica_block.c ---- */

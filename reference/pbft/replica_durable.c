@@ -18,6 +18,7 @@
 #include <string.h>
 
 #define RECORDS_PER_SLOT (SLOT_BATCHES_MAX + 3)
+#define TEXT_HEADS_MAX   32 /* bytes of an envelope in a certificate beside what a signed_text holds */
 
 /* kind ‖ head ‖ packed message */
 static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice head, const ProtobufCMessage *message)
@@ -48,12 +49,23 @@ static struct tc_slice pre_prepare_record(struct pbft *r, const struct slot *slo
     return make_record(r, RECORD_PRE_PREPARE, no_head, &envelope.base);
 }
 
+/* A Prepared packed by hand: there is one for each decision, with a quorum of envelopes. */
 static struct tc_slice prepared_record(struct pbft *r, const struct prepared *certificate)
 {
-    Pbft__Prepared message;
-    if (!tc_pbft_prepared_message(r, certificate, &message))
+    const size_t size = 1 + (1 + certificate->count) * (sizeof(struct signed_text) + TEXT_HEADS_MAX);
+    uint8_t *room = tc_arena_alloc(&r->base.arena, size);
+    struct tc_back out = {room, room ? room + size : NULL};
+    const uint8_t *end = out.at;
+    bool good = room != NULL;
+    for (uint32_t i = certificate->count; good && i > 0; i--)
+        good = tc_pbft_text_put(&out, 2, &certificate->prepares[i - 1], PBFT__TYPE__PREPARE);
+    if (!good || !tc_pbft_text_put(&out, 1, &certificate->pre_prepare, PBFT__TYPE__PRE_PREPARE) ||
+        out.at == out.begin) {
+        r->base.out_of_memory = true;
         return no_head;
-    return make_record(r, RECORD_PREPARED, no_head, &message.base);
+    }
+    *--out.at = RECORD_PREPARED;
+    return (struct tc_slice){out.at, (size_t)(end - out.at)};
 }
 
 static struct tc_slice committed_record(struct pbft *r, const struct slot *slot)

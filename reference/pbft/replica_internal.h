@@ -11,6 +11,7 @@
 #define TC_PBFT_REPLICA_INTERNAL_H
 
 #include "../../proxy/nodeset.h"
+#include "../fields_back.h"
 #include "../replica_base.h"
 #include "replica.h"
 #include "wire.h"
@@ -219,6 +220,8 @@ static inline uint32_t tc_pbft_prepares_needed(const struct pbft *r)
 /* Signed texts and envelopes. The envelope borrows the text. */
 bool tc_pbft_text_from(struct signed_text *text, const Wire__Envelope *envelope);
 void tc_pbft_text_envelope(const struct signed_text *text, uint32_t type, Wire__Envelope *envelope);
+/* The same, written by hand as field `id` (see fields_back.h). */
+bool tc_pbft_text_put(struct tc_back *out, uint32_t id, const struct signed_text *text, uint32_t type);
 /* An array of pointers to envelopes around `texts`, in the arena; NULL if out of memory. */
 Wire__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, uint32_t type);
 

@@ -25,6 +25,14 @@ void tc_pbft_text_envelope(const struct signed_text *text, uint32_t type, Wire__
     envelope->signature = tc_wire_binary((struct tc_slice){text->signature, TC_SIGNATURE_SIZE});
 }
 
+bool tc_pbft_text_put(struct tc_back *out, uint32_t id, const struct signed_text *text, uint32_t type)
+{
+    const uint8_t *end = out->at;
+    return tc_back_field(out, 4, (struct tc_slice){text->signature, TC_SIGNATURE_SIZE}) &&
+           (text->body_len == 0 || tc_back_field(out, 3, (struct tc_slice){text->body, text->body_len})) &&
+           tc_back_number(out, 2, text->sender) && tc_back_number(out, 1, type) && tc_back_head(out, id, end);
+}
+
 Wire__Envelope **tc_pbft_text_envelopes(struct pbft *r, const struct signed_text *texts, size_t count, uint32_t type)
 {
     Wire__Envelope **pointers = tc_replica_scratch(&r->base, count * sizeof *pointers);

@@ -91,6 +91,8 @@ uint64_t tc_lab_replays(const struct tc_lab *lab);
 uint64_t tc_lab_complaints(const struct tc_lab *lab);
 uint64_t tc_lab_views_entered(const struct tc_lab *lab);
 uint64_t tc_lab_records(const struct tc_lab *lab); /* PERSIST and SNAPSHOT outputs */
+/* The record at this place of a replica's disk; {NULL, 0} beyond the last one. */
+struct tc_slice tc_lab_record(const struct tc_lab *lab, uint16_t node, uint32_t place);
 /* A hash of everything said and observed: two runs with one seed agree. */
 uint64_t tc_lab_trace(const struct tc_lab *lab);
 /* Prints what every replica and client is at, to stderr. */

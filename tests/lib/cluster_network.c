@@ -155,6 +155,13 @@ uint64_t tc_lab_records(const struct tc_lab *lab)
     return lab->records;
 }
 
+struct tc_slice tc_lab_record(const struct tc_lab *lab, uint16_t node, uint32_t place)
+{
+    const struct lab_node *owner = &lab->nodes[node];
+    return place < owner->disk_count ? (struct tc_slice){owner->disk[place]->data, owner->disk[place]->len}
+                                     : (struct tc_slice){NULL, 0};
+}
+
 uint64_t tc_lab_trace(const struct tc_lab *lab)
 {
     return lab->trace;

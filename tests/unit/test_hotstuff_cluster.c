@@ -8,6 +8,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -97,8 +98,54 @@ static void test_lagging(void **state)
     }
 }
 
+/* Is what is written by hand what protobuf-c would write? */
+static Hotstuff__Voting *canonical_voting(struct tc_slice packed)
+{
+    Hotstuff__Voting *voting = hotstuff__voting__unpack(NULL, packed.len, packed.data);
+    assert_non_null(voting);
+    assert_int_equal(hotstuff__voting__get_packed_size(voting), packed.len);
+    uint8_t *again = malloc(packed.len);
+    assert_non_null(again);
+    hotstuff__voting__pack(voting, again);
+    assert_memory_equal(again, packed.data, packed.len);
+    free(again);
+    return voting;
+}
+
+/* Leaders that are away give timeout certificates; the disks of those that stay hold every kind of certificate. */
+static void test_voting_records(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 0; seed < 2; seed++) {
+        struct tc_lab_options options = lab_options(seed, 4);
+        uint32_t plain = 0, timeouts = 0, decided = 0;
+        options.retry_ns = 150 * MS;
+        options.cluster.view_timeout_ns = 100 * MS;
+        struct tc_lab *lab = tc_lab_new(&options);
+        tc_lab_crash(lab, 2);
+        tc_lab_load(lab, 0, 20);
+        tc_lab_run(lab, 60000 * MS);
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        struct tc_slice record;
+        for (uint32_t i = 0; (record = tc_lab_record(lab, 1, i)).len > 0; i++) {
+            if (record.data[0] != 2)
+                continue;
+            Hotstuff__Voting *voting = canonical_voting((struct tc_slice){record.data + 1, record.len - 1});
+            plain += voting->high && voting->high->n_signers == 3 && voting->high->n_signatures == 3;
+            timeouts += voting->timeout && voting->timeout->n_signers == 3;
+            decided += voting->decided != NULL;
+            hotstuff__voting__free_unpacked(voting, NULL);
+        }
+        assert_true(plain > 20);
+        assert_true(timeouts > 5);
+        assert_int_equal(decided > 0, seed == 0);
+        tc_lab_free(lab);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_lagging)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_lagging),
+                                       cmocka_unit_test(test_voting_records)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -111,6 +111,36 @@ static void test_replay(void **state)
     bench_stop(&b);
 }
 
+/* A certificate is written by hand, as protobuf-c would write it. */
+static void test_prepared_records(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct records records;
+    uint32_t found = 0;
+    make_records(&b, &records);
+    for (uint32_t i = 0; i < records.count; i++) {
+        if (records.items[i].data[0] != 3)
+            continue;
+        const struct tc_slice packed = {records.items[i].data + 1, records.items[i].len - 1};
+        Pbft__Prepared *prepared = pbft__prepared__unpack(NULL, packed.len, packed.data);
+        assert_non_null(prepared);
+        assert_int_equal(prepared->n_prepares, 2);
+        assert_int_equal(prepared->pre_prepare->sender, 0);
+        assert_int_equal(tc_wire_verify(&b.make.env, prepared->prepares[1]), 0);
+        assert_int_equal(pbft__prepared__get_packed_size(prepared), packed.len);
+        uint8_t *again = malloc(packed.len);
+        assert_non_null(again);
+        pbft__prepared__pack(prepared, again);
+        assert_memory_equal(again, packed.data, packed.len);
+        free(again);
+        pbft__prepared__free_unpacked(prepared, NULL);
+        found++;
+    }
+    assert_true(found >= 2);
+    bench_stop(&b);
+}
+
 /* Damage is noticed or harmless, and never crashes: every cut and flipped bits of every record. */
 static void test_damaged_records(void **state)
 {
@@ -142,6 +172,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_replay),
+        cmocka_unit_test(test_prepared_records),
         cmocka_unit_test(test_damaged_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
