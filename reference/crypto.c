@@ -166,15 +166,26 @@ static uint64_t get_le64(const uint8_t *in)
 /* The simulation's signature: the text folded under domain and key to 8 bytes, written eight times over. A change of
  * any byte of key, text or signature shows, and that is all that is asked of it: a cryptographic hash would cost more
  * than the rest of what a replica does with a vote. */
-static void hash_signature(const uint8_t key[static 32], const char *domain, struct tc_slice text,
-                           uint8_t signature[static TC_SIGNATURE_SIZE])
+static uint64_t hash_word(const uint8_t key[static 32], const char *domain, struct tc_slice text)
 {
     const struct tc_slice head = {(const uint8_t *)domain, strlen(domain)};
     const uint64_t first = tc_random_fold_bytes(get_le64(key), head); /* neither waits for the other */
     const uint64_t second = tc_random_fold_bytes(get_le64(key + 8), text);
-    put_le64(signature, tc_random_mix(first, second));
-    for (size_t at = 8; at < TC_SIGNATURE_SIZE; at += 8)
-        memcpy(signature + at, signature, 8);
+    return tc_random_mix(first, second);
+}
+
+static void hash_signature(uint64_t word, uint8_t signature[static TC_SIGNATURE_SIZE])
+{
+    for (size_t at = 0; at < TC_SIGNATURE_SIZE; at += 8)
+        put_le64(signature + at, word);
+}
+
+static bool is_hash_signature(uint64_t word, const uint8_t signature[static TC_SIGNATURE_SIZE])
+{
+    uint64_t difference = 0;
+    for (size_t at = 0; at < TC_SIGNATURE_SIZE; at += 8)
+        difference |= get_le64(signature + at) ^ word;
+    return difference == 0;
 }
 
 /* Of a MAC, whatever the scheme. */
@@ -194,7 +205,7 @@ int tc_sign(const struct tc_keyring *keys, uint32_t node, const char *domain, st
     if (!tc_keyring_has_secret(keys, node))
         return TC_EKEY;
     if (keys->scheme == TC_SCHEME_KEYED_HASH) {
-        hash_signature(keys->nodes[node].hash_key, domain, text, signature);
+        hash_signature(hash_word(keys->nodes[node].hash_key, domain, text), signature);
         return 0;
     }
     uint8_t inline_buffer[TEXT_INLINE_MAX];
@@ -216,11 +227,9 @@ int tc_verify(const struct tc_keyring *keys, uint32_t node, const char *domain, 
         return TC_EKEY;
     if (signature.len != TC_SIGNATURE_SIZE)
         return TC_ESIGNATURE;
-    if (keys->scheme == TC_SCHEME_KEYED_HASH) {
-        uint8_t expected[TC_SIGNATURE_SIZE];
-        hash_signature(keys->nodes[node].hash_key, domain, text, expected);
-        return memcmp(expected, signature.data, sizeof expected) == 0 ? 0 : TC_ESIGNATURE;
-    }
+    if (keys->scheme == TC_SCHEME_KEYED_HASH)
+        return is_hash_signature(hash_word(keys->nodes[node].hash_key, domain, text), signature.data) ? 0
+                                                                                                      : TC_ESIGNATURE;
     uint8_t inline_buffer[TEXT_INLINE_MAX];
     uint8_t *heap;
     size_t len;
