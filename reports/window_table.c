@@ -1,7 +1,7 @@
-/* messages.tsv: said_ns heard_ns from to type kind phase view sequence digest fate decision. Times empty when it was
- * not said (made or changed by us) or not heard; nodes are numbers; fate is one of the words below, "executed" or
- * "enters"/"asks". What we changed and did not sign anew is "corrupted", for its signature no longer holds: by its
- * signer, whoever relays it. */
+/* messages.tsv: said_ns heard_ns from to type kind phase view sequence digest fate decision signer. Times empty when it
+ * was not said (made or changed by us) or not heard; nodes are numbers; fate is one of the words below, "executed" or
+ * "enters"/"asks"; signer is whose word it is, empty where that is `from`. What we changed and did not sign anew is
+ * "corrupted", for its signature no longer holds: by its signer, whoever relays it. */
 #include "../proxy/names.h"
 #include "../proxy/nodeset.h"
 #include "window_parts.h"
@@ -126,6 +126,9 @@ static void write_row(const struct tc_window *w, const struct row *row, struct t
     tc_buf_format(out, "\t%s\t", fate(row));
     if (row->decision)
         tc_buf_format(out, "%llu", (unsigned long long)row->decision);
+    tc_buf_add(out, "\t");
+    if (r->what == TC_WINDOW_MESSAGE && r->signer != r->from)
+        tc_buf_format(out, "%u", r->signer);
     tc_buf_add(out, "\n");
 }
 
@@ -145,7 +148,7 @@ int tc_window_table(const struct tc_window *w, struct tc_buf *out)
         else
             append(&t, r)->heard_ns = r->time_ns;
     }
-    tc_buf_add(out, "said_ns\theard_ns\tfrom\tto\ttype\tkind\tphase\tview\tsequence\tdigest\tfate\tdecision\n");
+    tc_buf_add(out, "said_ns\theard_ns\tfrom\tto\ttype\tkind\tphase\tview\tsequence\tdigest\tfate\tdecision\tsigner\n");
     for (uint32_t i = 0; i < t.count && rc == 0; i++)
         write_row(w, &t.rows[i], out);
     free(t.rows);
