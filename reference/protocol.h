@@ -91,8 +91,8 @@ struct tc_breach {
     char text[512];
     const struct tc_message *message; /* what was said; NULL for an execution */
     const struct tc_statement *statement;
-    /* Frames that support the claim beside the proposals and votes of its slot, which the oracles keep for all (e.g. the
-     * new view that gave other orders): copies owned by the justifier, valid until its next call. */
+    /* Frames that support the claim beside the proposals and votes of its slot, which the oracles keep for all (e.g.
+     * the new view that gave other orders): copies owned by the justifier, valid until its next call. */
     const struct tc_slice *support;
     size_t support_count;
 };
