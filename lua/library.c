@@ -122,8 +122,9 @@ int tc_script_find(const char *lua_dir, const char *kind, const char *name, char
     names_read(folder, names);
     const char *near = tc_lua_nearest(name, (const char *const *)names->items, names->count);
     int singular = (int)strlen(kind) - 1;
-    int rc = tc_error_set(err, TC_ENOT_FOUND, "no %.*s named '%s' in %s%s%s%s", singular, kind, name, folder,
-                          near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    int rc =
+        tc_error_set(err, TC_ENOT_FOUND, "no %.*s named '%s' in %s; %s%s%s", singular, kind, name, folder,
+                     near ? "did you mean '" : "'turncoat list ", near ? near : kind, near ? "'?" : "' names them");
     names_free(names);
     free(names);
     return rc;

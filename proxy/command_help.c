@@ -54,7 +54,7 @@ static void print_attack(const struct tc_script_info *info)
     }
     printf("keys      %s\n", info->needs_keys ? "signs as the traitors: their secret keys are needed" : "none needed");
     for (uint32_t i = 0; i < info->arg_count; i++)
-        printf("%s  --arg %s=%s   %s\n", i ? "        " : "arguments", info->args[i].name, info->args[i].value,
+        printf("%s --arg %s=%s   %s\n", i ? "         " : "arguments", info->args[i].name, info->args[i].value,
                info->args[i].help);
     const char *const asserted[] = {
         expectation(info->expect_safety, "safety holds", "safety is broken"),

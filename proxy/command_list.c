@@ -49,14 +49,14 @@ static int list_scripts(const struct tc_arguments *a, const char *kind, struct t
 {
     struct filter filter = {a->values[TC_OPTION_TAG], a->values[TC_OPTION_PROTOCOL],
                             tc_arguments_has(a, TC_OPTION_NAMES), 0};
-    if (filter.protocol && !tc_protocol_find(filter.protocol))
-        return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", filter.protocol);
     int result = tc_script_each(tc_command_lua_dir(a), kind, show_script, &filter);
     if (result < 0)
         return tc_error_set(err, result == TC_EMEMORY ? result : TC_EUSAGE, "cannot read %s/%s; is --lua-dir right?",
                             tc_command_lua_dir(a), kind);
-    if (!filter.shown)
+    if (!filter.shown) {
+        fflush(stdout); /* below its heading, wherever the two lead */
         fprintf(stderr, "none match\n");
+    }
     return 0;
 }
 
@@ -89,8 +89,11 @@ int tc_command_list(const struct tc_arguments *a, struct tc_error *err)
     static const char *const words[] = {"attacks", "scenarios", "protocols", "oracles", "bugs", "strategies"};
     bool names_only = tc_arguments_has(a, TC_OPTION_NAMES);
     const char *what = a->operand_count ? a->operands[0] : NULL;
+    const char *protocol = a->values[TC_OPTION_PROTOCOL];
     bool known = !what;
     int result = 0;
+    if (protocol && !tc_protocol_find(protocol))
+        return tc_error_set(err, TC_EUSAGE, "no protocol '%s'; 'turncoat list protocols' names them", protocol);
     for (size_t i = 0; i < sizeof words / sizeof *words && result == 0; i++) {
         if (what && strcmp(what, words[i]) != 0)
             continue;

@@ -86,8 +86,8 @@ static void close_phase(struct tc_run *run, uint64_t now_ns)
     const struct tc_histogram *latency = tc_metrics_latency(run->metrics, run->phase);
     erase_live_line(run);
     const double rate = seconds > 0 ? (double)decisions / seconds : 0;
-    printf("%-7s   %4.1f s   %7.0f decision%s/s", tc_run_phase_name(run->phase), seconds, rate,
-           rate >= 0.5 && rate < 1.5 ? "" : "s");
+    printf("%-7s   %4.1f s   %7.*f decisions/s", tc_run_phase_name(run->phase), seconds,
+           rate > 0 && rate < 9.95 ? 1 : 0, rate);
     if (latency && latency->count)
         printf("   p99 %.1f ms", (double)tc_histogram_quantile(latency, 0.99) / 1e6);
     if (now.view_known)

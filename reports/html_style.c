@@ -32,7 +32,7 @@ const char tc_html_style[] =
     ".why dt{color:var(--muted);font-size:14px;padding-top:1.5px}.why dd{margin:0;overflow-wrap:anywhere}"
     ".evidence{margin:0;padding-left:1.2em}.evidence li{margin:0 0 5px}small{color:var(--muted);font-size:13px}"
     ".note{border-left:3px solid var(--rule);padding:2px 0 2px 14px;color:var(--muted);max-width:50em}"
-    ".repeat{margin-top:26px}"
+    ".repeat{margin-top:26px}.cmd+h3{margin-top:18px}"
     ".cmd{display:flex;align-items:stretch;margin:0 0 8px;background:var(--soft);border:1px solid var(--rule);"
     "border-radius:7px;overflow:hidden}"
     "code{font:13.5px/1.5 ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace}"

@@ -37,9 +37,12 @@ const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc
         bitten += tc_recorder_is_repair(verb) ? 0 : stats->bitten[verb];
     uint64_t in_phase = now_ns > now->phase_begin_ns ? now_ns - now->phase_begin_ns : 0;
     tc_buf_format(&t, "%-6s %5.1f s  ", tc_run_phase_name(now->phase), (double)in_phase / 1e9);
-    const uint64_t rate = now->decisions_per_s > 0 ? (uint64_t)(now->decisions_per_s + 0.5) : 0;
-    tc_buf_count(&t, rate);
-    tc_buf_add(&t, rate == 1 ? " decision/s  " : " decisions/s  ");
+    const double rate = now->decisions_per_s > 0 ? now->decisions_per_s : 0;
+    if (rate > 0 && rate < 9.95)
+        tc_buf_format(&t, "%.1f", rate);
+    else
+        tc_buf_count(&t, (uint64_t)(rate + 0.5));
+    tc_buf_add(&t, " decisions/s  ");
     if (now->latency_p99_ns > 0) {
         tc_buf_add(&t, "p99 ");
         tc_buf_duration(&t, now->latency_p99_ns);
