@@ -155,14 +155,9 @@ int tc_recorder_directory(const char *out_dir, const char *name, uint64_t seed, 
     return rc;
 }
 
-int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
-                     struct tc_recorder **out, struct tc_error *err)
+/* What opening ends with, whatever made the directory: `rc` is what came of that. */
+static int opened(struct tc_recorder *r, int rc, char path[static 512], struct tc_recorder **out, struct tc_error *err)
 {
-    *out = NULL;
-    struct tc_recorder *r = recorder_new(err);
-    if (!r)
-        return TC_EMEMORY;
-    int rc = make_named(r, out_dir, name, seed, err);
     if (rc == 0)
         rc = open_logs(r, err);
     if (rc < 0) {
@@ -172,6 +167,16 @@ int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char 
     snprintf(path, 512, "%s", r->dir);
     *out = r;
     return 0;
+}
+
+int tc_recorder_open(const char *out_dir, const char *name, uint64_t seed, char path[static 512],
+                     struct tc_recorder **out, struct tc_error *err)
+{
+    *out = NULL;
+    struct tc_recorder *r = recorder_new(err);
+    if (!r)
+        return TC_EMEMORY;
+    return opened(r, make_named(r, out_dir, name, seed, err), path, out, err);
 }
 
 int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_recorder **out, struct tc_error *err)
@@ -184,15 +189,7 @@ int tc_recorder_open_at(const char *dir, char path[static 512], struct tc_record
                                               : tc_error_set(err, TC_EUSAGE, "%s: the path is too long", dir);
     snprintf(r->dir, sizeof r->dir, "%s", dir);
     started_now(r);
-    if (rc == 0)
-        rc = open_logs(r, err);
-    if (rc < 0) {
-        tc_recorder_free(r);
-        return rc;
-    }
-    snprintf(path, 512, "%s", r->dir);
-    *out = r;
-    return 0;
+    return opened(r, rc, path, out, err);
 }
 
 /* One buffer serves all lines; a line that found no memory is counted as lost and the next one tries again. */

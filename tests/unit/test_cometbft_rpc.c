@@ -4,6 +4,7 @@
 #include "../../proxy/driver.h"
 #include "../../reference/cometbft/protocol.h"
 #include "../../reference/cometbft/rpc.h"
+#include "cometbft_rpc_fixture.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -29,7 +30,6 @@ struct told {
     struct tc_value block;
 };
 
-static const char *version;
 static struct tc_cluster cluster = {.id = "turncoat", .n = 4, .f = 1};
 static struct tc_protocol_env env = {.cluster = &cluster};
 static struct told told;
@@ -91,9 +91,7 @@ static void tell(void *self, const struct tc_observation *o)
 
 static struct tc_slice golden(const char *name)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/tests/golden/cometbft/rpc-%s/%s.json", TC_SOURCE_DIR, version, name);
-    FILE *in = fopen(path, "r");
+    FILE *in = fopen(golden_path(name), "r");
     assert_non_null(in);
     const size_t len = fread(file, 1, sizeof file, in);
     fclose(in);
@@ -406,17 +404,5 @@ int main(void)
         cmocka_unit_test(test_evidence_that_is_none),
         cmocka_unit_test(test_every_protocol_has_a_driver),
     };
-    static const char *const versions[] = {"v0.38.25", "v1.0.1"};
-    int failed = 0;
-    for (size_t v = 0; v < 2; v++) {
-        struct CMUnitTest of_version[sizeof tests / sizeof *tests];
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-            of_version[i] = tests[i];
-            of_version[i].setup_func = setup;
-            of_version[i].teardown_func = teardown;
-            of_version[i].initial_state = (void *)(uintptr_t)versions[v];
-        }
-        failed += cmocka_run_group_tests_name(versions[v], of_version, NULL, NULL);
-    }
-    return failed;
+    return run_versions(tests, sizeof tests / sizeof *tests, setup, teardown);
 }

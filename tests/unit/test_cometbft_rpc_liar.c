@@ -6,6 +6,7 @@
 #include "../../proxy/nodeset.h"
 #include "../../reference/cometbft/protocol.h"
 #include "../../reference/cometbft/rpc_parts.h"
+#include "cometbft_rpc_fixture.h"
 
 #include <setjmp.h>
 #include <sodium.h>
@@ -32,7 +33,6 @@ enum lie {
     EVIDENCE_AND_HEADER, /* and the header says so */
 };
 
-static const char *version;
 static enum lie lie;
 static struct tc_cluster cluster = {.id = "turncoat", .n = 4, .f = 1};
 static struct tc_protocol_env env = {.cluster = &cluster};
@@ -43,9 +43,7 @@ static uint64_t now_ns;
 
 static json_t *golden(const char *name)
 {
-    char path[512];
-    snprintf(path, sizeof path, "%s/tests/golden/cometbft/rpc-%s/%s.json", TC_SOURCE_DIR, version, name);
-    json_t *tree = json_load_file(path, 0, NULL);
+    json_t *tree = json_load_file(golden_path(name), 0, NULL);
     assert_non_null(tree);
     return tree;
 }
@@ -334,17 +332,5 @@ int main(void)
         cmocka_unit_test(test_another_state),
         cmocka_unit_test(test_another_block),
     };
-    static const char *const versions[] = {"v0.38.25", "v1.0.1"};
-    int failed = 0;
-    for (size_t v = 0; v < 2; v++) {
-        struct CMUnitTest of_version[sizeof tests / sizeof *tests];
-        for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-            of_version[i] = tests[i];
-            of_version[i].setup_func = setup;
-            of_version[i].teardown_func = teardown;
-            of_version[i].initial_state = (void *)(uintptr_t)versions[v];
-        }
-        failed += cmocka_run_group_tests_name(versions[v], of_version, NULL, NULL);
-    }
-    return failed;
+    return run_versions(tests, sizeof tests / sizeof *tests, setup, teardown);
 }
