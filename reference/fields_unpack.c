@@ -194,32 +194,45 @@ struct maker {
 static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, const struct maker *maker,
                          unsigned left, ProtobufCMessage **out);
 
-static bool put_delimited(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, const struct maker *maker,
-                          unsigned left, void *into)
+static bool put_bytes(struct tc_slice bytes, const struct maker *maker, ProtobufCBinaryData *into)
 {
-    if (field->type == PROTOBUF_C_TYPE_BYTES && maker->borrows) {
-        /* As protobuf-c: no bytes, no pointer. */
-        *(ProtobufCBinaryData *)into =
-            (ProtobufCBinaryData){bytes.len, bytes.len > 0 ? (uint8_t *)(uintptr_t)bytes.data : NULL};
-        return true;
+    uint8_t *data = NULL; /* as protobuf-c: no bytes, no pointer */
+    if (bytes.len > 0 && maker->borrows) {
+        data = (uint8_t *)(uintptr_t)bytes.data;
+    } else if (bytes.len > 0) {
+        data = tc_arena_alloc(maker->arena, bytes.len);
+        if (!data)
+            return false;
+        memcpy(data, bytes.data, bytes.len);
     }
-    if (field->type == PROTOBUF_C_TYPE_MESSAGE)
-        return unpack_plain(field->descriptor, bytes, maker, left, into);
-    const bool text = field->type == PROTOBUF_C_TYPE_STRING;
-    if (!text && field->type != PROTOBUF_C_TYPE_BYTES)
-        return false;
-    uint8_t *copy = bytes.len > 0 || text ? tc_arena_alloc(maker->arena, bytes.len + text) : NULL;
-    if (!copy && (bytes.len > 0 || text))
+    *into = (ProtobufCBinaryData){bytes.len, data};
+    return true;
+}
+
+static bool put_text(struct tc_slice bytes, const struct maker *maker, char **into)
+{
+    *into = tc_arena_alloc(maker->arena, bytes.len + 1);
+    if (!*into)
         return false;
     if (bytes.len > 0)
-        memcpy(copy, bytes.data, bytes.len);
-    if (text) {
-        copy[bytes.len] = '\0';
-        *(char **)into = (char *)copy;
-    } else {
-        *(ProtobufCBinaryData *)into = (ProtobufCBinaryData){bytes.len, copy};
-    }
+        memcpy(*into, bytes.data, bytes.len);
+    (*into)[bytes.len] = '\0';
     return true;
+}
+
+static inline bool put_delimited(const ProtobufCFieldDescriptor *field, struct tc_slice bytes,
+                                 const struct maker *maker, unsigned left, void *into)
+{
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_BYTES:
+        return put_bytes(bytes, maker, into);
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return unpack_plain(field->descriptor, bytes, maker, left, into);
+    case PROTOBUF_C_TYPE_STRING:
+        return put_text(bytes, maker, into);
+    default:
+        return false;
+    }
 }
 
 static size_t *count_of(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
@@ -236,63 +249,76 @@ static size_t numbers_in(struct tc_slice bytes)
     return count;
 }
 
-/* Takes memory for the repeated fields, `bytes` being the rest of the message from the first of them on: their elements
- * are counted, then the counts begin anew. */
-static bool make_room(const ProtobufCMessageDescriptor *descriptor, struct tc_slice bytes, struct tc_arena *arena,
-                      ProtobufCMessage *message)
+static bool put_packed(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, const struct maker *maker,
+                       ProtobufCMessage *message)
 {
-    for (size_t at = 0; at < bytes.len;) {
-        uint32_t id;
-        struct tc_slice payload;
-        if (!read_field(bytes, &at, &id, &payload))
-            return false;
-        const ProtobufCFieldDescriptor *field = field_of(descriptor, id);
-        if (field && field->label == PROTOBUF_C_LABEL_REPEATED)
-            *count_of(message, field) += varint_max(field->type) ? numbers_in(payload) : 1;
-    }
-    for (unsigned i = 0; i < descriptor->n_fields; i++) {
-        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-        if (field->label != PROTOBUF_C_LABEL_REPEATED || *count_of(message, field) == 0)
-            continue;
-        const size_t size = tc_fields_element_size(field);
-        void *room = *count_of(message, field) <= SIZE_MAX / 2 / size
-                         ? tc_arena_zalloc(arena, *count_of(message, field) * size)
-                         : NULL;
-        if (!room)
-            return false;
-        *(void **)(void *)((uint8_t *)message + field->offset) = room;
-        *count_of(message, field) = 0;
-    }
-    return true;
-}
-
-static bool put_packed(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, ProtobufCMessage *message)
-{
+    const size_t size = tc_fields_element_size(field), count = numbers_in(bytes);
     struct reader in = reader_of(bytes);
-    uint8_t *room = *(uint8_t **)(void *)((uint8_t *)message + field->offset);
-    const size_t size = tc_fields_element_size(field);
-    while (in.at < in.end) {
+    if (count == 0)
+        return bytes.len == 0;
+    uint8_t *room = tc_arena_alloc(maker->arena, count * size);
+    if (!room)
+        return false;
+    *(void **)(void *)((uint8_t *)message + field->offset) = room;
+    *count_of(message, field) = count;
+    for (size_t i = 0; i < count; i++) {
         uint64_t value;
         if (!get_varint(&in, varint_max(field->type), &value))
             return false;
-        put_number(room + *count_of(message, field) * size, field->type, value);
-        *count_of(message, field) += 1;
+        put_number(room + i * size, field->type, value);
+    }
+    return in.at == in.end;
+}
+
+/* How many elements follow one another at `in`, which is behind the tag of the first; 0: broken. */
+static size_t count_elements(struct reader in, uint64_t tag)
+{
+    struct tc_slice element;
+    uint64_t next = tag;
+    size_t count = 0;
+    for (; next == tag; count++) {
+        if (!get_bytes(&in, &element))
+            return 0;
+        if (in.at == in.end || !get_varint(&in, VARINT_MAX_32, &next))
+            return count + 1;
+    }
+    return count;
+}
+
+/* A list, from its first element on, behind whose tag `in` is. */
+static bool put_elements(const ProtobufCFieldDescriptor *field, uint64_t tag, struct reader *in,
+                         const struct maker *maker, unsigned left, ProtobufCMessage *message)
+{
+    const size_t size = tc_fields_element_size(field), count = count_elements(*in, tag);
+    uint8_t *room = count > 0 && count <= SIZE_MAX / 2 / size ? tc_arena_alloc(maker->arena, count * size) : NULL;
+    if (!room)
+        return false;
+    *(void **)(void *)((uint8_t *)message + field->offset) = room;
+    *count_of(message, field) = count;
+    for (size_t i = 0; i < count; i++) {
+        struct tc_slice element;
+        uint64_t same;
+        if ((i > 0 && !get_varint(in, VARINT_MAX_32, &same)) || !get_bytes(in, &element) ||
+            !put_delimited(field, element, maker, left, room + i * size))
+            return false;
     }
     return true;
 }
 
-static bool put_repeated(const ProtobufCFieldDescriptor *field, struct tc_slice bytes, const struct maker *maker,
-                         unsigned left, ProtobufCMessage *message)
+/* All elements of a repeated field stand together, or it is not plain. */
+static bool put_repeated(const ProtobufCFieldDescriptor *field, uint64_t tag, struct reader *in,
+                         const struct maker *maker, unsigned left, ProtobufCMessage *message)
 {
+    struct tc_slice bytes;
+    if (*count_of(message, field) > 0)
+        return false;
     if (varint_max(field->type) > 0)
-        return put_packed(field, bytes, message);
-    uint8_t *items = *(uint8_t **)(void *)((uint8_t *)message + field->offset);
-    const size_t at = (*count_of(message, field))++;
-    return put_delimited(field, bytes, maker, left, items + at * tc_fields_element_size(field));
+        return get_bytes(in, &bytes) && put_packed(field, bytes, maker, message);
+    return put_elements(field, tag, in, maker, left, message);
 }
 
 /* One field whose tag was read. */
-static inline bool put_field(const ProtobufCFieldDescriptor *field, unsigned wire_type, struct reader *in,
+static inline bool put_field(const ProtobufCFieldDescriptor *field, uint64_t tag, struct reader *in,
                              const struct maker *maker, unsigned left, ProtobufCMessage *message)
 {
     void *into = (uint8_t *)message + field->offset;
@@ -301,20 +327,20 @@ static inline bool put_field(const ProtobufCFieldDescriptor *field, unsigned wir
     struct tc_slice bytes;
     if ((field->label != PROTOBUF_C_LABEL_NONE && !repeated) || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
         return false;
-    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT) {
+    if ((tag & 7) == PROTOBUF_C_WIRE_TYPE_VARINT) {
         const unsigned max = varint_max(field->type);
         if (repeated || max == 0 || !get_varint(in, max, &value))
             return false;
         put_number(into, field->type, value);
         return true;
     }
-    if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED || !get_bytes(in, &bytes))
+    if ((tag & 7) != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED)
         return false;
     if (repeated)
-        return put_repeated(field, bytes, maker, left, message);
+        return put_repeated(field, tag, in, maker, left, message);
     if (field->type == PROTOBUF_C_TYPE_MESSAGE && *(ProtobufCMessage **)into)
         return false; /* said twice: they would have to be merged */
-    return put_delimited(field, bytes, maker, left, into);
+    return get_bytes(in, &bytes) && put_delimited(field, bytes, maker, left, into);
 }
 
 /* False: it is not plain, not well-formed, too deep or too large; the other way finds out which. */
@@ -329,21 +355,12 @@ static bool unpack_plain(const ProtobufCMessageDescriptor *descriptor, struct tc
         return false;
     descriptor->message_init(message);
     struct reader in = reader_of(bytes);
-    bool has_room = false;
     while (in.at < in.end) {
-        const struct tc_slice rest = {in.at, (size_t)(in.end - in.at)};
         uint64_t tag;
         if (!get_varint(&in, VARINT_MAX_32, &tag))
             return false;
         const ProtobufCFieldDescriptor *field = field_of(descriptor, tag >> 3);
-        if (!field)
-            return false;
-        if (field->label == PROTOBUF_C_LABEL_REPEATED && !has_room) {
-            if (!make_room(descriptor, rest, maker->arena, message))
-                return false;
-            has_room = true;
-        }
-        if (!put_field(field, (unsigned)(tag & 7), &in, maker, left - 1, message))
+        if (!field || !put_field(field, tag, &in, maker, left - 1, message))
             return false;
     }
     *out = message;
