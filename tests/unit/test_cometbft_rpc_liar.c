@@ -169,9 +169,10 @@ static void ask_all(uint16_t number)
     struct tc_error err = {0};
     struct tc_rpc *rpc = tc_cometbft_rpc.create(&env, number, true);
     assert_non_null(rpc);
-    for (int round = 0; round < (drops(number, "/block?") ? 50 : 2); round++)
+    for (int round = 0; round < (drops(number, "/block?") ? 50 : 1); round++)
         while (tc_cometbft_rpc.ask(rpc, path)) {
-            json_t *tree = drops(number, path) ? golden("error") : serve(path);
+            const bool again = round > 0 && strncmp(path, "/blockchain?", 12) == 0; /* it would say the same */
+            json_t *tree = again || drops(number, path) ? golden("error") : serve(path);
             if (number == LIAR)
                 lie_in(tree, path);
             char *words = json_dumps(tree, JSON_COMPACT);

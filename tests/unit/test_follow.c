@@ -81,8 +81,21 @@ static void rpc_destroy(struct tc_rpc *rpc)
     free(rpc);
 }
 
-static const struct tc_rpc_class class = {rpc_create,     rpc_ask,      rpc_answer_max, rpc_answer,
-                                          rpc_unanswered, rpc_identity, rpc_destroy};
+static const struct tc_rpc_left_out *rpc_left_out(const struct tc_rpc *rpc)
+{
+    static const struct tc_rpc_left_out none = {.states = 3};
+    (void)rpc;
+    return &none;
+}
+
+static const struct tc_rpc_class class = {.create = rpc_create,
+                                          .ask = rpc_ask,
+                                          .answer_max = rpc_answer_max,
+                                          .answer = rpc_answer,
+                                          .unanswered = rpc_unanswered,
+                                          .identity = rpc_identity,
+                                          .left_out = rpc_left_out,
+                                          .destroy = rpc_destroy};
 
 /* ---- the server ---- */
 
@@ -255,6 +268,8 @@ static void test_rounds_over_one_connection(void **state)
     assert_int_equal(identified, 1);
     assert_int_equal(troubles, 0);
     assert_true(answers_of_a >= 5 && told >= 10);
+    assert_int_equal(tc_follow_left_out(follow, 1)->states, 3); /* what the class counts */
+    assert_null(tc_follow_left_out(follow, 0));
     end();
 }
 
