@@ -25,6 +25,20 @@ void tc_html_section(struct tc_html *h, const char *id, const char *title, const
         tc_buf_format(h->out, "<p class=\"lead\">%s</p>\n", lead);
 }
 
+void tc_html_command(struct tc_buf *out, const char *line)
+{
+    tc_buf_add(out, "<div class=\"cmd\"><code>");
+    while (*line) {
+        const size_t len = strcspn(line, " "), gap = strspn(line + len, " ");
+        tc_buf_add(out, "<span>");
+        tc_buf_escape_bytes(out, TC_ESCAPE_MARKUP, line, len);
+        tc_buf_add(out, "</span>");
+        tc_buf_bytes(out, line + len, gap);
+        line += len + gap;
+    }
+    tc_buf_add(out, "</code><button type=\"button\">Copy</button></div>\n");
+}
+
 const char *tc_html_class(const char *status)
 {
     if (strcmp(status, "holds") == 0)
@@ -209,9 +223,7 @@ static void repeat_lines(struct tc_html *h)
     json_array_foreach(json_object_get(h->result, "repeat"), i, line)
     {
         const char *text = json_string_value(line);
-        tc_buf_add(h->out, "<div class=\"cmd\"><code>");
-        tc_html_text(h, text ? text : "");
-        tc_buf_add(h->out, "</code><button type=\"button\">Copy</button></div>\n");
+        tc_html_command(h->out, text ? text : "");
     }
     if (*tc_json_string(h->result, "repeat_caveat")) {
         tc_buf_add(h->out, "<p class=\"note\">");

@@ -21,6 +21,8 @@ void tc_html_text(struct tc_html *h, const char *text);
 /* Begins a section with this heading; `lead` (may be NULL) is a sentence under it. All three are ours and not escaped.
  * The caller closes it: </section>. */
 void tc_html_section(struct tc_html *h, const char *id, const char *title, const char *lead);
+/* A command to be copied: a box with a button. Its words are broken only where one is longer than a line. */
+void tc_html_command(struct tc_buf *out, const char *line);
 /* A link to the finding's evidence file; plain text if what stands there is not the name of one. */
 void tc_html_evidence_link(struct tc_html *h, const json_t *finding, const char *text);
 /* CSS class of a status: "good", "bad", "warn", "info" or "mute". */

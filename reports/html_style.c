@@ -36,6 +36,7 @@ const char tc_html_style[] =
     ".cmd{display:flex;align-items:stretch;margin:0 0 8px;background:var(--soft);border:1px solid var(--rule);"
     "border-radius:7px;overflow:hidden}"
     "code{font:13.5px/1.5 ui-monospace,'SF Mono',Menlo,Consolas,'DejaVu Sans Mono',monospace}"
+    ".cmd span{display:inline-block;max-width:100%}"
     ".cmd code{flex:1;padding:10px 14px;user-select:all;overflow-wrap:anywhere}"
     ".cmd button{display:none;border:0;border-left:1px solid var(--rule);background:none;color:var(--muted);"
     "font:600 13px/1 inherit;font-family:inherit;padding:0 18px;cursor:pointer}"

@@ -25,13 +25,6 @@ static const char *tone(const struct tc_hunt_result *r)
     return code == 0 ? "good" : code == 1 || code == 70 ? "bad" : "warn";
 }
 
-static void command(struct page *p, const char *line)
-{
-    tc_buf_add(&p->out, "<div class=\"cmd\"><code>");
-    text(p, line);
-    tc_buf_add(&p->out, "</code><button type=\"button\">Copy</button></div>");
-}
-
 static void head(struct page *p)
 {
     const struct tc_hunt_sum total = tc_hunt_total(p->r);
@@ -75,7 +68,7 @@ static void head(struct page *p)
         text(p, p->r->bug);
     }
     tc_buf_add(&p->out, "</p>");
-    command(p, p->r->command);
+    tc_html_command(&p->out, p->r->command);
     tc_buf_add(&p->out, "</div>\n");
 }
 
@@ -95,7 +88,7 @@ static void replay(struct page *p, const struct tc_hunt_group *g, const char *ti
     char line[TC_SHELL_LINE_MAX];
     tc_hunt_repeat(p->r, g, p->dir, file, line);
     tc_buf_format(&p->out, "<h3>%s</h3>", title);
-    command(p, line);
+    tc_html_command(&p->out, line);
 }
 
 static void group(struct page *p, const struct tc_hunt_group *g)

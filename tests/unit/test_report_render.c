@@ -110,6 +110,8 @@ static void page_holds_everything(void **state)
     assert_non_null(strstr(html, "Agreement is violated"));
     assert_non_null(strstr(html, "#87: replace pre-prepare 0→3 view 0 sequence 41"));
     assert_non_null(strstr(html, "turncoat run lua/scenarios/equivocate-half.lua --bug prepare-digest-ignored"));
+    assert_non_null(
+        strstr(html, "<code><span>turncoat</span> <span>run</span> <span>lua/scenarios/equivocate-half.lua<"));
     assert_non_null(strstr(html, "data:image/svg+xml;base64,"));
     assert_non_null(strstr(html, "<svg class=\"sq\""));
     assert_non_null(strstr(html, "changed pre-prepare v0 77aa"));
