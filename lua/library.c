@@ -160,6 +160,8 @@ static void describe_scenario(const char *lua_dir, const char *path, struct tc_s
         snprintf(info->summary, sizeof info->summary, "%.*s", (int)sizeof info->summary - 1, err.text);
     else
         snprintf(info->summary, sizeof info->summary, "%s", scenario->summary);
+    if (!err.code && !scenario->sweep.protocol_count)
+        snprintf(info->protocol, sizeof info->protocol, "%s", scenario->cluster.protocol);
     free(scenario);
 }
 

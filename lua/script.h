@@ -33,7 +33,8 @@ struct tc_script_info {
     struct tc_script_arg args[TC_SCRIPT_ARGS_MAX];
     uint32_t arg_count;
     enum tc_expect expect_safety, expect_liveness, expect_evidence;
-    bool needs_keys; /* it signs: traitors' secret keys must be at hand */
+    char protocol[TC_NAME_MAX]; /* of a scenario: its cluster's; "" of an attack */
+    bool needs_keys;            /* it signs: traitors' secret keys must be at hand */
 };
 
 struct tc_script_config {

@@ -39,6 +39,8 @@ static void show_script(void *self, const struct tc_script_info *info)
             has |= 1u << protocol->rows[i].kind;
         matches = matches && (info->kinds & ~has) == 0;
     }
+    if (filter->protocol && *info->protocol) /* a scenario is about its cluster's */
+        matches = matches && strcmp(info->protocol, filter->protocol) == 0;
     if (!matches)
         return;
     show(info->name, info->summary, filter->names_only);
@@ -98,8 +100,9 @@ int tc_command_list(const struct tc_arguments *a, struct tc_error *err)
         if (what && strcmp(what, words[i]) != 0)
             continue;
         known = true;
-        if (!what && i >= 2 && (tc_arguments_has(a, TC_OPTION_TAG) || tc_arguments_has(a, TC_OPTION_PROTOCOL)))
-            continue; /* tags and protocols are said of scripts only */
+        if (!what &&
+            ((i >= 1 && tc_arguments_has(a, TC_OPTION_TAG)) || (i >= 2 && tc_arguments_has(a, TC_OPTION_PROTOCOL))))
+            continue; /* tags are said of attacks only, protocols of attacks and scenarios */
         if (!what && !names_only)
             printf("%s%s\n", i ? "\n" : "", words[i]);
         if (i < 2)

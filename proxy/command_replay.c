@@ -215,10 +215,14 @@ static int store(const char *path, struct tc_run_request *request, const struct 
         return tc_error_set(err, TC_EUSAGE, "%s: it is called like the file to be written; give it another name", path);
     tc_shell_line(repeat, sizeof repeat, "replay", to);
     tc_shell_line(whole, sizeof whole, "replay", path);
-    snprintf(note, sizeof note, "shrunk from %u decisions to %u%s; first decision kept %s; %s",
-             decisions->tape.choice_count, shrunk->result.kept,
-             shrunk->result.minimal ? "" : " (more might be left out: its runs were used up)", shrunk->first_bad,
-             tc_hunt_cause_name(shrunk->cause));
+    if (shrunk->result.kept == 0)
+        snprintf(note, sizeof note, "shrunk from %u decisions to 0: no fault is needed, it comes by itself",
+                 decisions->tape.choice_count);
+    else
+        snprintf(note, sizeof note, "shrunk from %u decisions to %u%s; first decision kept %s; %s",
+                 decisions->tape.choice_count, shrunk->result.kept,
+                 shrunk->result.minimal ? "" : " (more might be left out: its runs were used up)", shrunk->first_bad,
+                 tc_hunt_cause_name(shrunk->cause));
     request->left_out = shrunk->left_out;
     request->repeat = repeat;
     request->repeats[0] = whole;
@@ -228,8 +232,9 @@ static int store(const char *path, struct tc_run_request *request, const struct 
     if (status == 0)
         status = tc_hunt_copy(from, to, err);
     if (status == 0)
-        printf("shrunk    from %u decisions to %u in %u runs%s: %s\n", decisions->tape.choice_count,
-               shrunk->result.kept, shrunk->result.tried, shrunk->result.minimal ? "" : ", and more might go", to);
+        printf("shrunk    from %u decisions to %u in %u run%s%s: %s\n", decisions->tape.choice_count,
+               shrunk->result.kept, shrunk->result.tried, shrunk->result.tried == 1 ? "" : "s",
+               shrunk->result.minimal ? "" : ", and more might go", to);
     return status;
 }
 

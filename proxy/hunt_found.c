@@ -200,8 +200,12 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
     char of[64] = "";
     if (g->shrunk_in != g->all.index)
         snprintf(of, sizeof of, ", of run %" PRIu64 ", which shows the same", g->shrunk_in);
-    snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s%s; first decision kept %s", g->choices, g->kept,
-             of, g->minimal ? "" : " (more might be left out: its runs were used up)", g->first_bad);
+    if (g->kept == 0)
+        snprintf(note[0], sizeof note[0], "shrunk from %u decisions to 0%s: no fault is needed, it comes by itself",
+                 g->choices, of);
+    else
+        snprintf(note[0], sizeof note[0], "shrunk from %u decisions to %u%s%s; first decision kept %s", g->choices,
+                 g->kept, of, g->minimal ? "" : " (more might be left out: its runs were used up)", g->first_bad);
     snprintf(note[1], sizeof note[1], "%s: %u of %u runs without what only a traitor can do were violated",
              tc_hunt_cause_name(g->cause), g->honest, g->honest_of);
     run.repeat = repeat;

@@ -44,7 +44,11 @@ int tc_run_watch(struct tc_run *run, tc_capture_segment_fn *take, void *world, s
         return result;
     struct tc_capture_reader *reader = tc_capture_reader_new(take, world, counts);
     if (reader && !run->request->quiet) {
-        printf("watching  until interrupted\n");
+        const uint64_t duration_ns = run->request->check->duration_ns;
+        if (duration_ns == TC_NEVER_NS)
+            printf("watching  until interrupted\n");
+        else
+            printf("watching  for %.1f s, or until interrupted\n", (double)duration_ns / 1e9);
         fflush(stdout);
     }
     result = reader ? watch(run, live, reader, interrupted, err)

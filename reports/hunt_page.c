@@ -105,7 +105,9 @@ static void group(struct page *p, const struct tc_hunt_group *g)
     tc_buf_add(&p->out, "</p><dl class=\"why\">");
     row(p, "because", strncmp(g->because, "rule ", 5) == 0 ? "" : g->because);
     row(p, "first decision kept", g->first_bad);
-    row(p, "cause", tc_hunt_cause_name(g->cause));
+    row(p, "cause",
+        g->cause == TC_HUNT_NETWORK && g->kept == 0 ? "no fault is needed: it comes by itself"
+                                                    : tc_hunt_cause_name(g->cause));
     if (g->cause != TC_HUNT_UNKNOWN) {
         snprintf(line, sizeof line, "from %u decisions to %u, in %u runs%s", g->choices, g->kept, g->tried,
                  g->minimal ? "; none of them can be left out" : "");
