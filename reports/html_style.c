@@ -89,7 +89,8 @@ const char tc_html_style[] =
     "@media print{:root{--paper:#fff;--card:#fff;--ink:#000;--muted:#444;--rule:#ccc;--soft:#f6f6f6}"
     "body{font-size:10.5pt}header,main,footer{max-width:none;padding:0}section{margin-top:26pt}"
     ".cmd button,.js .cmd "
-    "button{display:none}figure,tr,.verdict,.boxes>div{break-inside:avoid}h2,.lead{break-after:avoid}"
+    "button{display:none}figure,tr,.verdict,.boxes>div{break-inside:avoid}h2,.lead{break-after:avoid}.lead{break-"
+    "inside:avoid}.oracles tr{break-inside:auto}"
     ".plots{grid-template-columns:1fr 1fr}.card{overflow:visible}.scroll{overflow:visible}.scroll "
     "svg{min-width:0}.plots figure:first-child img{min-width:0}}";
 
