@@ -104,7 +104,7 @@ const char *tc_run_left_out(const struct tc_run *run, char text[static 240])
         if (!left)
             continue;
         say_count(text, 240, node, "members or evidence", left->details);
-        say_count(text, 240, node, "members or evidence that its block bears out", left->false_words);
+        say_count(text, 240, node, "the true members or evidence", left->false_words);
         say_count(text, 240, node, "the application's state", left->states);
     }
     return text;
