@@ -155,7 +155,8 @@ static void a_breach_shows_the_votes_that_were_offered(void **state)
     bench_message(&b, 1, 3, &prepare, 1);
     const struct tc_finding *f = &bench_finish(&b, NAME)->findings[0];
     assert_int_equal(f->evidence_count, 3); /* the prepare, the justifier's own support, one proposal */
-    assert_string_equal(f->evidence[2].text, "pre-prepare of replica 2 for view 2, sequence 7: 6262…62 (it was offered)");
+    assert_string_equal(f->evidence[2].text,
+                        "pre-prepare of replica 2 for view 2, sequence 7: 6262…62 (it was offered)");
     assert_true(f->evidence[2].signature_valid);
     bench_close(&b);
 }
