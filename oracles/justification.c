@@ -42,40 +42,56 @@ static struct tc_slot *slot_of(const struct tc_oracle_env *env, const struct tc_
                                const struct tc_breach *breach)
 {
     const struct tc_statement *s = breach->statement;
-    const struct tc_statement of_view = {.kind = TC_KIND_PROPOSE,
-                                         .epoch = s ? s->epoch : 0,
-                                         .has_view = true,
-                                         .view = f->view,
-                                         .has_sequence = true,
-                                         .sequence = f->sequence,
-                                         .slot = 1};
-    if (s && s->kind == TC_KIND_CHECKPOINT)
-        return tc_votes_slot(env->votes, s);
-    return f->has_view && f->has_sequence ? tc_votes_slot(env->votes, &of_view) : NULL;
+    const struct tc_statement place = {.kind = TC_KIND_PROPOSE,
+                                       .epoch = s ? s->epoch : 0,
+                                       .has_view = true,
+                                       .view = breach->sequence ? breach->view : f->view,
+                                       .has_sequence = true,
+                                       .sequence = breach->sequence ? breach->sequence : f->sequence,
+                                       .slot = 1};
+    const bool named = breach->sequence || (f->has_view && f->has_sequence);
+    struct tc_slot *slot = named ? tc_votes_slot(env->votes, &place) : NULL;
+    return slot || !s || s->kind != TC_KIND_CHECKPOINT ? slot : tc_votes_slot(env->votes, s);
 }
 
-static bool is_frame_of(struct tc_slice frame, const struct tc_message *m)
+static bool same_frame(struct tc_slice a, struct tc_slice b)
 {
-    return m && m->frame.len == frame.len && memcmp(m->frame.data, frame.data, frame.len) == 0;
+    return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
+}
+
+static bool is_shown(const struct tc_finding *f, struct tc_slice frame)
+{
+    for (uint32_t i = 0; i < f->evidence_count; i++)
+        if (same_frame(f->evidence[i].frame, frame))
+            return true;
+    return false;
+}
+
+/* How the replica came to know of the vote, in words; NULL: it need not know. */
+static const char *known_by(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
+                            uint16_t signer, uint16_t replica)
+{
+    if (signer == replica && tc_votes_spoken(votes, slot, column, value, signer))
+        return "it had said";
+    if (!tc_votes_keeps_offers(votes))
+        return tc_votes_spoken(votes, slot, column, value, signer) ? "said in that slot" : NULL;
+    return tc_votes_offered(votes, slot, column, value, signer, replica) ? "it was offered" : NULL;
 }
 
 /* The proposals and votes of the slot that the replica was offered, or said: what it could go by. */
 static void add_votes(struct tc_finding *f, const struct tc_oracle_env *env, const struct tc_breach *breach)
 {
     const struct tc_slot *slot = slot_of(env, f, breach);
-    const uint32_t n = env->protocol_env.cluster->n, columns = slot ? tc_votes_column_count(env->votes) : 0;
+    const uint8_t columns = slot ? tc_votes_column_count(env->votes) : 0;
     struct tc_kept_frame kept;
-    for (uint32_t at = 0; at < columns * TC_SLOT_VALUES_MAX * n && f->evidence_count < TC_EVIDENCE_MAX; at++) {
-        const uint8_t column = (uint8_t)(at / n / TC_SLOT_VALUES_MAX), value = (uint8_t)(at / n % TC_SLOT_VALUES_MAX);
-        const uint16_t signer = (uint16_t)(at % n);
-        const bool own = signer == breach->replica;
-        if (!own && !tc_votes_offered(env->votes, slot, column, value, signer, breach->replica))
-            continue;
-        if (!tc_votes_frame(env->votes, slot, column, value, signer, &kept))
-            continue;
-        if (!is_frame_of(kept.bytes, breach->message))
-            add_support(f, env, kept.bytes, kept.time_ns, own ? "it had said" : "it was offered");
-    }
+    for (uint8_t column = 0; column < columns; column++)
+        for (uint8_t value = 0; value < TC_SLOT_VALUES_MAX; value++)
+            for (uint16_t signer = 0; signer < env->protocol_env.cluster->n; signer++) {
+                const char *how = known_by(env->votes, slot, column, value, signer, breach->replica);
+                if (f->evidence_count < TC_EVIDENCE_MAX && how &&
+                    tc_votes_frame(env->votes, slot, column, value, signer, &kept) && !is_shown(f, kept.bytes))
+                    add_support(f, env, kept.bytes, kept.time_ns, how);
+            }
 }
 
 static void add_offending(struct tc_finding *f, const struct tc_oracle_env *env, const struct tc_breach *breach,

@@ -120,6 +120,21 @@ static bool value_abandoned(const struct tc_votes *votes, const struct tc_slot *
     return true;
 }
 
+/* Verifies what was not heard from its signer itself, once in a slot's life: forged votes must not keep genuine ones
+ * out. */
+static void sift(struct tc_votes *votes, struct tc_slot *slot)
+{
+    if (slot->sifted)
+        return;
+    slot->sifted = true;
+    for (uint8_t column = 0; column < votes->column_count; column++)
+        for (uint8_t value = 0; value < TC_SLOT_VALUES_MAX; value++)
+            for (uint16_t signer = 0; signer < votes->n; signer++)
+                if (tc_votes_knows(votes, slot, column, value, signer) &&
+                    !tc_votes_spoken(votes, slot, column, value, signer))
+                    tc_votes_verify(votes, slot, column, value, signer);
+}
+
 /* The value's index; a new one takes the place of an abandoned one when the slot is full. -1: no room. */
 static int value_put(struct tc_votes *votes, struct tc_slot *slot, const struct tc_value *value)
 {
@@ -129,6 +144,7 @@ static int value_put(struct tc_votes *votes, struct tc_slot *slot, const struct 
     if (slot->value_count < TC_SLOT_VALUES_MAX) {
         index = slot->value_count++;
     } else {
+        sift(votes, slot);
         for (uint8_t i = 0; i < TC_SLOT_VALUES_MAX && index < 0; i++)
             if (value_abandoned(votes, slot, i))
                 index = i;

@@ -30,6 +30,7 @@ struct tc_slot {
     bool has_view, has_sequence;
     bool by_view; /* a row of one epoch, view and sequence (else of one conflict key of the protocol) */
     uint8_t value_count;
+    bool sifted;    /* when it was full, what nobody signed was put out */
     uint8_t before; /* free for the message-cost oracle: the slot belongs to the failure-free phase */
     struct tc_value values[TC_SLOT_VALUES_MAX];
 };
@@ -87,6 +88,9 @@ bool tc_votes_frame(const struct tc_votes *votes, const struct tc_slot *slot, ui
  * replicas). */
 bool tc_votes_offered(const struct tc_votes *votes, const struct tc_slot *slot, uint8_t column, uint8_t value,
                       uint16_t signer, uint16_t to);
+
+/* Is it kept who was offered what? */
+bool tc_votes_keeps_offers(const struct tc_votes *votes);
 
 /* Verifies the signature of the kept copy: 0; TC_ESIGNATURE (the vote is then forgotten, for nobody said it), TC_EKEY,
  * TC_ENOT_FOUND if the copy is gone, TC_ELIMIT when the run's budget of verifications is spent. */

@@ -21,8 +21,8 @@ struct column {
 struct vote_reference {
     uint64_t frame : 48; /* 0: none */
     uint64_t value : 8;
-    uint64_t
-        heard : 1; /* the copy is of bytes that reached somebody, not only of what was said to be replaced on its way */
+    /* the copy is of bytes that reached somebody, not only of what was said to be replaced on its way */
+    uint64_t heard : 1;
     uint64_t offered; /* set of the receivers to whom it was offered, of clusters of at most OFFERED_MAX */
 };
 

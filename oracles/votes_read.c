@@ -105,6 +105,11 @@ bool tc_votes_offered(const struct tc_votes *votes, const struct tc_slot *slot, 
     return false;
 }
 
+bool tc_votes_keeps_offers(const struct tc_votes *votes)
+{
+    return votes->n <= OFFERED_MAX;
+}
+
 static void forget(struct tc_votes *votes, struct tc_slot *slot, uint8_t column, uint8_t value, uint16_t signer)
 {
     uint64_t bit = UINT64_C(1) << (signer % 64);

@@ -91,6 +91,7 @@ struct tc_breach {
     char text[512];
     const struct tc_message *message; /* what was said; NULL for an execution */
     const struct tc_statement *statement;
+    uint64_t view, sequence; /* the slot that the claim is about; sequence 0: that of the statement */
     /* Frames that support the claim beside the proposals and votes of its slot, which the oracles keep for all (e.g.
      * the new view that gave other orders): copies owned by the justifier, valid until its next call. */
     const struct tc_slice *support;

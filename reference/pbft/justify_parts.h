@@ -135,6 +135,7 @@ struct justify_frame {
     uint64_t sequence, view, offset;
     uint32_t len;
     uint16_t from, to;
+    bool gives_orders; /* a new view: it speaks of every sequence number of its view */
 };
 
 struct tc_justifier {
@@ -215,8 +216,8 @@ bool tc_justify_genuine(struct tc_justifier *j, const Wire__Envelope *envelope);
 
 /* Keeps what was offered to replica `to`, other than proposals and votes, for a breach to come. */
 void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, uint16_t to);
-/* Tells the sink. Support: frames about (view and) sequence that the replica was offered or that it said; of sequence 0
- * those about `view`. */
+/* Tells the sink. Support: frames about (view and) sequence that the replica was offered or that it said, and new views
+ * of that view; of sequence 0 those about `view`. */
 void tc_justify_breach(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, const char *rule,
                        const char *section, uint64_t view, uint64_t sequence, const char *format, ...)
     __attribute__((format(printf, 8, 9)));

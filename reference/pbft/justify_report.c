@@ -57,7 +57,8 @@ void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, u
                                                                    .offset = offset,
                                                                    .len = (uint32_t)len,
                                                                    .from = m->from,
-                                                                   .to = to};
+                                                                   .to = to,
+                                                                   .gives_orders = s->kind == TC_KIND_NEW_VIEW};
     j->frame_head++;
 }
 
@@ -88,7 +89,8 @@ static void gather_support(struct tc_justifier *j, uint16_t replica, uint64_t vi
         const struct justify_frame *frame = &j->frames[(j->frame_head - i) % FRAMES_MAX];
         if (frame->offset + FRAME_BYTES_MAX < j->frame_bytes_head)
             break;
-        if (frame->sequence == sequence && frame->view == view && (frame->to == replica || frame->from == replica))
+        const bool about = frame->sequence == sequence || frame->gives_orders;
+        if (about && frame->view == view && (frame->to == replica || frame->from == replica))
             add_support(j, frame);
     }
 }
@@ -101,6 +103,8 @@ void tc_justify_breach(struct tc_justifier *j, uint16_t replica, const struct tc
                                .section = section,
                                .message = m,
                                .statement = m ? &m->statements[0] : NULL,
+                               .view = view,
+                               .sequence = sequence,
                                .support = j->support};
     va_list arguments;
     va_start(arguments, format);

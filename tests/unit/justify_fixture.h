@@ -17,6 +17,7 @@ struct fixture {
     uint32_t breaches;
     uint16_t replica;
     char rule[64], text[512];
+    uint64_t view, sequence; /* of the slot it is about */
     size_t support_count;
 };
 
@@ -25,6 +26,8 @@ static inline void on_breach(void *self, const struct tc_breach *breach)
     struct fixture *f = self;
     f->breaches++;
     f->replica = breach->replica;
+    f->view = breach->view;
+    f->sequence = breach->sequence;
     f->support_count = breach->support_count;
     snprintf(f->rule, sizeof f->rule, "%s", breach->rule);
     snprintf(f->text, sizeof f->text, "%s", breach->text);

@@ -34,6 +34,16 @@ static void fake_said(struct tc_justifier *j, uint16_t replica, const struct tc_
     (void)j;
     told.said++;
     assert_int_equal(replica, m->from);
+    if (m->statements[0].kind == TC_KIND_VIEW_CHANGE) { /* it names no sequence number: the claim is about one */
+        const struct tc_breach breach = {.replica = replica,
+                                         .rule = "omits",
+                                         .text = "replica 1 leaves out what it committed",
+                                         .message = m,
+                                         .statement = &m->statements[0],
+                                         .view = 2,
+                                         .sequence = 7};
+        told.sink(told.self, &breach);
+    }
     if (m->statements[0].kind != TC_KIND_VOTE)
         return;
     memcpy(told.support, m->frame.data, m->frame.len);
@@ -161,6 +171,63 @@ static void a_breach_shows_the_votes_that_were_offered(void **state)
     bench_close(&b);
 }
 
+static const struct toy change = {.type = TOY_VIEW_CHANGE, .view = 3, .value = 'z', .signer = 1};
+
+/* The words of the only finding's evidence from the index-th on. */
+static const char *shown(struct bench *b, uint32_t index)
+{
+    const struct tc_finding *f = &bench_finish(b, NAME)->findings[0];
+    return index < f->evidence_count ? f->evidence[index].text : "";
+}
+
+static void a_claim_about_a_slot_shows_that_slots_votes(void **state)
+{
+    (void)state;
+    static const struct toy own = {.type = TOY_PROPOSE, .view = 2, .sequence = 7, .value = 'c', .signer = 1};
+    struct bench b;
+    open_fake(&b);
+    bench_message(&b, 2, 1, &proposal, 1);
+    bench_message(&b, 1, 3, &own, 1);
+    bench_message(&b, 1, 3, &change, 1);
+    const struct tc_finding *f = &bench_finish(&b, NAME)->findings[0];
+    assert_int_equal(f->evidence_count, 3);
+    assert_non_null(strstr(f->evidence[1].text, "of replica 2 for view 2, sequence 7: 6161…61 (it was offered)"));
+    assert_non_null(strstr(f->evidence[2].text, "of replica 1 for view 2, sequence 7: 6363…63 (it had said)"));
+    bench_close(&b);
+}
+
+static void forged_words_are_not_what_it_had_said(void **state)
+{
+    (void)state;
+    static const struct toy lie[] = {
+        {.type = TOY_PROPOSE, .view = 2, .sequence = 7, .value = 'a', .signer = 3},
+        {.type = TOY_COMMIT, .view = 2, .sequence = 7, .value = 'a', .signer = 1, .forged = true, .parent = 0}};
+    struct bench b;
+    open_fake(&b);
+    bench_message(&b, 3, 0, lie, 2);
+    bench_message(&b, 1, 3, &change, 1);
+    assert_string_equal(shown(&b, 1), "");
+    bench_close(&b);
+}
+
+/* A slot has room for four values: those that nobody signed make way. */
+static void forged_votes_do_not_hide_the_support(void **state)
+{
+    (void)state;
+    static const struct toy lies[] = {
+        {.type = TOY_PROPOSE, .view = 2, .sequence = 7, .value = 'p', .signer = 3},
+        {.type = TOY_COMMIT, .view = 2, .sequence = 7, .value = 'q', .signer = 0, .forged = true, .parent = 0},
+        {.type = TOY_COMMIT, .view = 2, .sequence = 7, .value = 'r', .signer = 1, .forged = true, .parent = 0},
+        {.type = TOY_COMMIT, .view = 2, .sequence = 7, .value = 's', .signer = 2, .forged = true, .parent = 0}};
+    struct bench b;
+    open_fake(&b);
+    bench_message(&b, 3, 0, lies, 4);
+    bench_message(&b, 2, 1, &proposal, 1);
+    bench_message(&b, 1, 3, &change, 1);
+    assert_non_null(strstr(shown(&b, 1), "of replica 2 for view 2, sequence 7: 6161…61 (it was offered)"));
+    bench_close(&b);
+}
+
 static void the_judgement_copies_its_evidence(void **state)
 {
     (void)state;
@@ -269,6 +336,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_breach_carries_message_rule_and_support),
         cmocka_unit_test(a_breach_shows_the_votes_that_were_offered),
+        cmocka_unit_test(a_claim_about_a_slot_shows_that_slots_votes),
+        cmocka_unit_test(forged_words_are_not_what_it_had_said),
+        cmocka_unit_test(forged_votes_do_not_hide_the_support),
         cmocka_unit_test(of_one_observation_the_broken_rule_decides),
         cmocka_unit_test(the_judgement_copies_its_evidence),
         cmocka_unit_test(a_traitors_breach_is_none),

@@ -10,6 +10,7 @@ static void test_view_change_omits_prepared(void **state)
     agree(f, 0, 1, 9);
     say_to(f, 1, tc_make_view_change(&f->make, 3, 1, 0, NULL, 0));
     EXPECT("view-change-omits-prepared", 3);
+    assert_true(f->view == 0 && f->sequence == 1); /* what it committed, whose votes the oracle shows */
 }
 
 static void test_view_change_with_certificate(void **state)
@@ -46,6 +47,7 @@ static void test_view_change_older_certificate(void **state)
     EXPECT_NONE();
     say_to(f, 2, tc_make_view_change(&f->make, 3, 2, 0, &prepared, 1)); /* of view 0, but it committed in view 1 */
     EXPECT("view-change-older-certificate", 3);
+    assert_true(f->view == 1 && f->sequence == 1);
 }
 
 static void test_view_change_wrong_digest(void **state)
@@ -55,6 +57,7 @@ static void test_view_change_wrong_digest(void **state)
     Pbft__Prepared *prepared = tc_make_prepared(&f->make, 0, 1, digest(f, 8), (uint32_t[]){1, 2}, 2);
     say_to(f, 1, tc_make_view_change(&f->make, 3, 1, 0, &prepared, 1));
     EXPECT("view-change-wrong-digest", 3);
+    assert_true(f->view == 0 && f->sequence == 1); /* what it committed, whose votes the oracle shows */
 }
 
 static void test_view_change_bad_certificates(void **state)
@@ -208,6 +211,7 @@ static void test_prepare_against_the_new_view(void **state)
     offer(f, 2, propose(f, 1, 1, 8), false);
     say_to(f, 3, prepare(f, 2, 1, 1, 8));
     EXPECT("vote-against-new-view", 2);
+    assert_int_equal(f->support_count, 1); /* the new view */
 }
 
 static void test_prepare_outside_view(void **state)
