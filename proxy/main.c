@@ -5,7 +5,6 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -67,11 +66,11 @@ int main(int argc, char **argv)
         fprintf(stderr, "turncoat: libsodium could not be initialised\n");
         return 70;
     }
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("turncoat %s\n", TC_VERSION);
-        return 0;
-    }
     int result = tc_arguments_parse(argc, argv, &arguments, &err);
+    if (result == 0 && tc_arguments_has(&arguments, TC_OPTION_VERSION)) {
+        printf("turncoat %s\n", TC_VERSION);
+        return fflush(stdout) == 0 ? 0 : 70;
+    }
     if (result == 0 && tc_arguments_has(&arguments, TC_OPTION_HELP) && arguments.command != TC_COMMAND_HELP) {
         tc_help_command(arguments.command);
         return 0;

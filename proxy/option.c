@@ -156,6 +156,10 @@ int tc_arguments_parse(int argc, char *const *argv, struct tc_arguments *out, st
     remember_line(argc, argv, out);
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return 0;
+    if (strcmp(argv[1], "--version") == 0) {
+        out->values[TC_OPTION_VERSION] = "";
+        return 0;
+    }
     int command = -1;
     for (int i = 0; i < TC_COMMAND_COUNT; i++)
         if (strcmp(tc_commands[i].name, argv[1]) == 0)

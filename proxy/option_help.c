@@ -26,7 +26,8 @@ static const struct {
 void tc_help_overview(void)
 {
     printf("turncoat %s: turns loyal replicas into traitors, and judges what the others make of it\n\n", TC_VERSION);
-    printf("usage: turncoat COMMAND [OPTIONS]\n\n");
+    printf("usage: turncoat COMMAND [OPTIONS]\n       turncoat --%s | --%s\n\n", tc_options[TC_OPTION_HELP].name,
+           tc_options[TC_OPTION_VERSION].name);
     for (size_t i = 0; i < TC_COMMAND_COUNT; i++)
         printf("  %-9s %s\n", tc_commands[i].name, tc_commands[i].summary);
     printf("\n'turncoat help COMMAND' explains a command, 'turncoat help NAME' an attack, a scenario, an oracle or a "
@@ -118,8 +119,9 @@ void tc_help_man(void)
 {
     printf(".TH TURNCOAT 1 \"\" \"turncoat %s\"\n.SH NAME\n"
            "turncoat \\- a Byzantine man in the middle for BFT clusters, with judges\n"
-           ".SH SYNOPSIS\n.B turncoat\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.SH COMMANDS\n",
-           TC_VERSION);
+           ".SH SYNOPSIS\n.B turncoat\n.I COMMAND\n[\\fIOPTIONS\\fR]\n.br\n"
+           ".B turncoat \\-\\-%s\n|\n.B \\-\\-%s\n.SH COMMANDS\n",
+           TC_VERSION, tc_options[TC_OPTION_HELP].name, tc_options[TC_OPTION_VERSION].name);
     for (size_t i = 0; i < TC_COMMAND_COUNT; i++)
         man_command(i);
     printf(".SH EXIT STATUS\n");
@@ -139,7 +141,8 @@ void tc_help_completion(void)
            "    local word=\"${COMP_WORDS[COMP_CWORD]}\" command=\"${COMP_WORDS[1]}\" words=\"\"\n"
            "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n        words=\"");
     for (size_t i = 0; i < TC_COMMAND_COUNT; i++)
-        printf("%s%s", i ? " " : "", tc_commands[i].name);
+        printf("%s ", tc_commands[i].name);
+    printf("--%s --%s", tc_options[TC_OPTION_HELP].name, tc_options[TC_OPTION_VERSION].name);
     printf("\"\n    else\n        case \"$command\" in\n");
     for (size_t command = 0; command < TC_COMMAND_COUNT; command++) {
         printf("        %s) words=\"", tc_commands[command].name);

@@ -49,6 +49,20 @@ static void test_takes_options_and_operands(void **state)
                         "turncoat run equivocate-half --seed 0x10 --during=250ms --arg share=0.5 --arg=x=1 --verbose");
 }
 
+/* What can be said without a command. */
+static void test_without_a_command(void **state)
+{
+    (void)state;
+    assert_int_equal(parse(PARSE("--help")), 0);
+    assert_int_equal(a.command, TC_COMMAND_HELP);
+    assert_false(tc_arguments_has(&a, TC_OPTION_VERSION));
+    assert_int_equal(parse(PARSE("--version")), 0);
+    assert_true(tc_arguments_has(&a, TC_OPTION_VERSION));
+    assert_int_equal(parse(PARSE("help", "--version")), 0);
+    assert_true(tc_arguments_has(&a, TC_OPTION_VERSION));
+    assert_int_equal(parse(PARSE("run", "--version")), TC_EUSAGE);
+}
+
 static void test_says_what_is_wrong(void **state)
 {
     (void)state;
@@ -104,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_takes_options_and_operands),
+        cmocka_unit_test(test_without_a_command),
         cmocka_unit_test(test_says_what_is_wrong),
         cmocka_unit_test(test_too_much_is_refused),
         cmocka_unit_test(test_every_option_belongs_somewhere),
