@@ -246,10 +246,13 @@ static bool choose_rows_of(struct tc_sequence *s, uint64_t from_ns, uint64_t to_
         if (!wanted(s, row, from_ns, to_ns))
             continue;
         bool mark = row->fate >= TC_SEQ_EXECUTED;
-        bool full = s->chosen_count == arrows_max * 2 || (!mark && s->arrow_count == arrows_max);
         bool passed_on = s->first_hand && row->signer != row->from && row->fate == TC_SEQ_PASSED;
-        if (passed_on || is_repetition(s, row) || full) {
-            room &= !full;
+        if (passed_on || is_repetition(s, row)) {
+            s->left_out++;
+            continue;
+        }
+        if (s->chosen_count == arrows_max * 2 || (!mark && s->arrow_count == arrows_max)) {
+            room = false;
             s->left_out++;
             continue;
         }

@@ -272,7 +272,8 @@ bool tc_hotstuff_certificate_put(struct tc_back *out, uint32_t id, const struct 
 
 size_t tc_hotstuff_certificate_size_max(const struct certificate *certificate)
 {
-    return 96 + certificate->count * (size_t)(TC_SIGNATURE_SIZE + 2 + 3);
+    enum { HEADS = 4 + 4, DIGEST = 2 + TC_VALUE_SIZE, NUMBERS = 3 * 11, SHARE = 2 + TC_SIGNATURE_SIZE + 3 };
+    return HEADS + DIGEST + NUMBERS + certificate->count * (size_t)SHARE;
 }
 
 /* ---- counting ---- */

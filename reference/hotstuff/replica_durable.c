@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VOTING_REST_MAX 256 /* bytes of a Voting that are no certificates */
+/* Bytes of a Voting that are no certificates: three points of at most 2 + 34 + 11 + 11, three numbers of 11, a flag of
+ * 2, and the record's kind: 210. */
+#define VOTING_REST_MAX 256
 
 enum { RECORD_BLOCK = 1, RECORD_VOTING, RECORD_SNAPSHOT };
 

@@ -173,8 +173,8 @@ bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertifi
 bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
                        const uint8_t *signature, struct certificate *out);
 Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point *at);
-/* The same messages, written by hand as field `id` (see fields_back.h); nothing for the genesis block's, or none. A
- * certificate of type TIMEOUT is a TimeoutCertificate. */
+/* The same messages, written by hand as field `id` (see fields_back.h); nothing for the certificate of the genesis
+ * block, or none. A certificate of type TIMEOUT is a TimeoutCertificate. */
 bool tc_hotstuff_point_put(struct tc_back *out, uint32_t id, const struct point *at);
 bool tc_hotstuff_certificate_put(struct tc_back *out, uint32_t id, const struct certificate *certificate);
 size_t tc_hotstuff_certificate_size_max(const struct certificate *certificate); /* with its head */

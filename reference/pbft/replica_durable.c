@@ -18,7 +18,7 @@
 #include <string.h>
 
 #define RECORDS_PER_SLOT (SLOT_BATCHES_MAX + 3)
-#define TEXT_HEADS_MAX   32 /* bytes of an envelope in a certificate beside what a signed_text holds */
+#define TEXT_HEADS_MAX   32 /* bytes of heads and numbers around a signed_text in a certificate: 12 */
 
 /* kind ‖ head ‖ packed message */
 static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice head, const ProtobufCMessage *message)
