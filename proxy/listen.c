@@ -214,29 +214,52 @@ int tc_listen_accept(int listen_fd, struct tc_endpoint *peer)
     return errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM ? TC_ELIMIT : TC_EIO;
 }
 
-bool tc_connect_is_ours(int reason)
+static bool is_want(int reason)
 {
-    return reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM || reason == EADDRNOTAVAIL ||
-           reason == EAGAIN;
+    return reason == EMFILE || reason == ENFILE || reason == ENOBUFS || reason == ENOMEM || reason == EAGAIN;
 }
 
-static int connect_code(int reason)
+/* Has this machine addresses of this family at all? Then its loopback has one. */
+static bool family_works(int family)
 {
-    return tc_connect_is_ours(reason) ? TC_ELIMIT : TC_EUNREACHABLE;
+    struct tc_endpoint loopback;
+    if ((family != AF_INET && family != AF_INET6) ||
+        tc_endpoint_parse(family == AF_INET ? "127.0.0.1:0" : "[::1]:0", &loopback, NULL))
+        return false;
+    const int fd = bind_once(&loopback);
+    if (fd < 0)
+        return is_want(errno);
+    close(fd);
+    return true;
+}
+
+bool tc_connect_is_ours(int family, int reason)
+{
+    return is_want(reason) || (reason == EADDRNOTAVAIL && family_works(family));
+}
+
+static int connect_code(int family, int reason)
+{
+    return tc_connect_is_ours(family, reason) ? TC_ELIMIT : TC_EUNREACHABLE;
+}
+
+static int connect_failed(int family, int reason, const char *what, struct tc_error *err)
+{
+    const int code = tc_error_set(err, connect_code(family, reason), "%s%s", what, strerror(reason));
+    errno = reason;
+    return code;
 }
 
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err)
 {
-    char text[TC_ENDPOINT_TEXT_MAX];
     const int fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
-        return tc_error_set(err, connect_code(errno), "cannot make a socket: %s", strerror(errno));
+        return connect_failed(endpoint->address.ss_family, errno, "cannot make a socket: ", err);
     set_nodelay(fd);
     if (connect(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) && errno != EINPROGRESS) {
         const int reason = errno;
         close(fd);
-        return tc_error_set(err, connect_code(reason), "cannot connect to %s: %s", tc_endpoint_text(endpoint, text),
-                            strerror(reason));
+        return connect_failed(endpoint->address.ss_family, reason, "", err);
     }
     return fd;
 }
@@ -248,15 +271,15 @@ int tc_connect_finish(int fd, struct tc_error *err)
     struct tc_endpoint peer, local;
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &reason, &length))
         reason = errno;
+    const bool bound = tc_socket_local(fd, &local) == 0;
     if (reason)
-        return tc_error_set(err, connect_code(reason), "%s", strerror(reason));
+        return connect_failed(bound ? local.address.ss_family : AF_UNSPEC, reason, "", err);
     if (tc_socket_peer(fd, &peer))
         return 1;
     /* Dialling a port of the ephemeral range on which nobody listens may get that very port as our own: TCP then
      * connects the socket to itself. */
-    if (tc_socket_local(fd, &local) == 0 && local.length == peer.length &&
-        memcmp(&local.address, &peer.address, peer.length) == 0)
-        return tc_error_set(err, TC_EUNREACHABLE, "%s", strerror(ECONNREFUSED));
+    if (bound && local.length == peer.length && memcmp(&local.address, &peer.address, peer.length) == 0)
+        return connect_failed(AF_UNSPEC, ECONNREFUSED, "", err);
     return 0;
 }
 

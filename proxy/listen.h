@@ -49,14 +49,15 @@ int tc_listen_accept(int listen_fd, struct tc_endpoint *peer);
 
 /* Starts connecting: a descriptor, becoming writable when it is connected or has failed; or at once, with the reason,
  * TC_EUNREACHABLE, or TC_ELIMIT if it is this machine that has run out of something (descriptors, memory, ports of its
- * own): that says nothing about who listens there. */
+ * own): that says nothing about who listens there. errno then says why, too. */
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err);
 
 /* After it became writable: 0 if connected, 1 if still under way, else TC_EUNREACHABLE or TC_ELIMIT as above. */
 int tc_connect_finish(int fd, struct tc_error *err);
 
-/* Is this errno, of a socket or a connect, about this machine and not about the other end? */
-bool tc_connect_is_ours(int reason);
+/* Is this errno, of a socket or a connect of this family, about what this machine has run out of, and not about the
+ * other end or its address? An address of a family that is switched off here is not ours to mend. */
+bool tc_connect_is_ours(int family, int reason);
 
 /* Raises the soft descriptor limit to at least `wanted` (and the hard one if we may). The limit now in force. */
 size_t tc_descriptors_raise(size_t wanted);

@@ -76,11 +76,16 @@ static bool answers(struct tc_live *live, uint16_t node, struct tc_error *err)
 {
     const char *address = live->config.node_address(live->config.node_self, node);
     struct tc_endpoint endpoint;
-    if (!address || !*address || tc_endpoint_parse(address, &endpoint, err) < 0)
+    if (!address || !*address) {
+        tc_error_set(err, TC_EUNREACHABLE, "nobody knows where it listens");
+        return false;
+    }
+    if (tc_endpoint_parse(address, &endpoint, err) < 0)
         return false;
     const int fd = tc_connect_start(&endpoint, err);
     if (fd < 0)
         return not_asked(live, node, err);
+    tc_error_set(err, TC_EUNREACHABLE, "no answer");
     struct pollfd wait = {.fd = fd, .events = POLLOUT};
     const int status = poll(&wait, 1, PROBE_MS) == 1 ? tc_connect_finish(fd, err) : 1;
     close(fd);
@@ -99,8 +104,8 @@ static void give_up_waiting(struct tc_live *live)
             continue;
         const char *address = live->config.node_address(live->config.node_self, node);
         tc_error_set(&err, TC_EUNREACHABLE,
-                     "nothing decided within %g s, and node %u at %s cannot be dialled: is it running?", wait_s,
-                     (unsigned)node, address && *address ? address : "no address");
+                     "nothing decided within %g s, and node %u at %s cannot be dialled (%s): is it running?", wait_s,
+                     (unsigned)node, address && *address ? address : "no address", why.text);
         tc_live_fail(live, TC_EUNREACHABLE, &err);
         return;
     }

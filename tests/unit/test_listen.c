@@ -143,8 +143,8 @@ static void test_want_of_our_own(void **state)
     static const int ours[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL};
     static const int theirs[] = {ECONNREFUSED, ECONNRESET, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        assert_true(tc_connect_is_ours(ours[i]));
-        assert_false(tc_connect_is_ours(theirs[i]));
+        assert_true(tc_connect_is_ours(AF_INET, ours[i]));
+        assert_false(tc_connect_is_ours(AF_INET, theirs[i]));
     }
     const struct tc_endpoint server = endpoint_of("127.0.0.1:9");
     struct tc_error err = {0};
@@ -156,6 +156,25 @@ static void test_want_of_our_own(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
     assert_int_equal(rc, TC_ELIMIT);
     assert_non_null(strstr(err.text, strerror(EMFILE)));
+}
+
+/* No address of our own for a connection: its ports may be used up, which is ours; or there are no addresses of that
+ * family here, and then it is the node's address that will not do. */
+static void test_a_family_that_is_off(void **state)
+{
+    (void)state;
+    struct tc_endpoint six = endpoint_of("[::1]:0");
+    const int fd = tc_listen_bind(&six, NULL);
+    if (fd >= 0)
+        close(fd);
+    assert_int_equal(tc_connect_is_ours(AF_INET6, EADDRNOTAVAIL), fd >= 0);
+    assert_true(tc_connect_is_ours(AF_INET, EADDRNOTAVAIL));
+    assert_false(tc_connect_is_ours(AF_UNIX, EADDRNOTAVAIL)); /* never dialled, so surely off */
+    assert_true(tc_connect_is_ours(AF_UNIX, EMFILE));
+    const struct tc_endpoint nobody = endpoint_of("[::1]:9");
+    struct tc_error err = {0};
+    const int rc = fd >= 0 ? TC_EUNREACHABLE : tc_connect_start(&nobody, &err);
+    assert_int_equal(rc, TC_EUNREACHABLE);
 }
 
 static void test_taken(void **state)
@@ -235,6 +254,7 @@ int main(void)
         cmocka_unit_test(test_connect_and_accept),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_want_of_our_own),
+        cmocka_unit_test(test_a_family_that_is_off),
         cmocka_unit_test(test_taken),
         cmocka_unit_test(test_self_connection_is_refused),
         cmocka_unit_test(test_descriptors),
