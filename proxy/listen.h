@@ -52,7 +52,8 @@ int tc_listen_accept(int listen_fd, struct tc_endpoint *peer);
  * own): that says nothing about who listens there. errno then says why, too. */
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err);
 
-/* After it became writable: 0 if connected, 1 if still under way, else TC_EUNREACHABLE or TC_ELIMIT as above. */
+/* After it became writable: 0 if connected, 1 if still under way, else TC_EUNREACHABLE or TC_ELIMIT as above, and
+ * errno. */
 int tc_connect_finish(int fd, struct tc_error *err);
 
 /* Is this errno, of a socket or a connect of this family, about what this machine has run out of, and not about the

@@ -223,14 +223,12 @@ static void read_some(struct tc_live_conn *conn)
 
 static void dialled(struct tc_live_conn *conn)
 {
-    struct tc_live *live = conn->live;
-    struct tc_error err = {0};
-    const int status = tc_connect_finish(conn->fd, &err);
+    const int status = tc_connect_finish(conn->fd, NULL);
     if (status == 1)
         return;
     if (status) {
-        tc_live_dial_failed(conn, status, err.text);
-        tc_live_tell_all(live);
+        tc_live_dial_failed(conn, status, errno);
+        tc_live_tell_all(conn->live);
         return;
     }
     tc_live_dial_done(conn);

@@ -5,7 +5,6 @@
 #include "nodeset.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -157,15 +156,13 @@ static void capture_begin(const struct tc_live_conn *conn)
                        capture_ip(server), tc_endpoint_port(server));
 }
 
-void tc_live_dial_failed(struct tc_live_conn *conn, int code, const char *why)
+void tc_live_dial_failed(struct tc_live_conn *conn, int code, int reason)
 {
-    struct tc_live *live = conn->live;
-    const char *address = live->config.node_address(live->config.node_self, conn->node);
-    snprintf(live->undialled_text, sizeof live->undialled_text, "%s: %s", address ? address : "no address", why);
     if (conn->state == TC_LIVE_DIALLING)
         tc_live_drop(conn);
     conn->state = TC_LIVE_CLOSED;
     conn->ours = code == TC_ELIMIT;
+    conn->undialled = reason;
     tc_live_tell(conn, TC_LIVE_TELL_DIAL_FAILED);
 }
 
@@ -187,17 +184,21 @@ void tc_live_dial(struct tc_live *live, uint32_t number, uint16_t to)
 {
     struct tc_live_conn *conn = tc_live_conn(live, number);
     struct tc_endpoint endpoint;
-    struct tc_error err = {0};
     if (!conn || conn->state != TC_LIVE_NONE)
         return;
     conn->node = to;
     const char *address = live->config.node_address(live->config.node_self, to);
     if (!address || !*address) {
-        tc_live_dial_failed(conn, TC_EUNREACHABLE, "nobody knows where this node listens");
+        tc_live_dial_failed(conn, TC_EUNREACHABLE, EDESTADDRREQ);
         return;
     }
-    if (tc_endpoint_parse(address, &endpoint, &err) || (conn->fd = tc_connect_start(&endpoint, &err)) < 0) {
-        tc_live_dial_failed(conn, err.code, err.text);
+    if (tc_endpoint_parse(address, &endpoint, NULL)) {
+        tc_live_dial_failed(conn, TC_EUNREACHABLE, EINVAL);
+        return;
+    }
+    conn->fd = tc_connect_start(&endpoint, NULL);
+    if (conn->fd < 0) {
+        tc_live_dial_failed(conn, conn->fd, errno);
         return;
     }
     conn->state = TC_LIVE_DIALLING;
@@ -211,7 +212,7 @@ void tc_live_dial_check(struct tc_live *live)
     for (uint32_t i = 0; i < live->pair_count; i++) {
         struct tc_live_conn *far = &live->pairs[i]->side[1];
         if (live->pairs[i]->used && far->state == TC_LIVE_DIALLING && now_ns - far->dial_began_ns > TC_LIVE_DIAL_MAX_NS)
-            tc_live_dial_failed(far, TC_EUNREACHABLE, "no answer within 3 s");
+            tc_live_dial_failed(far, TC_EUNREACHABLE, ETIMEDOUT);
     }
     tc_live_tell_all(live);
 }

@@ -65,6 +65,7 @@ struct tc_live_conn {
     uint32_t told;     /* quarters of the budget in the queue, rounded up, as last told */
     uint32_t tell;     /* TC_LIVE_TELL_… */
     bool ours;         /* its dial failed by no fault of the node's */
+    int undialled;     /* errno: why its dial failed */
     uint64_t dial_began_ns;
     struct tc_live_queue queue;
     struct tc_live_conn *tell_next; /* valid while tell != 0 */
@@ -136,7 +137,6 @@ struct tc_live {
     uint64_t start_ns;        /* when tc_live_run began */
     uint64_t phase_end_ns;
     struct tc_nodeset reached; /* nodes that took a connection of ours */
-    char undialled_text[256];  /* why the last one that did not did not */
 
     struct tc_live_source *sources;
     struct tc_loop_watch keeper_watch, inotify_watch;
@@ -185,8 +185,9 @@ void tc_live_close(struct tc_live *live, uint32_t number, bool reset);
 void tc_live_settle(struct tc_live_conn *conn);
 void tc_live_drop(struct tc_live_conn *conn);      /* closes it at once */
 void tc_live_dial_done(struct tc_live_conn *conn); /* it stands: told now, the queue goes out */
-/* Told later. `code` TC_ELIMIT: something of this machine has run out, which says nothing about the node. */
-void tc_live_dial_failed(struct tc_live_conn *conn, int code, const char *why);
+/* Told later, with `reason`, an errno. `code` TC_ELIMIT: something of this machine has run out, which says nothing
+ * about the node. */
+void tc_live_dial_failed(struct tc_live_conn *conn, int code, int reason);
 void tc_live_dial_check(struct tc_live *live); /* gives up dials that nobody answered within TC_LIVE_DIAL_MAX_NS */
 void tc_live_pairs_free(struct tc_live *live); /* connections, pairs and listeners */
 

@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 void tc_live_schedule(struct tc_live *live)
 {
@@ -98,16 +99,21 @@ static void tell_queue(struct tc_live *live, struct tc_live_conn *conn)
     step(live, &(struct tc_event){.kind = TC_EV_QUEUE, .conn = conn->number, .queued_bytes = queued});
 }
 
+static void tell_dial_failed(struct tc_live *live, const struct tc_live_conn *conn)
+{
+    char text[256];
+    const char *address = live->config.node_address(live->config.node_self, conn->node);
+    snprintf(text, sizeof text, "%s: %s", address && *address ? address : "no address", strerror(conn->undialled));
+    live->stats.dial_failures++;
+    step(live, &(struct tc_event){.kind = TC_EV_DIAL_FAILED, .conn = conn->number, .ours = conn->ours, .text = text});
+}
+
 static void tell(struct tc_live *live, struct tc_live_conn *conn, uint32_t what)
 {
     if (what & TC_LIVE_TELL_QUEUE)
         tell_queue(live, conn);
-    if (what & TC_LIVE_TELL_DIAL_FAILED) {
-        live->stats.dial_failures++;
-        step(live,
-             &(struct tc_event){
-                 .kind = TC_EV_DIAL_FAILED, .conn = conn->number, .ours = conn->ours, .text = live->undialled_text});
-    }
+    if (what & TC_LIVE_TELL_DIAL_FAILED)
+        tell_dial_failed(live, conn);
     if (what & TC_LIVE_TELL_RESET)
         step(live, &(struct tc_event){.kind = TC_EV_CLOSED, .conn = conn->number, .reset = true});
 }

@@ -1,6 +1,8 @@
 /* The live world's connections: every byte arrives, in order, whatever the sizes, ends and resets. */
 #include "live_harness.h"
 
+#include "../../proxy/live_private.h"
+
 #include <sys/resource.h>
 
 /* ---- many links with random sizes and half-closes ---- */
@@ -346,6 +348,36 @@ static void test_no_descriptor_to_dial_with(void **state)
     run_free(run);
 }
 
+/* Failures are told after the step in hand: each with its own reason. */
+static void test_two_dials_fail_at_once(void **state)
+{
+    (void)state;
+    struct run *run = run_new(2);
+    close(serve(run, 0));
+    close(serve(run, 1));
+    run_open(run);
+    for (uint32_t i = 0; i < 2; i++) {
+        struct tc_live_pair *pair = run->live->pairs[i] = calloc(1, sizeof *pair);
+        assert_non_null(pair);
+        for (uint32_t side = 0; side < 2; side++)
+            pair->side[side] =
+                (struct tc_live_conn){.live = run->live, .number = 2 * i + side, .fd = -1, .node = (uint16_t)i};
+        pair->used = true;
+        run->live->pair_count++;
+        tc_live_dial_failed(&pair->side[1], i ? TC_ELIMIT : TC_EUNREACHABLE, i ? EMFILE : ETIMEDOUT);
+    }
+    tc_live_tell_all(run->live);
+    for (uint32_t i = 0; i < 2; i++) {
+        const struct seen *failure = nth(run, TC_EV_DIAL_FAILED, i);
+        assert_non_null(failure);
+        assert_int_equal(failure->conn, 2 * i + 1);
+        assert_int_equal(failure->ours, i);
+        assert_non_null(strstr(failure->text, run->addresses[i]));
+        assert_non_null(strstr(failure->text, strerror(i ? EMFILE : ETIMEDOUT)));
+    }
+    run_free(run);
+}
+
 static void test_ipv6(void **state)
 {
     (void)state;
@@ -427,6 +459,7 @@ int main(void)
         cmocka_unit_test(test_sender_resets_while_not_read),
         cmocka_unit_test(test_node_comes_late_and_returns),
         cmocka_unit_test(test_no_descriptor_to_dial_with),
+        cmocka_unit_test(test_two_dials_fail_at_once),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_delay),
