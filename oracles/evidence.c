@@ -3,8 +3,9 @@
  *
  * An accusation is two votes of one signer and slot under different values, embedded in a statement that names a block;
  * it is on the chain once a correct replica executes that block. It is seen in the blocks that pass, and where replicas
- * are asked (RPC) they tell it. Both signatures are verified when it is seen, so an
- * accusation that a block bears and no key signed is a breach by whoever decided it. That a traitor goes unaccused is
+ * are asked (RPC) they tell it. Both signatures are verified when it is seen, so an accusation that a block bears and
+ * no key signed is a breach by whoever decided it. One that was told and could not be held against the block may be the
+ * invention of who told it: it is named if its signatures are right, and is no breach. That a traitor goes unaccused is
  * none: evidence is only due if one correct replica saw both votes in time, which nobody outside can tell. What was
  * accused is said in the reason, so that a test can hold it against what was done. */
 #include <inttypes.h>
@@ -23,6 +24,7 @@ struct accusation {
     uint64_t height; /* of the block; 0 until it is on the chain */
     uint16_t signer;
     int signatures; /* 0, or what verifying them gave */
+    bool unchecked; /* whether the block bears it is one replica's word */
 };
 
 struct tc_oracle {
@@ -71,8 +73,8 @@ static bool accused_before(const struct tc_oracle *o, const struct accusation *a
 {
     for (uint32_t i = 0; i < o->count; i++) {
         const struct accusation *other = &o->accusations[i];
-        if (other != a && other->height > 0 && other->slot == a->slot && other->signer == a->signer &&
-            !same_block(&other->block, &a->block))
+        if (other != a && !other->unchecked && other->height > 0 && other->slot == a->slot &&
+            other->signer == a->signer && !same_block(&other->block, &a->block))
             return true;
     }
     return false;
@@ -84,31 +86,49 @@ static void put_on_chain(struct tc_oracle *o, struct accusation *a, uint64_t hei
         return;
     a->height = height;
     o->chained++;
-    if (a->signatures == TC_ESIGNATURE)
+    if (a->unchecked)
+        o->unverified++;
+    else if (a->signatures == TC_ESIGNATURE)
         report(o, a, node, time_ns, "not both of them bear its signature");
     else if (accused_before(o, a))
         report(o, a, node, time_ns, "another block accused it of that before");
-    o->unverified += a->signatures != 0 && a->signatures != TC_ESIGNATURE;
+    o->unverified += !a->unchecked && a->signatures != 0 && a->signatures != TC_ESIGNATURE;
 }
 
 /* ---- what is seen ---- */
 
-static void accuse(struct tc_oracle *o, const struct tc_observation *observation, const struct tc_value *block,
-                   const struct tc_statement *first, const struct tc_statement *second)
+/* The place of this accusation: the one it has, emptied, or a new one. NULL: nothing new is said, or there is no room.
+ */
+static struct accusation *place_of(struct tc_oracle *o, const struct tc_value *block, const struct tc_statement *vote,
+                                   bool unchecked)
 {
     for (uint32_t i = 0; i < o->count; i++) {
-        const struct accusation *a = &o->accusations[i];
-        if (a->slot == first->slot && a->signer == first->signer && same_block(&a->block, block))
-            return;
+        struct accusation *a = &o->accusations[i];
+        if (a->slot != vote->slot || a->signer != vote->signer || !same_block(&a->block, block))
+            continue;
+        if (unchecked || !a->unchecked)
+            return NULL;
+        o->chained -= a->height > 0; /* what was one replica's word is now seen in the block */
+        o->unverified -= a->height > 0;
+        return a;
     }
     if (!o->accusations)
         o->accusations = calloc(ACCUSATIONS_MAX, sizeof *o->accusations);
-    if (!o->accusations || o->count == ACCUSATIONS_MAX) {
-        o->lost++;
+    if (o->accusations && o->count < ACCUSATIONS_MAX)
+        return &o->accusations[o->count++];
+    o->lost++;
+    return NULL;
+}
+
+static void accuse(struct tc_oracle *o, const struct tc_observation *observation, const struct tc_value *block,
+                   const struct tc_statement *first, const struct tc_statement *second)
+{
+    const bool unchecked = observation->kind == TC_OBS_ACCUSED && observation->accused.unchecked;
+    struct accusation *a = place_of(o, block, first, unchecked);
+    if (!a)
         return;
-    }
-    struct accusation *a = &o->accusations[o->count++];
     *a = (struct accusation){.block = *block,
+                             .unchecked = unchecked,
                              .slot = first->slot,
                              .view = first->view,
                              .sequence = first->sequence,
@@ -116,6 +136,10 @@ static void accuse(struct tc_oracle *o, const struct tc_observation *observation
     a->signatures = tc_votes_check(o->env->votes, first);
     if (a->signatures == 0)
         a->signatures = tc_votes_check(o->env->votes, second);
+    if (unchecked && a->signatures == TC_ESIGNATURE) {
+        o->count--; /* it was the last one */
+        return;
+    }
     for (uint32_t i = 0; i < EXECUTED_MAX; i++)
         if (same_block(&o->executed[i].block, &a->block))
             put_on_chain(o, a, o->executed[i].height, o->executed[i].node, observation->time_ns);

@@ -143,7 +143,7 @@ static const char *lacking(const struct tc_run *run, char text[static 160])
 /* The texts live until the next run. */
 static void add_notes(const struct tc_run *run, const struct tc_verdict_summary *summary, struct tc_run_info *info)
 {
-    static char unused[200], capture[160], left_out[240];
+    static char unused[200], capture[160], left_out[TC_RUN_LEFT_OUT_MAX];
     const struct tc_run_request *request = run->request;
     for (size_t i = 0; i < sizeof request->notes / sizeof *request->notes; i++)
         add_note(info, request->notes[i]);

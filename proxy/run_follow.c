@@ -87,26 +87,47 @@ static void tell(void *self, const struct tc_observation *observation)
     tc_live_tell_fact(run->live, &o);
 }
 
-/* "; replica 2: the state after 3 heights", behind what is there. */
-static void say_count(char *text, size_t size, uint16_t node, const char *what, uint64_t count)
+/* Entries of one line: whole ones, as many as find room, and how many more there are. */
+struct entries {
+    char *text;
+    size_t size;
+    uint32_t unsaid;
+};
+
+#define UNSAID_SIZE sizeof "; and 4294967295 more" /* room that is kept for it */
+
+/* "; replica 2: no state of the application for 3 heights", behind what is there. Once one found no room, none is said:
+ * what is said is the beginning. */
+static void say_count(struct entries *entries, uint16_t node, const char *what, uint64_t count)
 {
-    const size_t len = strlen(text);
-    if (count > 0)
-        snprintf(text + len, size - len, "%s replica %u: %s of %" PRIu64 " height%s",
-                 len ? ";" : "not told over rpc by", node, what, count, count == 1 ? "" : "s");
+    char entry[160];
+    const size_t len = strlen(entries->text);
+    if (count == 0)
+        return;
+    const int need = snprintf(entry, sizeof entry, "%s replica %u: %s for %" PRIu64 " height%s",
+                              len ? ";" : "asked over rpc,", node, what, count, count == 1 ? "" : "s");
+    if (entries->unsaid > 0 || len + (size_t)need + UNSAID_SIZE > entries->size)
+        entries->unsaid++;
+    else
+        memcpy(entries->text + len, entry, (size_t)need + 1);
 }
 
-const char *tc_run_left_out(const struct tc_run *run, char text[static 240])
+const char *tc_run_left_out(const struct tc_run *run, char text[static TC_RUN_LEFT_OUT_MAX])
 {
+    struct entries entries = {.text = text, .size = TC_RUN_LEFT_OUT_MAX};
     text[0] = '\0';
     for (uint16_t node = 0; run->follow && node < run->cluster.n; node++) {
         const struct tc_rpc_left_out *left = tc_follow_left_out(run->follow, node);
         if (!left)
             continue;
-        say_count(text, 240, node, "members or evidence", left->details);
-        say_count(text, 240, node, "the true members or evidence", left->false_words);
-        say_count(text, 240, node, "the application's state", left->states);
+        say_count(&entries, node, "no members or evidence", left->details);
+        say_count(&entries, node, "members or evidence that are not its block's", left->false_words);
+        say_count(&entries, node, "evidence that could not be checked", left->unchecked);
+        say_count(&entries, node, "no state of the application", left->states);
     }
+    const size_t len = strlen(text);
+    if (entries.unsaid > 0)
+        snprintf(text + len, TC_RUN_LEFT_OUT_MAX - len, "; and %" PRIu32 " more", entries.unsaid);
     return text;
 }
 

@@ -165,9 +165,11 @@ void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, st
 bool tc_run_follows(const struct tc_run *run);     /* is there a node that can be asked? */
 uint32_t tc_run_telling(const struct tc_run *run); /* replicas that tell what they execute: printed, or when asked */
 bool tc_run_tells_complaints(const struct tc_run *run); /* will anybody say that a signature is bad? */
-/* What the nodes left out of their answers, as one line for the report; "" if nothing. Call it while the world is open.
- */
-const char *tc_run_left_out(const struct tc_run *run, char text[static 240]);
+#define TC_RUN_LEFT_OUT_MAX 480
+
+/* What the nodes left out of their answers, as one line for the report: whole entries, the last "and 3 more" if there
+ * is no room for all; "" if nothing. Call it while the world is open. */
+const char *tc_run_left_out(const struct tc_run *run, char text[static TC_RUN_LEFT_OUT_MAX]);
 struct tc_live_feed tc_run_feed(struct tc_run *run);
 
 /* ---- run_sim.c: the same for the simulation world ---- */

@@ -260,6 +260,7 @@ struct tc_observation {
             uint64_t sequence;                /* of the block */
             struct tc_value block;            /* its hash */
             const struct tc_message *message; /* the evidence: two votes, embedded. NULL: read from a record */
+            bool unchecked;                   /* whether it is the block's could not be checked: the node's word */
         } accused;
         struct {
             uint64_t sequence; /* from which on */

@@ -21,6 +21,8 @@ struct tc_rpc_identity {
 struct tc_rpc_left_out {
     uint64_t details;     /* heights of which something that the protocol's rules need was not answered, */
     uint64_t false_words; /* or is not what the block that it names has */
+    uint64_t unchecked;   /* heights with more, or of another kind, than we can hold against the block: no lie, and what
+                             can be read of it was told */
     uint64_t states;      /* heights whose application state was not answered */
     uint64_t last_height; /* the highest of them all */
 };

@@ -100,6 +100,8 @@ static void add_accused(struct tc_buf *t, const struct tc_observation *o)
     const struct tc_message *m = o->accused.message;
     add_number(t, "seq", o->accused.sequence);
     add_value(t, "digest", &o->accused.block);
+    if (o->accused.unchecked)
+        add_bool(t, "unchecked", true);
     if (!m || m->statement_count < 2)
         return;
     const struct tc_statement *vote = &m->statements[1];

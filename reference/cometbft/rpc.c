@@ -19,7 +19,6 @@
 #define TODO_MAX      64 /* heights that wait for their details */
 #define TRIES_MAX     40 /* rounds in which a detail is asked for */
 #define MALFORMED_TRY 10 /* as many tries does an answer count that is none */
-#define EVIDENCE_MAX  64 /* of one block */
 #define MEMBERS_MAX   1000
 #define QUESTIONS_MAX 512 /* of one round, so that it ends whatever is answered */
 #define ARENA_MAX     ((size_t)4 << 20)
@@ -54,7 +53,7 @@ struct tc_rpc {
     uint32_t questions;    /* in this round */
     bool keeps_no_results; /* those of the last height that was given up did not come */
     struct tc_rpc_left_out left_out;
-    uint64_t said_details, said_false, said_states; /* of these, when it was last said */
+    uint64_t said_details, said_false, said_unchecked, said_states; /* of these, when it was last said */
     struct tc_arena arena;
 };
 
@@ -332,7 +331,7 @@ static int read_members(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn
     return 0;
 }
 
-static void tell_accusation(struct tc_rpc *rpc, const json_t *piece, tc_rpc_tell_fn *tell, void *self)
+static void tell_accusation(struct tc_rpc *rpc, const json_t *piece, bool unchecked, tc_rpc_tell_fn *tell, void *self)
 {
     const struct todo *todo = &rpc->todo[rpc->at];
     struct tc_message message;
@@ -343,10 +342,12 @@ static void tell_accusation(struct tc_rpc *rpc, const json_t *piece, tc_rpc_tell
     o.accused.sequence = todo->height;
     o.accused.block = todo->block;
     o.accused.message = &message;
+    o.accused.unchecked = unchecked;
     tell(self, &o);
 }
 
-/* Only what the block's own hash covers is told: else a liar could put words into a block that others decided, too. */
+/* What the block's own hash does not cover is not told: else a liar could put words into a block that others decided,
+ * too. What cannot be held against that hash is told as such. */
 static int read_block(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *tell, void *self)
 {
     const json_t *block = json_object_get(result, "block");
@@ -355,18 +356,17 @@ static int read_block(struct tc_rpc *rpc, const json_t *result, tc_rpc_tell_fn *
     if (!json_is_object(block) || (list && !json_is_array(list) && !json_is_null(list)))
         return TC_EMALFORMED;
     todo->evidence = false;
-    if (json_array_size(list) > EVIDENCE_MAX) {
-        lose(rpc, &rpc->left_out.details, todo->height);
-        return 0;
-    }
     tc_arena_reset(&rpc->arena);
-    const struct tc_value hash = tc_rpc_evidence_hash(list, &rpc->arena);
-    if (!is_same(&hash, &todo->evidence_hash)) {
-        lose(rpc, &rpc->left_out.false_words, todo->height);
+    struct tc_value hash;
+    const int rc = tc_rpc_evidence_hash(list, &rpc->arena, &hash);
+    if (rc == TC_EUNSUPPORTED) {
+        lose(rpc, &rpc->left_out.unchecked, todo->height);
+    } else if (rc != 0 || !is_same(&hash, &todo->evidence_hash)) {
+        lose(rpc, rc == TC_EMEMORY ? &rpc->left_out.details : &rpc->left_out.false_words, todo->height);
         return 0;
     }
-    for (size_t i = 0; i < json_array_size(list); i++)
-        tell_accusation(rpc, json_array_get(list, i), tell, self);
+    for (size_t i = 0; i < json_array_size(list) && i < TC_RPC_EVIDENCE_MAX; i++)
+        tell_accusation(rpc, json_array_get(list, i), rc != 0, tell, self);
     return 0;
 }
 
@@ -437,8 +437,8 @@ static void tell_loss(const struct tc_rpc *rpc, enum tc_observation_kind kind, u
     *said = count;
 }
 
-/* What was dropped, left out or untrue. States that a node does not keep (it can be told not to) are no bound of ours.
- */
+/* What was dropped, left out or untrue. States that a node does not keep (it can be told not to) are no bound of ours,
+ * and evidence that we cannot check is no fault of its. */
 static void tell_lost(struct tc_rpc *rpc, tc_rpc_tell_fn *tell, void *self)
 {
     const struct tc_rpc_left_out *left = &rpc->left_out;
@@ -446,6 +446,8 @@ static void tell_lost(struct tc_rpc *rpc, tc_rpc_tell_fn *tell, void *self)
               self);
     tell_loss(rpc, TC_OBS_OVERFLOW, left->false_words, &rpc->said_false,
               "members or evidence are not those of the block that it names", tell, self);
+    tell_loss(rpc, TC_OBS_NOTE, left->unchecked, &rpc->said_unchecked,
+              "evidence of another kind than two votes, or too much of it, could not be checked", tell, self);
     tell_loss(rpc, TC_OBS_NOTE, left->states, &rpc->said_states, "the application's state is not answered", tell, self);
 }
 

@@ -32,9 +32,12 @@ bool tc_rpc_public_key(const json_t *object, uint8_t key[static TC_PUBLIC_KEY_SI
 /* The hash of a header, which names its block. ABSENT: it is no header. */
 struct tc_value tc_rpc_header_hash(const json_t *header, struct tc_arena *arena);
 
-/* What a header says of this list of evidence: the root over its pieces. ABSENT: one of them is of another kind than
- * two votes, or broken. */
-struct tc_value tc_rpc_evidence_hash(const json_t *list, struct tc_arena *arena);
+#define TC_RPC_EVIDENCE_MAX 64 /* pieces of one block that are read */
+
+/* What a header says of this list of evidence: the root over its pieces, in *root. TC_EMALFORMED: a piece is broken, so
+ * no header says this; the list is a lie. TC_EUNSUPPORTED: one is of another kind than two votes (a light client's), or
+ * they are more than we read: true or not, it cannot be checked; *root is ABSENT after both. TC_EMEMORY. */
+int tc_rpc_evidence_hash(const json_t *list, struct tc_arena *arena, struct tc_value *root);
 
 /* One piece of evidence of a block as the message that carries it: its two votes are embedded statements. Lives in
  * `arena`. TC_EUNSUPPORTED: of another kind than two votes; TC_EMALFORMED; TC_ELIMIT. */

@@ -171,6 +171,8 @@ static const char *named(const json_t *value, const char *old_key, const char *k
 static int duplicate_of(const json_t *piece, struct tc_arena *arena, Cometbft__DuplicateVoteEvidence *out)
 {
     const json_t *value = json_object_get(piece, "value");
+    if (!json_is_object(value) || !*tc_rpc_text(piece, "type"))
+        return TC_EMALFORMED;
     if (strcmp(tc_rpc_text(piece, "type"), "tendermint/DuplicateVoteEvidence") != 0)
         return TC_EUNSUPPORTED;
     cometbft__duplicate_vote_evidence__init(out);
@@ -197,22 +199,27 @@ int tc_rpc_evidence(const struct tc_protocol_env *env, const json_t *piece, stru
 
 /* ---- what a block's hash covers ---- */
 
-struct tc_value tc_rpc_evidence_hash(const json_t *list, struct tc_arena *arena)
+/* The rest is read behind a piece of another kind, too: it may be broken. */
+int tc_rpc_evidence_hash(const json_t *list, struct tc_arena *arena, struct tc_value *root)
 {
-    struct tc_value root = {.state = TC_VALUE_ABSENT};
+    struct tc_slice leaves[TC_RPC_EVIDENCE_MAX];
     const size_t count = json_array_size(list);
-    struct tc_slice *leaves = tc_arena_alloc(arena, (count + 1) * sizeof *leaves);
-    if (!leaves)
-        return root;
-    for (size_t i = 0; i < count; i++) {
+    int answer = count > TC_RPC_EVIDENCE_MAX ? TC_EUNSUPPORTED : 0;
+    *root = (struct tc_value){.state = TC_VALUE_ABSENT};
+    for (size_t i = 0; i < count && i < TC_RPC_EVIDENCE_MAX; i++) {
         Cometbft__DuplicateVoteEvidence duplicate;
-        if (duplicate_of(json_array_get(list, i), arena, &duplicate) != 0 ||
-            tc_fields_pack(&duplicate.base, arena, &leaves[i]) != 0)
-            return root;
+        int rc = duplicate_of(json_array_get(list, i), arena, &duplicate);
+        if (rc == 0)
+            rc = tc_fields_pack(&duplicate.base, arena, &leaves[i]);
+        if (rc != 0 && rc != TC_EUNSUPPORTED)
+            return rc;
+        answer = rc != 0 ? rc : answer;
     }
-    tc_cometbft_merkle_root(leaves, count, root.bytes);
-    root.state = TC_VALUE_BYTES;
-    return root;
+    if (answer != 0)
+        return answer;
+    tc_cometbft_merkle_root(leaves, count, root->bytes);
+    root->state = TC_VALUE_BYTES;
+    return 0;
 }
 
 /* The texts of a header that are hashes, in the order of its fields. */

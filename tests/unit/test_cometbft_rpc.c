@@ -371,7 +371,7 @@ static void test_evidence_that_is_none(void **state)
             assert_int_equal(tc_cometbft_rpc.answer(rpc, answer, tell, &told, &err), 0);
         }
         assert_int_equal(told.accused, 0);
-        assert_int_equal(told.untrue, 1);
+        assert_int_equal(told.untrue, i > 0); /* the first one may be true */
         assert_int_equal(count(TC_OBS_STABLE), 20);
         tc_cometbft_rpc.destroy(rpc);
     }

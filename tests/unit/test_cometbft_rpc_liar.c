@@ -27,6 +27,10 @@ enum lie {
     DROPS_DETAILS,       /* no members, no block */
     OTHER_STATE,         /* the application's hash is another */
     EMPTY_LIST,          /* the block without its evidence */
+    FOREIGN,             /* beside it stands a light client's evidence, which we cannot read */
+    FOREIGN_AND_FALSE,   /* and a vote of it bears another signature */
+    FOREIGN_AND_BROKEN,  /* and it is none */
+    MANY,                /* more pieces than we read */
     FALSE_HEADER,        /* and a header that says that there is none */
     FALSE_BLOCK,         /* and the hash of that header in the place of the block's */
     FALSE_EVIDENCE,      /* a vote of it bears another signature */
@@ -34,10 +38,11 @@ enum lie {
 };
 
 static enum lie lie;
+static bool all_lie; /* so it is no lie: the block has it */
 static struct tc_cluster cluster = {.id = "turncoat", .n = 4, .f = 1};
 static struct tc_protocol_env env = {.cluster = &cluster};
 static struct tc_judge *judge;
-static uint32_t said, accused;
+static uint32_t said, accused, unchecked;
 static char said_last[256];
 static uint64_t now_ns;
 
@@ -78,14 +83,28 @@ static void break_evidence(json_t *list)
     set_text(vote, "signature", text);
 }
 
+static json_t *light_client_piece(void)
+{
+    json_t *piece =
+        json_pack("{s:s, s:{s:s}}", "type", "tendermint/LightClientAttackEvidence", "value", "CommonHeight", "7");
+    assert_non_null(piece);
+    return piece;
+}
+
 static void lie_in_block(json_t *tree)
 {
     json_t *list = json_object_get(at(tree, "block", "evidence"), "evidence");
     assert_int_equal(json_array_size(list), 1);
     if (lie == EMPTY_LIST)
         json_array_clear(list);
-    if (lie == FALSE_EVIDENCE || lie == EVIDENCE_AND_HEADER)
+    if (lie == FALSE_EVIDENCE || lie == EVIDENCE_AND_HEADER || lie == FOREIGN_AND_FALSE)
         break_evidence(list);
+    if (lie == FOREIGN_AND_BROKEN)
+        json_object_del(json_array_get(list, 0), "value");
+    if (lie == FOREIGN || lie == FOREIGN_AND_FALSE || lie == FOREIGN_AND_BROKEN)
+        assert_int_equal(json_array_insert_new(list, 0, light_client_piece()), 0);
+    while (lie == MANY && json_array_size(list) <= TC_RPC_EVIDENCE_MAX)
+        assert_int_equal(json_array_append(list, json_array_get(list, 0)), 0);
 }
 
 static void lie_in_header(json_t *meta)
@@ -98,8 +117,9 @@ static void lie_in_header(json_t *meta)
     if (lie == EVIDENCE_AND_HEADER) {
         json_t *block = golden("block");
         lie_in_block(block);
-        const struct tc_value root =
-            tc_rpc_evidence_hash(json_object_get(at(block, "block", "evidence"), "evidence"), &arena);
+        struct tc_value root;
+        assert_int_equal(
+            tc_rpc_evidence_hash(json_object_get(at(block, "block", "evidence"), "evidence"), &arena, &root), 0);
         name_value(header, "evidence_hash", &root);
         json_decref(block);
     } else {
@@ -158,6 +178,8 @@ static void tell(void *self, const struct tc_observation *observation)
         said++;
         o.kind = TC_OBS_NOTE; /* as the run does, where more than f nodes tell all */
     }
+    if (o.kind == TC_OBS_NOTE && strstr(o.text, "could not be checked"))
+        unchecked++;
     accused += o.kind == TC_OBS_ACCUSED && o.node == LIAR;
     if (judge)
         tc_judge_observe(judge, &o);
@@ -173,7 +195,7 @@ static void ask_all(uint16_t number)
         while (tc_cometbft_rpc.ask(rpc, path)) {
             const bool again = round > 0 && strncmp(path, "/blockchain?", 12) == 0; /* it would say the same */
             json_t *tree = again || drops(number, path) ? golden("error") : serve(path);
-            if (number == LIAR)
+            if (number == LIAR || all_lie)
                 lie_in(tree, path);
             char *words = json_dumps(tree, JSON_COMPACT);
             const struct tc_slice body = {(const uint8_t *)words, strlen(words)};
@@ -206,7 +228,7 @@ static void begin(bool declared)
                                            .links_complete = true,
                                            .expect = TC_HOLDS,
                                            .expect_evidence = -1};
-    said = accused = 0;
+    said = accused = unchecked = 0;
     now_ns = 0;
     judge = tc_judge_new(&config);
     assert_non_null(judge);
@@ -283,6 +305,7 @@ static void test_evidence_that_is_dropped_or_false(void **state)
     } rows[] = {{DROPS_DETAILS, "members or evidence could not be read"},
                 {EMPTY_LIST, "not those of the block that it names"},
                 {FALSE_HEADER, "not those of the block that it names"},
+                {FOREIGN_AND_BROKEN, "not those of the block that it names"},
                 {FALSE_EVIDENCE, "not those of the block that it names"},
                 {EVIDENCE_AND_HEADER, "not those of the block that it names"}};
     for (size_t i = 0; i < 2 * sizeof rows / sizeof *rows; i++) {
@@ -294,6 +317,46 @@ static void test_evidence_that_is_dropped_or_false(void **state)
         assert_int_equal(judgement("evidence")->status, TC_HOLDS);
         assert_int_equal(judgement("evidence")->result.compared, 1);
         assert_int_equal(judgement("agreement")->status, TC_HOLDS);
+        end();
+    }
+}
+
+/* A block may bear evidence of a kind that we do not read, or more than we do: nobody lies who says so. What can be
+ * read of it is told, and held against nobody. */
+static void test_evidence_that_cannot_be_checked(void **state)
+{
+    (void)state;
+    static const struct {
+        enum lie what;
+        uint32_t accused;
+    } rows[] = {{FOREIGN, 1}, {MANY, TC_RPC_EVIDENCE_MAX}};
+    all_lie = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(run(rows[i].what, false, false), 0);
+        assert_int_equal(said, 0);
+        assert_int_equal(unchecked, 4); /* once a node */
+        assert_int_equal(accused, rows[i].accused);
+        assert_int_equal(judgement("agreement")->status, TC_HOLDS);
+        assert_int_equal(judgement("evidence")->status, TC_NOT_JUDGED);
+        assert_non_null(strstr(judgement("evidence")->result.reason, "on the chain: replica 0 for"));
+        assert_non_null(strstr(judgement("evidence")->result.reason, "; 1 could not be verified"));
+        end();
+    }
+    all_lie = false;
+}
+
+/* A liar who hides behind it invents nothing, and takes nothing from what the others tell. */
+static void test_a_lie_that_cannot_be_checked(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(run(i / 2 ? FOREIGN_AND_FALSE : FOREIGN, i % 2 == 1, false), 0);
+        assert_int_equal(said, 0);
+        assert_int_equal(unchecked, 1);
+        assert_int_equal(accused, 1);
+        assert_int_equal(judgement("evidence")->status, TC_HOLDS);
+        assert_int_equal(judgement("evidence")->result.compared, 1);
+        assert_null(strstr(judgement("evidence")->result.reason, "could not be verified"));
         end();
     }
 }
@@ -330,6 +393,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_tell_the_truth),
         cmocka_unit_test(test_evidence_that_is_dropped_or_false),
+        cmocka_unit_test(test_evidence_that_cannot_be_checked),
+        cmocka_unit_test(test_a_lie_that_cannot_be_checked),
         cmocka_unit_test(test_another_state),
         cmocka_unit_test(test_another_block),
     };
