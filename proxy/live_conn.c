@@ -156,8 +156,8 @@ void tc_live_write(struct tc_live *live, uint32_t number, struct tc_slice bytes)
     if (status == TC_EMEMORY) {
         tc_live_fail(live, status, NULL);
     } else if (status) {
-        tc_live_note(live, TC_OBS_OVERFLOW, conn->node, "a connection's output queue passed %zu MiB: it was reset",
-                     TC_LIVE_QUEUE_MAX >> 20);
+        tc_live_not_carried(live, conn->node, "a connection's output queue passed %zu MiB: it was reset",
+                            TC_LIVE_QUEUE_MAX >> 20);
         tc_live_tell(conn, TC_LIVE_TELL_RESET);
         tc_live_close(live, number, true); /* a gap in a stream must never look like a stream */
     } else {

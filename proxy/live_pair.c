@@ -226,7 +226,7 @@ static void pause_accepting(struct tc_live *live, const char *why)
     live->accept_paused = true;
     for (size_t i = 0; i < live->config.listener_count; i++)
         tc_loop_remove(live->loop, &live->ports[i].watch);
-    tc_live_note(live, TC_OBS_OVERFLOW, TC_NODE_NONE, "no more connections for now: %s", why);
+    tc_live_not_carried(live, TC_NODE_NONE, "no more connections for now: %s", why);
 }
 
 static void begin(struct tc_live_port *port, uint32_t pair, int fd)

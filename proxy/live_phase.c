@@ -67,7 +67,7 @@ static bool not_asked(struct tc_live *live, uint16_t node, const struct tc_error
 {
     if (why->code != TC_ELIMIT)
         return false;
-    tc_live_note(live, TC_OBS_OVERFLOW, node, "no connection could be opened from here: %s", why->text);
+    tc_live_not_carried(live, node, "no connection could be opened from here: %s", why->text);
     return true;
 }
 
@@ -232,7 +232,10 @@ void tc_live_drain(struct tc_live *live)
         ;
     if (live->notes_lost > 0) {
         const uint64_t lost = live->notes_lost;
-        tc_live_note(live, TC_OBS_OVERFLOW, TC_NODE_NONE, "%llu notes were lost", (unsigned long long)lost);
+        if (live->lost_not_carried)
+            tc_live_not_carried(live, TC_NODE_NONE, "%llu notes were lost", (unsigned long long)lost);
+        else
+            tc_live_note(live, TC_OBS_OVERFLOW, TC_NODE_NONE, "%llu notes were lost", (unsigned long long)lost);
     }
     tc_live_step(live, &(struct tc_event){.kind = TC_EV_STOP});
     until_ns = tc_live_time_ns(live) + TC_LIVE_DRAIN_NS;

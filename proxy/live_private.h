@@ -39,6 +39,7 @@ enum { TC_LIVE_TELL_QUEUE = 1, TC_LIVE_TELL_DIAL_FAILED = 2, TC_LIVE_TELL_RESET 
 struct tc_live_note {
     enum tc_observation_kind kind;
     uint16_t node;
+    bool not_carried; /* an overflow for which a connection of the cluster was not carried */
     char text[200];
 };
 
@@ -123,6 +124,7 @@ struct tc_live {
     struct tc_live_note notes[TC_LIVE_NOTES_MAX];
     size_t note_count;
     uint64_t notes_lost;
+    bool lost_not_carried; /* one of them said that a connection was not carried */
 
     struct tc_live_port *ports;
     bool accept_paused;
@@ -164,6 +166,10 @@ void tc_live_step(struct tc_live *live, struct tc_event *event);
 /* Feeds a note or an overflow through the engine, which numbers it: now, or after the step in hand. */
 void tc_live_note(struct tc_live *live, enum tc_observation_kind kind, uint16_t node, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* The same for an overflow of ours for which a connection of the cluster was not carried, or was cut off: who was not
+ * heard may have spoken, so that oracles which go by silence blame nobody. */
+void tc_live_not_carried(struct tc_live *live, uint16_t node, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Tells the engine later about a connection: after the step in hand. */
 void tc_live_tell(struct tc_live_conn *conn, uint32_t what);
 /* Delivers what tc_live_tell collected, where no step did so. */

@@ -126,7 +126,7 @@ static void tell_notes(struct tc_live *live)
         for (size_t i = 0; i < live->note_count; i++)
             live->notes[i] = live->notes[i + 1];
         const struct tc_observation observation = {
-            .kind = note.kind, .node = note.node, .peer = TC_NODE_NONE, .text = note.text};
+            .kind = note.kind, .node = note.node, .peer = TC_NODE_NONE, .is_gap = note.not_carried, .text = note.text};
         step(live, &(struct tc_event){.kind = TC_EV_OBSERVED, .observation = &observation});
     }
 }
@@ -171,18 +171,32 @@ void tc_live_tell_all(struct tc_live *live)
     tc_live_schedule(live);
 }
 
-void tc_live_note(struct tc_live *live, enum tc_observation_kind kind, uint16_t node, const char *format, ...)
+static void note_add(struct tc_live *live, const struct tc_live_note *head, const char *format, va_list arguments)
 {
     if (live->note_count == TC_LIVE_NOTES_MAX) {
         live->notes_lost++; /* said at the end of the run */
+        live->lost_not_carried = live->lost_not_carried || head->not_carried;
         return;
     }
     struct tc_live_note *note = &live->notes[live->note_count++];
-    note->kind = kind;
-    note->node = node;
+    *note = *head;
+    vsnprintf(note->text, sizeof note->text, format, arguments);
+    tc_live_tell_all(live);
+}
+
+void tc_live_note(struct tc_live *live, enum tc_observation_kind kind, uint16_t node, const char *format, ...)
+{
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(note->text, sizeof note->text, format, arguments);
+    note_add(live, &(struct tc_live_note){.kind = kind, .node = node}, format, arguments);
     va_end(arguments);
-    tc_live_tell_all(live);
+}
+
+void tc_live_not_carried(struct tc_live *live, uint16_t node, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    note_add(live, &(struct tc_live_note){.kind = TC_OBS_OVERFLOW, .node = node, .not_carried = true}, format,
+             arguments);
+    va_end(arguments);
 }

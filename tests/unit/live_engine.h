@@ -29,7 +29,7 @@ struct seen {
     uint32_t conn, generation, incarnation;
     uint16_t node, from, to;
     int status;
-    bool reset, ok, ours;
+    bool reset, ok, ours, not_carried;
     uint64_t token;
     enum tc_run_phase phase;
     enum tc_observation_kind observation;
@@ -229,6 +229,7 @@ static inline void remember(struct tc_engine *e, const struct tc_event *event)
     if (event->observation) {
         seen->observation = event->observation->kind;
         seen->node = event->observation->node;
+        seen->not_carried = event->observation->is_gap;
         seen->incarnation = event->observation->incarnation;
         if (event->observation->kind == TC_OBS_EXECUTED)
             seen->sequence = event->observation->executed.sequence;

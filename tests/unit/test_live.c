@@ -1,10 +1,6 @@
 /* The live world's connections: every byte arrives, in order, whatever the sizes, ends and resets. */
 #include "live_harness.h"
 
-#include "../../proxy/live_private.h"
-
-#include <sys/resource.h>
-
 /* ---- many links with random sizes and half-closes ---- */
 
 /* A pseudo-random byte of a stream at an offset, so that any byte out of place is noticed. */
@@ -315,69 +311,6 @@ static void test_node_comes_late_and_returns(void **state)
     run_free(run);
 }
 
-/* There is a descriptor for the connection that comes, and none for the one that should go on: that is ours, and the
- * run says so; the node is not asked. */
-static void test_no_descriptor_to_dial_with(void **state)
-{
-    (void)state;
-    struct run *run = run_serving();
-    run_start(run);
-    struct rlimit before;
-    int free_fds[3]; /* the lowest: the client's, the accepted one's, the dialled one's */
-    for (size_t i = 0; i < 3; i++)
-        free_fds[i] = dup(run->listen_fd);
-    for (size_t i = 0; i < 3; i++)
-        close(free_fds[i]);
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
-    const struct rlimit two = {.rlim_cur = (rlim_t)free_fds[2], .rlim_max = before.rlim_max};
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &two), 0);
-    int client = dial_blocking(run->listeners[0].address);
-    assert_int_equal(read_end_of(client), ECONNRESET);
-    close(client);
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
-    run_connect(run); /* and once there are some again, all is well */
-    char text[4];
-    write_all(run->client, "well", 4);
-    read_all(run->server, text, 4);
-    run_interrupt(run);
-    assert_int_equal(run->stats.dial_failures, 1);
-    assert_int_equal(run->stats.dialled, 1);
-    const struct seen *failure = first_failure(run);
-    assert_true(failure->ours);
-    assert_non_null(strstr(failure->text, strerror(EMFILE)));
-    run_free(run);
-}
-
-/* Failures are told after the step in hand: each with its own reason. */
-static void test_two_dials_fail_at_once(void **state)
-{
-    (void)state;
-    struct run *run = run_new(2);
-    close(serve(run, 0));
-    close(serve(run, 1));
-    run_open(run);
-    for (uint32_t i = 0; i < 2; i++) {
-        struct tc_live_pair *pair = run->live->pairs[i] = calloc(1, sizeof *pair);
-        assert_non_null(pair);
-        for (uint32_t side = 0; side < 2; side++)
-            pair->side[side] =
-                (struct tc_live_conn){.live = run->live, .number = 2 * i + side, .fd = -1, .node = (uint16_t)i};
-        pair->used = true;
-        run->live->pair_count++;
-        tc_live_dial_failed(&pair->side[1], i ? TC_ELIMIT : TC_EUNREACHABLE, i ? EMFILE : ETIMEDOUT);
-    }
-    tc_live_tell_all(run->live);
-    for (uint32_t i = 0; i < 2; i++) {
-        const struct seen *failure = nth(run, TC_EV_DIAL_FAILED, i);
-        assert_non_null(failure);
-        assert_int_equal(failure->conn, 2 * i + 1);
-        assert_int_equal(failure->ours, i);
-        assert_non_null(strstr(failure->text, run->addresses[i]));
-        assert_non_null(strstr(failure->text, strerror(i ? EMFILE : ETIMEDOUT)));
-    }
-    run_free(run);
-}
-
 static void test_ipv6(void **state)
 {
     (void)state;
@@ -458,8 +391,6 @@ int main(void)
         cmocka_unit_test(test_reset_under_pressure),
         cmocka_unit_test(test_sender_resets_while_not_read),
         cmocka_unit_test(test_node_comes_late_and_returns),
-        cmocka_unit_test(test_no_descriptor_to_dial_with),
-        cmocka_unit_test(test_two_dials_fail_at_once),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_port_taken),
         cmocka_unit_test(test_delay),
