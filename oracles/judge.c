@@ -181,7 +181,7 @@ static void take_note(struct tc_judge *judge, const struct tc_observation *obser
         note_spliced(judge, observation);
         break;
     case TC_OBS_OVERFLOW:
-        if (observation->is_gap && !judge->starved) {
+        if (observation->not_carried && !judge->starved) {
             judge->starved = true;
             tc_judge_recount(judge);
         }

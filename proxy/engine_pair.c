@@ -180,7 +180,7 @@ static void not_dialled(struct tc_engine *e, const struct tc_pair *pair, const c
              tc_node_name(pair->to, name), why);
     char *copy = tc_engine_copy(text, strlen(text) + 1);
     struct tc_observation *o = tc_engine_overflow(e, pair->from, pair->to, copy ? copy : "a connection of ours failed");
-    o->is_gap = true;
+    o->not_carried = true;
     tc_engine_retire(e, copy);
 }
 

@@ -125,8 +125,11 @@ static void tell_notes(struct tc_live *live)
         live->note_count--;
         for (size_t i = 0; i < live->note_count; i++)
             live->notes[i] = live->notes[i + 1];
-        const struct tc_observation observation = {
-            .kind = note.kind, .node = note.node, .peer = TC_NODE_NONE, .is_gap = note.not_carried, .text = note.text};
+        const struct tc_observation observation = {.kind = note.kind,
+                                                   .node = note.node,
+                                                   .peer = TC_NODE_NONE,
+                                                   .not_carried = note.not_carried,
+                                                   .text = note.text};
         step(live, &(struct tc_event){.kind = TC_EV_OBSERVED, .observation = &observation});
     }
 }

@@ -231,9 +231,10 @@ struct tc_observation {
     uint64_t id;   /* 1, 2, … within the run */
     uint16_t node; /* TC_OBS_MESSAGE: message->from if said, else message->to */
     uint16_t peer;
-    uint32_t incarnation;  /* process incarnation of `node`, from 1; 0 unknown */
-    bool is_gap;           /* TC_OBS_SPLICED: bytes are missing in the capture, somewhere between gap_since_ns and */
-    uint64_t gap_since_ns; /* now; TC_OBS_OVERFLOW: a connection of the cluster was not carried, for want of ours */
+    uint32_t incarnation; /* process incarnation of `node`, from 1; 0 unknown */
+    bool is_gap;          /* TC_OBS_SPLICED: bytes are missing in the capture, somewhere between gap_since_ns and now */
+    bool not_carried;     /* TC_OBS_OVERFLOW: for want of something of ours a connection was not carried, or was cut */
+    uint64_t gap_since_ns;
     union {
         struct {
             const struct tc_message *message;

@@ -229,7 +229,7 @@ static inline void remember(struct tc_engine *e, const struct tc_event *event)
     if (event->observation) {
         seen->observation = event->observation->kind;
         seen->node = event->observation->node;
-        seen->not_carried = event->observation->is_gap;
+        seen->not_carried = event->observation->not_carried;
         seen->incarnation = event->observation->incarnation;
         if (event->observation->kind == TC_OBS_EXECUTED)
             seen->sequence = event->observation->executed.sequence;

@@ -59,7 +59,7 @@ static struct tc_verdict_summary waits_for_ever(bool ours)
     bench_observe(&b, (struct tc_observation){.kind = TC_OBS_OVERFLOW,
                                               .node = 1,
                                               .peer = 2,
-                                              .is_gap = ours,
+                                              .not_carried = ours,
                                               .text = "no connection to replica 2 could be opened from here"});
     assert_int_equal(tc_judge_violations(b.judge), !ours);
     return finish(&b, 0);
@@ -74,7 +74,7 @@ static void a_connection_that_we_failed_to_carry_blames_nobody(void **state)
     assert_non_null(strstr(s.sentence, "a bound was reached (no connection to replica 2 could be opened from here)"));
     struct bench b; /* what breaks safety is nobody's excuse */
     open_loaded(&b, config_with(TC_HOLDS, -1, false), 0);
-    bench_observe(&b, (struct tc_observation){.kind = TC_OBS_OVERFLOW, .peer = 2, .is_gap = true, .text = ""});
+    bench_observe(&b, (struct tc_observation){.kind = TC_OBS_OVERFLOW, .peer = 2, .not_carried = true, .text = ""});
     fork_log(&b, 1, 2, 4);
     assert_int_equal(finish(&b, 0).status, TC_VIOLATED);
 }
