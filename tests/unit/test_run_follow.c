@@ -75,10 +75,12 @@ static void each_kind_is_named(void **state)
                                  "replica 3: no state of the application for 4 heights");
 }
 
-/* How many entries are said, each of them whole. What follows the last of them is in *more. */
+/* How many entries are said, each of them whole, and none before it missing. What follows the last of them is in *more.
+ */
 static uint32_t whole_entries(const char *text, uint32_t *more)
 {
     static const char more_begins[] = "and ";
+    static const char *const kinds[] = {"no members or", "members or", "evidence that", "no state"};
     uint32_t count = 0;
     const char *end;
     *more = 0;
@@ -92,6 +94,9 @@ static uint32_t whole_entries(const char *text, uint32_t *more)
             return count;
         }
         assert_true(len > 8 && strncmp(at + len - 8, " heights", 8) == 0);
+        const char *number = strstr(at, "replica ") + strlen("replica ");
+        assert_int_equal(strtoul(number, NULL, 10), count / 4);
+        assert_int_equal(strncmp(strchr(number, ' ') + 1, kinds[count % 4], strlen(kinds[count % 4])), 0);
         count++;
     }
     return count;
