@@ -250,12 +250,31 @@ static int connect_failed(int family, int reason, const char *what, struct tc_er
     return code;
 }
 
+/* The port is chosen at connect, when it is known whom it must differ for. */
+static void set_source(int fd, const struct tc_endpoint *source)
+{
+    struct tc_endpoint from = *source;
+    const int one = 1;
+    if (from.address.ss_family != AF_INET)
+        return;
+    ((struct sockaddr_in *)&from.address)->sin_port = 0;
+    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one) == 0)
+        (void)bind(fd, (const struct sockaddr *)&from.address, from.length);
+}
+
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err)
+{
+    return tc_connect_start_from(endpoint, NULL, err);
+}
+
+int tc_connect_start_from(const struct tc_endpoint *endpoint, const struct tc_endpoint *source, struct tc_error *err)
 {
     const int fd = socket(endpoint->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return connect_failed(endpoint->address.ss_family, errno, "cannot make a socket: ", err);
     set_nodelay(fd);
+    if (source)
+        set_source(fd, source);
     if (connect(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) && errno != EINPROGRESS) {
         const int reason = errno;
         close(fd);

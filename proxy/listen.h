@@ -52,6 +52,10 @@ int tc_listen_accept(int listen_fd, struct tc_endpoint *peer);
  * own): that says nothing about who listens there. errno then says why, too. */
 int tc_connect_start(const struct tc_endpoint *endpoint, struct tc_error *err);
 
+/* The same from the address of `source`, whatever its port; NULL: from whichever the kernel takes. An address that
+ * cannot be had is left to the kernel, too. */
+int tc_connect_start_from(const struct tc_endpoint *endpoint, const struct tc_endpoint *source, struct tc_error *err);
+
 /* After it became writable: 0 if connected, 1 if still under way, else TC_EUNREACHABLE or TC_ELIMIT as above, and
  * errno. */
 int tc_connect_finish(int fd, struct tc_error *err);

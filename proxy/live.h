@@ -42,6 +42,9 @@ struct tc_live_config {
     const char *log_dir;      /* every node's output is also kept here, as node-<name>.log; NULL: not kept */
     const char *capture_path; /* trace.pcap; NULL none */
     bool capture_plain;       /* what is captured is what the engine shows (TC_ACT_PLAIN), not what the sockets carry */
+    /* A node is dialled from the address that its dialler used, where both are of the loopback: nodes that take one
+     * connection from each address then see every peer at its own. */
+    bool dial_from_link;
     uint64_t capture_max_bytes; /* 0 = 1 GiB; past it an observation, and no more is written */
     /* TC_ACT_VERIFY: the action's bytes are a whole frame; a worker thread decodes it and checks every statement. NULL
      * protocol: such actions are answered at once as not verified (ok, with a text that says so). */

@@ -180,10 +180,23 @@ void tc_live_dial_done(struct tc_live_conn *conn)
     }
 }
 
+static bool is_loopback(const struct tc_endpoint *endpoint)
+{
+    return tc_endpoint_ipv4(endpoint) >> 24 == 127;
+}
+
+/* The address of the link, if the node is to be dialled from there. */
+static bool dials_from(const struct tc_live_conn *conn, const struct tc_endpoint *to, struct tc_endpoint *link)
+{
+    const struct tc_live_conn *near = conn - 1;
+    return conn->live->config.dial_from_link && !is_near(conn) && near->fd >= 0 && is_loopback(to) &&
+           tc_socket_local(near->fd, link) == 0 && is_loopback(link);
+}
+
 void tc_live_dial(struct tc_live *live, uint32_t number, uint16_t to)
 {
     struct tc_live_conn *conn = tc_live_conn(live, number);
-    struct tc_endpoint endpoint;
+    struct tc_endpoint endpoint, link;
     if (!conn || conn->state != TC_LIVE_NONE)
         return;
     conn->node = to;
@@ -196,7 +209,8 @@ void tc_live_dial(struct tc_live *live, uint32_t number, uint16_t to)
         tc_live_dial_failed(conn, TC_EUNREACHABLE, EINVAL);
         return;
     }
-    conn->fd = tc_connect_start(&endpoint, NULL);
+    const bool from_link = dials_from(conn, &endpoint, &link);
+    conn->fd = tc_connect_start_from(&endpoint, from_link ? &link : NULL, NULL);
     if (conn->fd < 0) {
         tc_live_dial_failed(conn, conn->fd, errno);
         return;

@@ -181,6 +181,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .keeper = run->keeper,
         .capture_path = request->capture ? capture_path : NULL,
         .capture_plain = run->protocol->transport != NULL,
+        .dial_from_link = run->protocol->transport != NULL,
         .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run),
                  .wait_voters = run->launch && run->protocol->decides_always ? run->cluster.n : 0,

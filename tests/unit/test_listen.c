@@ -119,6 +119,34 @@ static void test_connect_and_accept(void **state)
     close(listen_fd);
 }
 
+/* From an address of our choice, or from any where that one is not ours. */
+static void test_connect_from(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *source, *seen;
+    } cases[] = {{"127.65.3.1:17000", "127.65.3.1:"}, {"192.0.2.1:17000", "127.0.0.1:"}, {"[::1]:1", "127.0.0.1:"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[TC_ENDPOINT_TEXT_MAX];
+        struct tc_endpoint server = endpoint_of("127.0.0.1:0"), peer;
+        const struct tc_endpoint source = endpoint_of(cases[i].source);
+        const int listen_fd = tc_listen_open(&server, NULL);
+        const int client_fd = tc_connect_start_from(&server, &source, NULL);
+        assert_true(client_fd >= 0);
+        await(client_fd, POLLOUT);
+        assert_int_equal(tc_connect_finish(client_fd, NULL), 0);
+        await(listen_fd, POLLIN);
+        const int fd = tc_listen_accept(listen_fd, &peer);
+        assert_true(fd >= 0);
+        tc_endpoint_text(&peer, text);
+        assert_memory_equal(text, cases[i].seen, strlen(cases[i].seen));
+        assert_int_not_equal(tc_endpoint_port(&peer), 17000);
+        close(fd);
+        close(client_fd);
+        close(listen_fd);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -252,6 +280,7 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_parse_refuses),
         cmocka_unit_test(test_connect_and_accept),
+        cmocka_unit_test(test_connect_from),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_want_of_our_own),
         cmocka_unit_test(test_a_family_that_is_off),
