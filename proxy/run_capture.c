@@ -136,15 +136,18 @@ static bool is_line(enum tc_observation_kind kind)
     }
 }
 
-/* Links, splices and overflows are of the run's own sight of the wire: here the capture shows them. */
-static bool is_fact(enum tc_observation_kind kind)
+/* Links, splices and overflows are of the run's own sight of the wire: here the capture shows them. But what the run's
+ * proxy could not carry, no capture tells from what nodes were silent about. */
+static bool is_fact(const struct tc_observation *o)
 {
-    switch (kind) {
+    switch (o->kind) {
     case TC_OBS_NODE_UP:
     case TC_OBS_NODE_EXIT:
     case TC_OBS_PHASE:
     case TC_OBS_FAULTS:
         return true;
+    case TC_OBS_OVERFLOW:
+        return o->not_carried;
     default:
         return false;
     }
@@ -161,7 +164,7 @@ static int advance(struct source *source, struct tc_error *err)
     int status;
     source->has_next = false;
     while ((status = tc_record_stream_next(source->stream, &source->next, err)) == 1) {
-        if (source->lines ? is_line(source->next.kind) : is_fact(source->next.kind)) {
+        if (source->lines ? is_line(source->next.kind) : is_fact(&source->next)) {
             source->has_next = true;
             return 0;
         }

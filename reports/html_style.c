@@ -13,7 +13,7 @@ const char tc_html_style[] =
     "body{margin:0;background:var(--paper);color:var(--ink);"
     "font:16px/1.55 ui-sans-serif,system-ui,'Segoe UI','Helvetica Neue',Arial,'DejaVu Sans',sans-serif}"
     "header,main,footer{max-width:1080px;margin:0 auto;padding:0 28px}"
-    ".mast{display:flex;flex-wrap:wrap;gap:2px 20px;padding:26px 0 22px;color:var(--muted);font-size:14px}"
+    ".mast{display:flex;flex-wrap:wrap;gap:2px 16px;padding:26px 0 22px;color:var(--muted);font-size:13px}"
     ".mast .brand{color:var(--ink);font-weight:700;letter-spacing:.02em}.mast time{margin-left:auto}"
     ".verdict{background:var(--card);border:1px solid var(--rule);border-top:5px solid var(--tone);border-radius:10px;"
     "padding:26px 34px 30px}"

@@ -158,6 +158,10 @@ static void add_details(struct tc_buf *t, const struct tc_observation *o)
     case TC_OBS_FAULTS:
         add_faults(t, &o->faults);
         break;
+    case TC_OBS_OVERFLOW:
+        if (o->not_carried)
+            add_bool(t, "not_carried", true);
+        break;
     default:
         break;
     }

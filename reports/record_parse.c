@@ -152,6 +152,9 @@ static bool read_details(const json_t *line, struct tc_arena *arena, struct tc_o
     case TC_OBS_FAULTS:
         read_faults(line, &o->faults);
         return true;
+    case TC_OBS_OVERFLOW:
+        o->not_carried = json_is_true(json_object_get(line, "not_carried"));
+        return true;
     default:
         return true;
     }

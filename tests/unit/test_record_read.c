@@ -9,6 +9,7 @@
 
 #include "../../reports/buf.h"
 #include "../../reports/record_line.h"
+#include "../../reports/record_parse.h"
 #include "../../reports/record_read.h"
 
 #include <stdio.h>
@@ -98,11 +99,39 @@ static void no_file_is_no_error_and_a_broken_line_is(void **state)
     clean();
 }
 
+static void read_back(const struct tc_observation *said, struct tc_observation *read)
+{
+    struct tc_buf text = {0};
+    struct tc_arena arena;
+    tc_arena_init(&arena, 4096);
+    tc_record_observation(&text, said);
+    json_t *line = json_loads(text.data, 0, NULL);
+    assert_non_null(line);
+    assert_true(tc_record_parse(line, &arena, read));
+    json_decref(line);
+    tc_arena_free(&arena);
+    tc_buf_free(&text);
+}
+
+static void an_overflow_says_whether_a_connection_was_not_carried(void **state)
+{
+    (void)state;
+    struct tc_observation said = {.kind = TC_OBS_OVERFLOW, .node = 2, .peer = TC_NODE_NONE, .text = ""}, read;
+    read_back(&said, &read);
+    assert_int_equal(read.kind, TC_OBS_OVERFLOW);
+    assert_false(read.not_carried);
+    said.not_carried = true;
+    read_back(&said, &read);
+    assert_true(read.not_carried);
+    assert_int_equal(read.node, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_read),
         cmocka_unit_test(no_file_is_no_error_and_a_broken_line_is),
+        cmocka_unit_test(an_overflow_says_whether_a_connection_was_not_carried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
