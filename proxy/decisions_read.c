@@ -349,7 +349,8 @@ static int fill_tape(struct tc_decisions_reader *r)
     const struct tc_decisions_header *h = &r->out->header;
     uint32_t m = 0;
     uint64_t decision = 0;
-    qsort(r->entries, r->count, sizeof *r->entries, by_moment);
+    if (r->count > 0)
+        qsort(r->entries, r->count, sizeof *r->entries, by_moment);
     snprintf(tape->rule, sizeof tape->rule, "%s", h->rule);
     tape->kinds = h->kinds;
     tape->calls = h->calls;
