@@ -224,11 +224,10 @@ static int read_cluster_file(lua_State *L)
 static int run_file(struct tc_sandbox *box, struct tc_source *source, const char *lua_dir, const char *path,
                     struct tc_error *err)
 {
-    int rc = tc_source_read(path, source, err);
-    if (rc)
-        return rc;
     *box = (struct tc_sandbox){.source = source};
-    rc = tc_sandbox_open(box, STEPS_MAX, MEMORY_MAX, lua_dir, err);
+    int rc = tc_source_read(path, source, err);
+    if (!rc)
+        rc = tc_sandbox_open(box, STEPS_MAX, MEMORY_MAX, lua_dir, err);
     if (!rc)
         rc = tc_sandbox_run(box, source, err);
     /* A file that does not run is a mistake in a configuration, unless it ran away. */

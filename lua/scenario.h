@@ -24,8 +24,9 @@
 #include "../reference/sim_models.h"
 #include "script.h"
 
-#define TC_ADDRESS_MAX 128
-#define TC_PATH_MAX    512
+#define TC_ADDRESS_MAX     128
+#define TC_PATH_MAX        512
+#define TC_PUBLIC_KEY_TEXT 65 /* 64 hexadecimal digits, small letters */
 
 /* A node of a cluster that runs already, or that we start. */
 struct tc_cluster_node {
@@ -34,10 +35,10 @@ struct tc_cluster_node {
     char listen[TC_ADDRESS_MAX];  /* host:port where the proxy listens for it (per-destination mode); "" = we choose */
     uint16_t link_ports[TC_REPLICAS_MAX]; /* by dialler: port of the proxy's listener for it; 0 = not told */
     char key[TC_PATH_MAX];                /* file with its secret key; "" = not held */
-    char public_key[65];                  /* hex; "" = not given */
+    char public_key[TC_PUBLIC_KEY_TEXT];  /* hex; "" = not given */
     char log[TC_PATH_MAX];                /* file or FIFO with its JSON lines; "" = none */
     char rpc[TC_PATH_MAX];
-    uint32_t log_line, rpc_line; /* of the file in which they stand */
+    uint32_t address_line, listen_line, log_line, rpc_line; /* of the file in which they stand */
     char home[TC_PATH_MAX];
 };
 

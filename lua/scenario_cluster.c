@@ -105,10 +105,29 @@ static void read_link_ports(struct tc_reader *r, int table, const char *path, st
     lua_pop(r->L, 1);
 }
 
-static void check_public_key(struct tc_reader *r, const char *path, const char *key)
+/* The text of a public key at the top of the stack, kept with small letters; "": none is known. */
+static void read_public_key(struct tc_reader *r, const char *path, char to[static TC_PUBLIC_KEY_TEXT])
 {
-    if (*key && (strlen(key) != 64 || strspn(key, "0123456789abcdef") != 64))
-        tc_read_fail(r, path, "%s.public_key: expected 64 hexadecimal digits, found %zu characters", path, strlen(key));
+    size_t len = 0;
+    const char *text = lua_type(r->L, -1) == LUA_TSTRING ? lua_tolstring(r->L, -1, &len) : NULL;
+    if (!text || (len > 0 && len != TC_PUBLIC_KEY_TEXT - 1) || strspn(text, "0123456789abcdefABCDEF") != len) {
+        tc_read_mistake(r, path, "64 hexadecimal digits", -1);
+        return;
+    }
+    for (size_t i = 0; i < len; i++)
+        to[i] = text[i] >= 'A' && text[i] <= 'F' ? (char)(text[i] - 'A' + 'a') : text[i];
+    to[len] = 0;
+}
+
+static void read_own_public_key(struct tc_reader *r, int table, const char *path, struct tc_cluster_node *node)
+{
+    char full[96];
+    snprintf(full, sizeof full, "%s.public_key", path);
+    if (r->code)
+        return;
+    if (lua_getfield(r->L, table, "public_key") != LUA_TNIL)
+        read_public_key(r, full, node->public_key);
+    lua_pop(r->L, 1);
 }
 
 static uint32_t line_of(const struct tc_reader *r, const char *path, const char *key)
@@ -144,10 +163,11 @@ static void read_replica(struct tc_reader *r, struct tc_cluster_spec *spec, uint
     read_address(r, table, path, "listen", node->listen);
     read_link_ports(r, table, path, node);
     tc_read_string(r, table, path, "key", node->key, sizeof node->key);
-    tc_read_string(r, table, path, "public_key", node->public_key, sizeof node->public_key);
-    check_public_key(r, path, node->public_key);
+    read_own_public_key(r, table, path, node);
     tc_read_string(r, table, path, "log", node->log, sizeof node->log);
     read_rpc(r, table, path, node);
+    node->address_line = line_of(r, path, "address");
+    node->listen_line = line_of(r, path, "listen");
     node->log_line = line_of(r, path, "log");
     node->rpc_line = line_of(r, path, "rpc");
     tc_read_string(r, table, path, "home", node->home, sizeof node->home);
@@ -187,12 +207,8 @@ static void read_client_keys(struct tc_reader *r, int table, struct tc_cluster_s
         tc_read_fail(r, "client_keys", "client_keys: expected at most %zu, found %zu", most, count);
     for (size_t i = 1; i <= count && !r->code; i++) {
         snprintf(path, sizeof path, "client_keys[%zu]", i);
-        if (lua_rawgeti(r->L, -1, (lua_Integer)i) == LUA_TSTRING) {
-            snprintf(spec->client_keys[i - 1], sizeof spec->client_keys[0], "%s", lua_tostring(r->L, -1));
-            check_public_key(r, path, lua_tostring(r->L, -1));
-        } else {
-            tc_read_mistake(r, path, "64 hexadecimal digits", -1);
-        }
+        lua_rawgeti(r->L, -1, (lua_Integer)i);
+        read_public_key(r, path, spec->client_keys[i - 1]);
         lua_pop(r->L, 1);
     }
     lua_pop(r->L, 1);

@@ -5,6 +5,7 @@
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -25,12 +26,31 @@ static tc_command_fn *const commands[TC_COMMAND_COUNT] = {
     [TC_COMMAND_CHECK] = tc_command_check,     [TC_COMMAND_WATCH] = tc_command_watch,
 };
 
+/* PREFIX/share/turncoat/lua of a program that is installed as PREFIX/bin/turncoat, wherever PREFIX is now; NULL if
+ * there is none. */
+static const char *library_beside(void)
+{
+    static char path[600];
+    char program[512], prelude[640];
+    char *folder;
+    if (tc_command_program(program, NULL) < 0)
+        return NULL;
+    for (int parts = 0; parts < 2; parts++) {
+        folder = strrchr(program, '/');
+        if (!folder)
+            return NULL;
+        *folder = 0;
+    }
+    snprintf(path, sizeof path, "%s/share/turncoat/lua", program);
+    snprintf(prelude, sizeof prelude, "%s/prelude.lua", path);
+    return access(prelude, R_OK) == 0 ? path : NULL;
+}
+
 const char *tc_command_lua_dir(const struct tc_arguments *arguments)
 {
     const char *environment = getenv("TURNCOAT_LUA");
-    const char *const places[] = {arguments->values[TC_OPTION_LUA_DIR], environment, TC_INSTALL_LUA_DIR,
-                                  TC_SOURCE_LUA_DIR};
-    for (size_t i = 0; i < 2; i++)
+    const char *const places[] = {arguments->values[TC_OPTION_LUA_DIR], environment, library_beside()};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (places[i] && *places[i])
             return places[i];
     /* A binary in its build tree uses the sources' library even if an older one is installed. */

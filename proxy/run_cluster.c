@@ -1,4 +1,5 @@
 /* Which address is dialled by whom, where the nodes really are, and which keys we hold. */
+#include "listen.h"
 #include "listen_link.h"
 #include "run_internal.h"
 
@@ -49,10 +50,43 @@ static void add_destination(struct tc_run *run, uint16_t to)
     add(run, TC_NODE_NONE, to, host, port);
 }
 
+static int check_endpoint(const char *path, uint32_t line, const char *key, uint32_t node, const char *text,
+                          struct tc_error *err)
+{
+    struct tc_endpoint endpoint;
+    if (!text[0] || tc_endpoint_parse(text, &endpoint, err) == 0)
+        return 0;
+    return tc_error_wrap(err, "%s:%u: %s of replica %u", path, line, key, node);
+}
+
+/* Where others' nodes are: what we could not dial, and two nodes in one place, are said before anything begins. */
+static int check_addresses(const struct tc_run *run, struct tc_error *err)
+{
+    const struct tc_cluster_spec *spec = &run->scenario->cluster;
+    const char *path = spec->path[0] ? spec->path : run->scenario->path;
+    for (uint32_t i = 0; !spec->start && i < spec->cluster.n; i++) {
+        const struct tc_cluster_node *node = &spec->nodes[i];
+        int result = check_endpoint(path, node->address_line, "address", i, node->address, err);
+        if (result == 0)
+            result = check_endpoint(path, node->listen_line, "listen", i, node->listen, err);
+        if (result < 0)
+            return result;
+        for (uint32_t other = 0; other < i; other++)
+            if (strcmp(node->address, spec->nodes[other].address) == 0)
+                return tc_error_set(err, TC_EUSAGE,
+                                    "%s:%u: address of replica %u: expected one of its own, found replica %u's, %s",
+                                    path, node->address_line, i, other, node->address);
+    }
+    return 0;
+}
+
 int tc_run_listeners(struct tc_run *run, struct tc_error *err)
 {
     const struct tc_cluster_spec *spec = &run->scenario->cluster;
     uint32_t n = run->cluster.n;
+    const int checked = check_addresses(run, err);
+    if (checked < 0)
+        return checked;
     if (spec->listen_mode == TC_LISTEN_PER_DESTINATION && !run->protocol->hello_names_dialler)
         return tc_error_set(
             err, TC_EUSAGE,

@@ -46,7 +46,12 @@ int tc_key_read(const char *path, uint8_t seed[static TC_SECRET_SEED_SIZE], stru
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return tc_error_set(err, TC_EKEY, "%s: cannot read the key: %s", path, strerror(errno));
-    if (fstat(fd, &st) < 0 || (st.st_mode & 077) != 0) {
+    if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+        close(fd);
+        return tc_error_set(err, TC_EKEY, "%s: cannot read the key: expected a file, found a directory or the like",
+                            path);
+    }
+    if ((st.st_mode & 077) != 0) {
         close(fd);
         return tc_error_set(err, TC_EKEY, "%s: expected mode 0600, found %04o: others could read the key; chmod 600 it",
                             path, (unsigned)st.st_mode & 07777);

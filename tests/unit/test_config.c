@@ -200,6 +200,9 @@ static void test_broken_keys(void **state)
     assert_true(fputs(text, file) >= 0);
     assert_int_equal(fclose(file), 0);
     assert_int_equal(tc_key_read(path, out, NULL), TC_EUSAGE);
+    struct tc_error err = {0};
+    assert_int_equal(tc_key_read(in_dir("."), out, &err), TC_EKEY); /* its mode is not what is wrong */
+    assert_non_null(strstr(err.text, "expected a file"));
 }
 
 int main(void)

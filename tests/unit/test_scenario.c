@@ -279,6 +279,34 @@ static void lines_of_logs_are_known(void **state)
     assert_int_equal(scenario->cluster.nodes[0].rpc_line, 5);
 }
 
+/* Other programs print keys with capitals. */
+static void public_keys_have_either_case(void **state)
+{
+    (void)state;
+    struct tc_error err = {0};
+    char text[512], upper[65], lower[65];
+    memset(upper, 'A', 64);
+    memset(lower, 'a', 64);
+    upper[64] = lower[64] = 0;
+    snprintf(text, sizeof text,
+             "return scenario \"x\" { summary = \"s\", cluster = cluster { client_keys = { \"%s\" }, "
+             "replicas = { { id = 0, address = \"a:1\", public_key = \"%s\" } } } }",
+             upper, upper);
+    assert_int_equal(load_text(text, &err), 0);
+    assert_string_equal(scenario->cluster.nodes[0].public_key, lower);
+    assert_string_equal(scenario->cluster.client_keys[0], lower);
+}
+
+/* What is refused before it runs is a mistake of the file as well, and no script that failed. */
+static void a_file_with_a_power_is_a_mistake(void **state)
+{
+    (void)state;
+    struct tc_error err = {0};
+    assert_int_equal(load_text("return scenario \"x\" { summary = \"s\",\n traitors = 2^1 }", &err), TC_EUSAGE);
+    assert_int_equal(err.code, TC_EUSAGE);
+    assert_non_null(strstr(err.text, ":2: the operator ^"));
+}
+
 static void clusters_are_checked(void **state)
 {
     (void)state;
@@ -297,7 +325,8 @@ static void clusters_are_checked(void **state)
         snprintf(text, sizeof text, HEAD "  { id = 0, address = \"a:1\", rpc = \"%s\" } } } }", wrong[i]);
         refused(3, text, "replicas[1].rpc: expected host:port or a URL");
     }
-    refused(3, HEAD "  { id = 0, address = \"a:1\", public_key = \"12\" } } } }", "64 hexadecimal digits");
+    refused(3, HEAD "  { id = 0, address = \"a:1\", public_key = \"12\" } } } }",
+            "replicas[1].public_key: expected 64 hexadecimal digits, found the string \"12\"");
     refused(2, HEAD "  } } }", "expected 1 to 128, found 0");
     refused(2, "return scenario \"x\" { summary = \"s\", cluster =\n cluster { protocol = \"pbft\" } }",
             "needs its replicas");
@@ -407,6 +436,8 @@ int main(void)
         cmocka_unit_test(latencies_are_read),
         cmocka_unit_test(mistakes_in_models_have_a_line),
         cmocka_unit_test(rpc_is_an_address_or_a_url),
+        cmocka_unit_test(public_keys_have_either_case),
+        cmocka_unit_test(a_file_with_a_power_is_a_mistake),
         cmocka_unit_test(clusters_are_checked),
         cmocka_unit_test(lines_of_logs_are_known),
         cmocka_unit_test(a_cluster_file_is_read),
