@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "command.h"
 #include "hunt.h"
+#include "random.h"
 
 #include "../reference/replica.h"
 #include "../reports/out.h"
@@ -187,14 +188,35 @@ static int make_dir(struct place *place, uint64_t seed, struct tc_error *err)
     return status;
 }
 
+/* All that the runs go by, beside what the result names by itself. Where the library lies may differ from machine to
+ * machine; what of it is used is in the content. */
+static int read_setting(const char *lua_dir, struct tc_hunt_request *request, struct tc_error *err)
+{
+    static const char library[] = "lua-dir=";
+    const struct tc_decisions_header *header = &request->header;
+    uint64_t h;
+    const int status = tc_run_content(request->scenario, lua_dir, &h, err);
+    if (status < 0)
+        return status;
+    h = tc_random_mix(tc_random_mix_text(h, TC_VERSION), request->run->ed25519);
+    for (uint32_t i = 0; i < header->option_count; i++)
+        if (strncmp(header->options[i], library, sizeof library - 1) != 0)
+            h = tc_random_mix_text(h, header->options[i]);
+    request->setting = h;
+    return 0;
+}
+
 /* What was begun goes on with what it was begun with: only its length may change. */
-static int resume(const struct place *place, struct tc_hunt_request *request, struct tc_hunt_result *result,
-                  struct tc_error *err)
+static int resume(const struct tc_arguments *a, const struct place *place, struct tc_hunt_request *request,
+                  struct tc_hunt_result *result, struct tc_error *err)
 {
     static struct tc_hunt_result fresh;
     int status = tc_hunt_read(place->link, result, err);
     if (status < 0)
         return tc_error_wrap(err, "--resume");
+    if (tc_arguments_has(a, TC_OPTION_SEED) && request->seed != result->seed)
+        return tc_error_set(err, TC_EUSAGE, "--resume: %s was begun with seed 0x%" PRIx64 ", found --seed 0x%" PRIx64,
+                            place->link, result->seed, request->seed);
     request->seed = result->seed;
     tc_hunt_begin(request, &fresh);
     const bool same = strcmp(fresh.name, result->name) == 0 && strcmp(fresh.bug, result->bug) == 0 &&
@@ -207,6 +229,11 @@ static int resume(const struct place *place, struct tc_hunt_request *request, st
         return tc_error_set(err, TC_EUSAGE,
                             "--resume: %s was begun with another scenario, bug, shard or number of decisions",
                             place->link);
+    if (fresh.setting != result->setting)
+        return tc_error_set(err, TC_EUSAGE,
+                            "--resume: %s was begun with other options, by another version, or with a scenario or "
+                            "attack that was changed since; it was: %s",
+                            place->link, result->command);
     request->jobs = result->jobs; /* each job goes on where it was */
     result->interrupted = false;
     result->error[0] = 0;
@@ -273,11 +300,12 @@ int tc_command_hunt(const struct tc_arguments *a, struct tc_error *err)
     request.run = &run;
     request.seed = run.seed;
     tc_command_header(a, a->operands[0], &request.header);
-    if ((status = read_shard(a, &request, err)) < 0 || (status = read_strategies(a, &request, err)) < 0 ||
-        (status = read_limits(a, &request, err)) < 0 || (status = place_of(a, &request, &place, err)) < 0)
+    if ((status = read_setting(lua_dir, &request, err)) < 0 || (status = read_shard(a, &request, err)) < 0 ||
+        (status = read_strategies(a, &request, err)) < 0 || (status = read_limits(a, &request, err)) < 0 ||
+        (status = place_of(a, &request, &place, err)) < 0)
         return status;
     if (tc_arguments_has(a, TC_OPTION_RESUME)) {
-        status = resume(&place, &request, &result, err);
+        status = resume(a, &place, &request, &result, err);
         snprintf(place.dir, sizeof place.dir, "%s", place.link);
     } else {
         status = make_dir(&place, request.seed, err);

@@ -62,6 +62,7 @@ void tc_hunt_begin(const struct tc_hunt_request *request, struct tc_hunt_result 
     snprintf(r->protocol, sizeof r->protocol, "%s", request->scenario->cluster.protocol);
     snprintf(r->bug, sizeof r->bug, "%s", request->scenario->cluster.bug);
     snprintf(r->command, sizeof r->command, "%s", request->again);
+    r->setting = request->setting;
     r->seed = request->seed;
     r->runs_asked = request->runs;
     r->budget_ns = request->budget_ns;

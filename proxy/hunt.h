@@ -15,6 +15,7 @@ struct tc_hunt_request {
     struct tc_decisions_header header; /* what decisions files begin with */
     const struct tc_adversary_class *strategies[TC_HUNT_STRATEGIES_MAX]; /* NULL: the scenario's attack */
     uint32_t strategy_count;
+    uint64_t setting;               /* see struct tc_hunt_result */
     uint64_t seed, runs, budget_ns; /* runs, budget: 0 none */
     uint32_t jobs, shard, shards;
     uint32_t stop_after; /* different violations; 0: never */

@@ -40,7 +40,19 @@ int tc_hunt_exit_code(const struct tc_hunt_result *r)
         return 1;
     if (r->error[0])
         return 70;
-    return total.bitten == 0 ? 3 : 0;
+    return tc_hunt_why(r) ? 3 : 0;
+}
+
+const char *tc_hunt_why(const struct tc_hunt_result *r)
+{
+    if (r->group_count > 0 || tc_hunt_total(r).violated > 0)
+        return NULL;
+    if (r->shards_merged > 0 && r->shards_merged < r->shards)
+        return "not all shards are here: what the others found is not known";
+    if (!r->complete)
+        return r->shards_merged > 0 ? "a shard was cut short: what the rest of it would have found is not known"
+                                    : "it was cut short: what the rest of it would have found is not known";
+    return tc_hunt_total(r).bitten == 0 ? "no fault bit in any run: nothing was tested" : NULL;
 }
 
 struct tc_hunt_group *tc_hunt_group(struct tc_hunt_result *r, const char *oracle, const char *rule)
@@ -118,6 +130,8 @@ static const char *difference(const struct tc_hunt_result *a, const struct tc_hu
     for (uint32_t i = 0; i < a->strategy_count; i++)
         if (strcmp(a->strategies[i].name, b->strategies[i].name) != 0)
             return "with other strategies";
+    if (a->setting != b->setting)
+        return "with other options, of another version, or with a scenario or attack that was changed";
     return NULL;
 }
 

@@ -66,6 +66,7 @@ struct tc_hunt_oracle {
 struct tc_hunt_result {
     char name[TC_NAME_MAX], scenario[512], protocol[TC_NAME_MAX], bug[TC_NAME_MAX];
     char command[TC_SHELL_LINE_MAX];
+    uint64_t setting; /* hash of what every run goes by: files, options, version. Only equal ones go together */
     uint64_t seed, runs_asked, budget_ns, decisions_max;
     uint32_t shard, shards, shards_merged; /* merged: how many results this is made of; 0: it is one itself */
     uint32_t jobs;
@@ -84,8 +85,11 @@ struct tc_hunt_result {
     char error[512];      /* it ended by this error; "" none */
 };
 
-/* 1 violated, 130 interrupted, 70 error, 3 nothing bit in any run, 0. */
+/* 1 violated, 130 interrupted, 70 error, 3 nothing bit in any run or part of the hunt is missing, 0. */
 int tc_hunt_exit_code(const struct tc_hunt_result *result);
+
+/* Why it proves nothing (exit 3), in words; NULL if it does. */
+const char *tc_hunt_why(const struct tc_hunt_result *result);
 
 struct tc_hunt_sum tc_hunt_total(const struct tc_hunt_result *result);
 

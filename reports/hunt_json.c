@@ -108,6 +108,7 @@ static json_t *result_json(const struct tc_hunt_result *r)
     tc_json_set(o, "bug", tc_json_text(r->bug));
     tc_json_set(o, "command", tc_json_text(r->command));
     tc_json_set(o, "seed", hex(r->seed));
+    tc_json_set(o, "setting", hex(r->setting));
     tc_json_set(o, "runs_asked", tc_json_count(r->runs_asked));
     tc_json_set(o, "budget_ns", tc_json_count(r->budget_ns));
     tc_json_set(o, "decisions_max", tc_json_count(r->decisions_max));
@@ -247,6 +248,7 @@ static void read_result(const json_t *o, struct tc_hunt_result *r)
     copy(o, "command", r->command, sizeof r->command);
     copy(o, "error", r->error, sizeof r->error);
     r->seed = read_hex(o, "seed");
+    r->setting = read_hex(o, "setting");
     r->runs_asked = count(o, "runs_asked");
     r->budget_ns = count(o, "budget_ns");
     r->decisions_max = count(o, "decisions_max");

@@ -53,7 +53,9 @@ static void head(struct page *p)
     if (p->r->error[0])
         text(p, p->r->error);
     else if (p->r->group_count == 0)
-        tc_buf_add(&p->out, total.bitten ? "No violation was found" : "No fault bit: nothing was tested");
+        tc_buf_add(&p->out, code != 3          ? "No violation was found"
+                            : total.bitten > 0 ? "Part of the hunt is missing"
+                                               : "No fault bit: nothing was tested");
     else
         tc_buf_format(&p->out, "%u kind%s of violation found", p->r->group_count, p->r->group_count == 1 ? "" : "s");
     tc_buf_add(&p->out, "</h1><p class=\"fine\">");
@@ -66,6 +68,10 @@ static void head(struct page *p)
     if (p->r->bug[0]) {
         tc_buf_add(&p->out, "; seeded bug ");
         text(p, p->r->bug);
+    }
+    if (code == 3) {
+        tc_buf_add(&p->out, "; ");
+        text(p, tc_hunt_why(p->r));
     }
     tc_buf_add(&p->out, "</p>");
     tc_html_command(&p->out, p->r->command);

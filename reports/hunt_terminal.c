@@ -166,7 +166,9 @@ char *tc_hunt_terminal(const struct tc_hunt_result *r, const char *dir, bool col
     tc_buf_add(&out, "\n");
     labelled(&out, "error", r->error);
     if (tc_hunt_exit_code(r) == 3)
-        labelled(&out, "why", "no fault bit in any run: nothing was tested");
+        labelled(&out, "why", tc_hunt_why(r));
+    if (!r->complete && !r->interrupted && r->shards_merged == 0 && !r->error[0])
+        labelled(&out, "go on with", "the same command and --resume");
     if (r->interrupted && r->shards_merged == 0)
         labelled(&out, "go on with", "the same command and --resume");
     if (r->shards_merged > 0 && r->shards_merged < r->shards) {

@@ -35,6 +35,7 @@ static void begin(struct tc_hunt_result *r, uint32_t shard, uint32_t shards)
     snprintf(r->name, sizeof r->name, "hunt-pbft");
     snprintf(r->protocol, sizeof r->protocol, "pbft");
     r->seed = 0xabcdef012345;
+    r->setting = UINT64_C(0xfedcba9876543210);
     r->shard = shard;
     r->shards = shards;
     r->jobs = 2;
@@ -82,7 +83,8 @@ static void a_result_comes_back(void **state)
     assert_memory_equal(&back.groups, &r.groups, sizeof r.groups);
     assert_memory_equal(&back.oracles, &r.oracles, sizeof r.oracles);
     assert_memory_equal(&back.strategies, &r.strategies, sizeof r.strategies);
-    assert_true(back.seed == r.seed && back.next[1] == r.next[1] && back.shard == 1 && back.shards == 3);
+    assert_true(back.seed == r.seed && back.setting == r.setting);
+    assert_true(back.next[1] == r.next[1] && back.shard == 1 && back.shards == 3);
     assert_false(tc_hunt_is("/nowhere"));
     assert_int_equal(tc_hunt_read("/nowhere", &back, &err), TC_ENOT_FOUND);
 }
@@ -140,6 +142,9 @@ static void merging_knows_no_order(void **state)
     assert_int_equal(tc_hunt_merge(&whole, &shards[1], "b", &err), 0);
     assert_int_equal(tc_hunt_merge(&whole, &shards[0], "a", &err), TC_EUSAGE);
     assert_non_null(strstr(err.text, "another seeded bug"));
+    shards[2].setting++; /* another file, or another number of replicas, behind the same names */
+    assert_int_equal(tc_hunt_merge(&whole, &shards[2], "c", &err), TC_EUSAGE);
+    assert_non_null(strstr(err.text, "other options"));
 }
 
 static void exit_codes(void **state)
@@ -150,12 +155,42 @@ static void exit_codes(void **state)
     assert_int_equal(tc_hunt_exit_code(&r), 0);
     r.strategies[1].sum.bitten = 0;
     assert_int_equal(tc_hunt_exit_code(&r), 3);
+    assert_non_null(strstr(tc_hunt_why(&r), "no fault bit"));
     snprintf(r.error, sizeof r.error, "run 3: the script failed");
     assert_int_equal(tc_hunt_exit_code(&r), 70);
     find(&r, "agreement", "", 1);
     assert_int_equal(tc_hunt_exit_code(&r), 1);
     r.interrupted = true;
     assert_int_equal(tc_hunt_exit_code(&r), 130);
+}
+
+/* What nobody looked at is no pass: a hunt that was killed, a shard that is not here or was killed. */
+static void parts_that_are_missing(void **state)
+{
+    (void)state;
+    static struct tc_hunt_result shards[2], whole;
+    struct tc_error err = {0};
+    begin(&whole, 0, 1);
+    whole.complete = false;
+    assert_int_equal(tc_hunt_exit_code(&whole), 3);
+    assert_non_null(strstr(tc_hunt_why(&whole), "cut short"));
+    memset(&whole, 0, sizeof whole);
+    for (uint32_t i = 0; i < 2; i++) {
+        begin(&shards[i], i, 2);
+        assert_int_equal(tc_hunt_merge(&whole, &shards[i], "a", &err), 0);
+        assert_int_equal(tc_hunt_exit_code(&whole), i == 0 ? 3 : 0);
+    }
+    shards[1].complete = false;
+    memset(&whole, 0, sizeof whole);
+    for (uint32_t i = 0; i < 2; i++)
+        assert_int_equal(tc_hunt_merge(&whole, &shards[i], "a", &err), 0);
+    assert_int_equal(tc_hunt_exit_code(&whole), 3);
+    char *said = tc_hunt_terminal(&whole, dir, false);
+    assert_non_null(strstr(said, "a shard was cut short"));
+    assert_non_null(strstr(said, "INCONCLUSIVE"));
+    free(said);
+    find(&whole, "agreement", "", 1); /* what was found stands */
+    assert_int_equal(tc_hunt_exit_code(&whole), 1);
 }
 
 /* More kinds than there is room for are counted, never silently dropped. */
@@ -208,6 +243,7 @@ int main(void)
         cmocka_unit_test(a_result_comes_back),    cmocka_unit_test(results_of_others_are_refused),
         cmocka_unit_test(merging_knows_no_order), cmocka_unit_test(exit_codes),
         cmocka_unit_test(kinds_beyond_the_bound), cmocka_unit_test(the_reports_say_it),
+        cmocka_unit_test(parts_that_are_missing),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
