@@ -134,6 +134,59 @@ static void test_two_dials_fail_at_once(void **state)
     run_free(run);
 }
 
+/* The bound on pairs is one on connections that are carried: who dials beyond it waits, and the run says why. */
+static void test_no_pair_to_accept_with(void **state)
+{
+    (void)state;
+    struct run *run = run_serving();
+    struct tc_live_pair unused = {0};
+    run_open(run);
+    for (uint32_t i = 0; i < TC_PAIRS_MAX; i++)
+        run->live->pairs[i] = &unused;
+    run->live->pair_count = TC_PAIRS_MAX;
+    assert_int_equal(pthread_create(&run->thread, NULL, run_thread, run), 0);
+    run->client = dial_blocking(run->listeners[0].address);
+    await_observed(run, TC_OBS_OVERFLOW, 1);
+    run_interrupt(run);
+    assert_non_null(strstr(first_overflow(run)->text, "all pairs are in use"));
+    assert_true(first_overflow(run)->not_carried);
+    assert_int_equal(run->stats.accepted, 0);
+    run->live->pair_count = 0;
+    run_free(run);
+}
+
+/* A queue beyond its bound ends the connection: a gap in a stream must never look like a stream. */
+static void test_a_queue_beyond_its_bound(void **state)
+{
+    (void)state;
+    struct run *run = run_new(1);
+    close(serve(run, 0));
+    run_open(run);
+    struct tc_live_pair *pair = run->live->pairs[0] = calloc(1, sizeof *pair);
+    assert_non_null(pair);
+    for (uint32_t side = 0; side < 2; side++)
+        pair->side[side] = (struct tc_live_conn){.live = run->live, .number = side, .fd = -1, .node = 3};
+    pair->used = true;
+    run->live->pair_count = 1;
+    int ends[2];
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+    pair->side[0].fd = ends[0];
+    pair->side[0].state = TC_LIVE_DIALLING; /* all that is written must wait */
+    const uint8_t byte = 1;
+    run->live->stepping = true;
+    tc_live_write(run->live, 0, (struct tc_slice){&byte, 1});
+    assert_int_equal(tc_live_queued(&pair->side[0]), 1);
+    tc_live_write(run->live, 0, (struct tc_slice){&byte, TC_LIVE_QUEUE_MAX}); /* refused before a byte is read */
+    assert_int_equal(pair->side[0].state, TC_LIVE_CLOSED);
+    run->live->stepping = false;
+    tc_live_tell_all(run->live);
+    assert_int_equal(count_of(run, TC_EV_CLOSED), 1);
+    assert_true(first_overflow(run)->not_carried);
+    assert_non_null(strstr(first_overflow(run)->text, "output queue passed 256 MiB"));
+    close(ends[1]);
+    run_free(run);
+}
+
 int main(void)
 {
     block_signals();
@@ -142,6 +195,8 @@ int main(void)
         cmocka_unit_test(test_no_descriptor_to_accept_with),
         cmocka_unit_test(test_which_overflows_are_of_connections),
         cmocka_unit_test(test_two_dials_fail_at_once),
+        cmocka_unit_test(test_no_pair_to_accept_with),
+        cmocka_unit_test(test_a_queue_beyond_its_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
