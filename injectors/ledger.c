@@ -21,9 +21,9 @@ int tc_ledger_freeze(struct tc_ledger *ledger, const struct tc_nodeset *traitors
     uint32_t count = replicas_in(traitors);
     if (count > ledger->traitors_max)
         return tc_error_set(err, TC_EREFUSED,
-                            "the attack names %u replicas as traitors, the scenario allows %u; raise `traitors` in the "
+                            "the attack names %u replica%s, the scenario allows %u; raise `traitors` in the "
                             "scenario if that is meant",
-                            count, ledger->traitors_max);
+                            count, count == 1 ? " as traitor" : "s as traitors", ledger->traitors_max);
     ledger->traitors = *traitors;
     ledger->frozen = true;
     return 0;

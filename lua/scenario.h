@@ -27,6 +27,10 @@
 #define TC_ADDRESS_MAX     128
 #define TC_PATH_MAX        512
 #define TC_PUBLIC_KEY_TEXT 65 /* 64 hexadecimal digits, small letters */
+/* One replica has nobody to talk to, and a quorum of one decides before anybody hears of it: nothing of that is between
+ * replicas, where it could be attacked, or seen and judged. */
+#define TC_CLUSTER_N_MIN      2
+#define TC_CLUSTER_QUORUM_MIN 2
 
 /* A node of a cluster that runs already, or that we start. */
 struct tc_cluster_node {

@@ -179,15 +179,15 @@ static void read_replicas(struct tc_reader *r, int table, struct tc_cluster_spec
     if (!tc_read_table(r, table, "", "replicas", "a list like { { id = 0, address = \"127.0.0.1:7000\" }, … }"))
         return;
     size_t count = lua_rawlen(r->L, -1);
-    if (count < 1 || count > TC_REPLICAS_MAX)
-        tc_read_fail(r, "replicas", "replicas: expected 1 to %d, found %zu", TC_REPLICAS_MAX, count);
-    for (size_t i = 1; i <= count && !r->code; i++) {
+    for (size_t i = 1; i <= count && i <= TC_REPLICAS_MAX && !r->code; i++) {
         if (lua_rawgeti(r->L, -1, (lua_Integer)i) == LUA_TTABLE)
             read_replica(r, spec, (uint32_t)i, &seen);
         else
             tc_read_mistake(r, "replicas", "a list of tables { id = …, address = … }", -1);
         lua_pop(r->L, 1);
     }
+    if (count < TC_CLUSTER_N_MIN || count > TC_REPLICAS_MAX)
+        tc_read_fail(r, "replicas", "replicas: expected %d to %d, found %zu", TC_CLUSTER_N_MIN, TC_REPLICAS_MAX, count);
     for (uint32_t i = 0; i < count && !r->code; i++)
         if (!tc_nodeset_has(&seen, i))
             tc_read_fail(r, "replicas", "replicas: ids must be 0 to %zu, %u is missing", count - 1, i);
@@ -292,7 +292,7 @@ static void read_size(struct tc_reader *r, int table, struct tc_cluster_spec *sp
     struct tc_cluster *cluster = &spec->cluster;
     uint32_t n = 0;
     read_replicas(r, table, spec);
-    if (read_u32(r, table, "n", 1, TC_REPLICAS_MAX, &n)) {
+    if (read_u32(r, table, "n", TC_CLUSTER_N_MIN, TC_REPLICAS_MAX, &n)) {
         lua_getfield(r->L, table, "replicas");
         if (!lua_isnil(r->L, -1) && n != cluster->n)
             tc_read_fail(r, "n", "n: %u, but %u replicas are listed", n, cluster->n);
@@ -301,7 +301,7 @@ static void read_size(struct tc_reader *r, int table, struct tc_cluster_spec *sp
     }
     cluster->f = tc_protocol_faults_max(cluster->n);
     read_u32(r, table, "f", 0, cluster->n - 1, &cluster->f);
-    read_u32(r, table, "quorum", 1, cluster->n, &cluster->quorum);
+    read_u32(r, table, "quorum", TC_CLUSTER_QUORUM_MIN, cluster->n, &cluster->quorum);
     for (uint32_t i = 0; i < cluster->n; i++)
         spec->nodes[i].id = (uint16_t)i;
 }

@@ -44,10 +44,10 @@ static void take_n(struct tc_reader *r, struct tc_sweep_spec *to)
 {
     int exact;
     const lua_Integer n = lua_tointegerx(r->L, -1, &exact);
-    if (lua_type(r->L, -1) == LUA_TNUMBER && exact && n >= 1 && n <= TC_REPLICAS_MAX)
+    if (lua_type(r->L, -1) == LUA_TNUMBER && exact && n >= TC_CLUSTER_N_MIN && n <= TC_REPLICAS_MAX)
         to->n[to->n_count++] = (uint32_t)n;
     else
-        tc_read_mistake(r, "sweep.n", "numbers of replicas, 1 to 128", -1);
+        tc_read_mistake(r, "sweep.n", "numbers of replicas, 2 to 128", -1);
 }
 
 void tc_sweep_read(struct tc_reader *r, int scenario, struct tc_sweep_spec *sweep)

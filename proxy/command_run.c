@@ -66,8 +66,8 @@ static int apply_cluster(const struct tc_arguments *a, const char *lua_dir, stru
         (result = tc_arguments_u64(a, TC_OPTION_CLIENTS, scenario->load.clients, &clients, err)) < 0)
         return result;
     if (tc_arguments_has(a, TC_OPTION_REPLICAS)) {
-        if (!scenario->cluster.start || replicas < 1 || replicas > 100)
-            return tc_error_set(err, TC_EUSAGE, "--replicas expects 1 to 100, for a cluster that the scenario starts");
+        if (!scenario->cluster.start || replicas < TC_CLUSTER_N_MIN || replicas > 100)
+            return tc_error_set(err, TC_EUSAGE, "--replicas expects 2 to 100, for a cluster that the scenario starts");
         scenario->cluster.cluster.n = (uint32_t)replicas;
         scenario->cluster.cluster.f = tc_protocol_faults_max((uint32_t)replicas);
     }

@@ -124,8 +124,11 @@ static void mistakes_have_a_line(void **state)
             "found the string \"2\"");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n phases = { befor = 1 },\n}", "did you mean 'before'?");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 0 },\n}",
-            "n: expected a whole number from 1 to 128, found the number 0");
+            "n: expected a whole number from 2 to 128, found the number 0");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 2.5 },\n}", "whole number");
+    refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 1 },\n}", "from 2 to 128");
+    refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 4, quorum = 1 },\n}",
+            "quorum: expected a whole number from 2 to 4, found the number 1");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { bug = \"prepared-droped\" },\n}",
             "did you mean 'prepared-dropped'?");
     refused(4,
@@ -133,7 +136,7 @@ static void mistakes_have_a_line(void **state)
             "\"gap-chain-commits\" },\n}",
             "bug 'gap-chain-commits' is of chained-hotstuff, this cluster speaks pbft");
     refused(4, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 4,\n  quorum = 9 },\n}",
-            "1 to 4");
+            "2 to 4");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = { n = 4 },\n}", "expected reference { … }");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n expect = { verdict = \"hold\" },\n}", "\"holds\" or");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n traitors = -1,\n}", "found the number -1");
@@ -237,7 +240,7 @@ static void mistakes_in_models_have_a_line(void **state)
     refused(4, SIM("{ node = 200 }", "clocks"), "or clients (from 128) of the cluster, found the number 200");
     refused(4, SIM("{ node = 1, drift = 1 }", "clocks"), "a number from -0.1 to 0.1, found the number 1");
     refused(4, SIM("protocol = { \"pbtf\" }, n = { 4 }", "sweep"), "did you mean 'pbft'?");
-    refused(4, SIM("protocol = { \"pbft\" }, n = { 4, 129 }", "sweep"), "1 to 128, found the number 129");
+    refused(4, SIM("protocol = { \"pbft\" }, n = { 4, 129 }", "sweep"), "2 to 128, found the number 129");
     refused(3, SIM("protocol = { \"pbft\" }", "sweep"), "sweep.n: expected a list of 1 to 32, found nothing");
 }
 
@@ -256,7 +259,7 @@ static void rpc_is_an_address_or_a_url(void **state)
         struct tc_error err = {0};
         snprintf(text, sizeof text,
                  "return scenario \"x\" { summary = \"s\", cluster = cluster { protocol = \"cometbft\", "
-                 "replicas = { { id = 0, address = \"a:1\", rpc = \"%s\" } } } }",
+                 "replicas = { { id = 0, address = \"a:1\", rpc = \"%s\" }, { id = 1, address = \"a:2\" } } } }",
                  good[i]);
         assert_int_equal(load_text(text, &err), 0);
         assert_string_equal(scenario->cluster.nodes[0].rpc, good[i]);
@@ -290,7 +293,7 @@ static void public_keys_have_either_case(void **state)
     upper[64] = lower[64] = 0;
     snprintf(text, sizeof text,
              "return scenario \"x\" { summary = \"s\", cluster = cluster { client_keys = { \"%s\" }, "
-             "replicas = { { id = 0, address = \"a:1\", public_key = \"%s\" } } } }",
+             "replicas = { { id = 0, address = \"a:1\", public_key = \"%s\" }, { id = 1, address = \"a:2\" } } } }",
              upper, upper);
     assert_int_equal(load_text(text, &err), 0);
     assert_string_equal(scenario->cluster.nodes[0].public_key, lower);
@@ -327,7 +330,8 @@ static void clusters_are_checked(void **state)
     }
     refused(3, HEAD "  { id = 0, address = \"a:1\", public_key = \"12\" } } } }",
             "replicas[1].public_key: expected 64 hexadecimal digits, found the string \"12\"");
-    refused(2, HEAD "  } } }", "expected 1 to 128, found 0");
+    refused(2, HEAD "  } } }", "expected 2 to 128, found 0");
+    refused(2, HEAD "  { id = 0, address = \"a:1\" } } } }", "replicas: expected 2 to 128, found 1");
     refused(2, "return scenario \"x\" { summary = \"s\", cluster =\n cluster { protocol = \"pbft\" } }",
             "needs its replicas");
 #undef HEAD
@@ -358,14 +362,15 @@ static void load_finds_files_beside_the_scenario(void **state)
     (void)state;
     struct tc_error err = {0};
     char cluster[64], text[512];
-    write_file(cluster, "return cluster {\n replicas = { { id = 0, address = \"h:1\" } },\n nn = 3 }");
+    write_file(cluster,
+               "return cluster {\n replicas = { { id = 0, address = \"h:1\" }, { address = \"h:2\" } },\n nn = 3 }");
     snprintf(text, sizeof text, "return scenario \"x\" { summary = \"s\", cluster = load \"%s\" }",
              strrchr(cluster, '/') + 1);
     assert_int_equal(load_text(text, &err), TC_EUSAGE);
     assert_non_null(strstr(err.text, cluster)); /* the mistake is in the cluster's file, line 3 */
     assert_non_null(strstr(err.text, ":3: unknown key 'nn'"));
     unlink(cluster);
-    write_file(cluster, "return cluster { replicas = { { id = 0, address = \"h:1\" } } }");
+    write_file(cluster, "return cluster { replicas = { { id = 0, address = \"h:1\" }, { address = \"h:2\" } } }");
     snprintf(text, sizeof text, "return scenario \"x\" { summary = \"s\", cluster = load \"%s\" }",
              strrchr(cluster, '/') + 1);
     assert_int_equal(load_text(text, &err), 0);
