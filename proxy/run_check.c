@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define STRANGER_MIN 8u /* votes, relayed ones among them: by then every other replica was heard */
+
 static void mistake(struct tc_run *run, struct tc_error *err)
 {
     run->mistake = true;
@@ -79,6 +81,34 @@ static void check_key(struct tc_run *run, const struct tc_message *m)
     mistake(run, &err);
 }
 
+/* Where every replica's key is given, votes of somebody else tell that one of the keys is not the one that its replica
+ * signs with: that whose votes nobody says. */
+static void check_stranger(struct tc_run *run, const struct tc_message *m)
+{
+    struct tc_error err = {0};
+    uint16_t unheard = TC_NODE_NONE;
+    if (m->statements[0].kind != TC_KIND_VOTE || m->statements[0].signer != TC_NODE_NONE)
+        return;
+    for (uint16_t node = run->cluster.n; node-- > 0;) {
+        if (!tc_keyring_public(run->keys, node))
+            return;
+        if (run->voices[node].begun == 0)
+            unheard = node;
+    }
+    if (++run->stranger_votes < STRANGER_MIN)
+        return;
+    if (unheard == TC_NODE_NONE)
+        tc_error_set(&err, TC_EUSAGE,
+                     "%s: expected n as many as the chain has validators: a %s is of one that is none of the %u here",
+                     run->scenario->cluster.path, m->type, run->cluster.n);
+    else
+        tc_error_set(&err, TC_EUSAGE,
+                     "%s: replica %u: expected the key (home or public_key) that it signs with: no vote bears the one "
+                     "given here, and %u bear another that is nobody's in this file",
+                     run->scenario->cluster.path, unheard, STRANGER_MIN);
+    mistake(run, &err);
+}
+
 /* Where peers relay, keys that are swapped between replicas still verify. */
 static void check_voice(struct tc_run *run, const struct tc_message *m)
 {
@@ -132,6 +162,8 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
         check_cluster_id(run, m);
     else if (run->phase == TC_RUN_ENDED || run->phase == TC_RUN_BEFORE) { /* ENDED: no phase has begun */
         check_key(run, m);
+        if (run->protocol->transport && !run->mistake)
+            check_stranger(run, m);
         if (run->protocol->transport && !run->mistake)
             check_voice(run, m);
     }

@@ -72,6 +72,7 @@ struct tc_run {
     /* for clusters that others started */
     struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another network */
     struct tc_run_voice voices[TC_REPLICAS_MAX];
+    unsigned stranger_votes;    /* of validators whose key nobody's here is */
     struct tc_run_links *links; /* of encrypted links: what was said of each */
     bool mistake;               /* the cluster file is wrong: the run ends, nobody is blamed */
 };

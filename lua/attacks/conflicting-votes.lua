@@ -19,7 +19,7 @@ return attack "conflicting-votes" {
       end
       return
     end
-    if not c:is_traitor(m.signer) then return end
+    if not m:has("signer") or not c:is_traitor(m.signer) then return end
     local second = c.state[m.slot]
     if not second or c:random(m.slot) >= a.share then return end
     local lie = m:vote_for(second):sign(m.signer)

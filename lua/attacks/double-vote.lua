@@ -30,7 +30,7 @@ return attack "double-vote" {
     local s = c.state
     if m.to ~= s.victim then return end
     local own = m.from == a.traitor
-    local doubled = m.signer == a.traitor and (m.phase == a.phase or a.phase == "both")
+    local doubled = m:has("signer") and m.signer == a.traitor and (m.phase == a.phase or a.phase == "both")
     local second = a.phase == "both" and m.sequence == s.lied and m.phase ~= s.phase
     local due = s.done < a.times and (second or m.sequence >= s.next)
     if m.phase == "precommit" then

@@ -28,6 +28,7 @@ return attack "few-votes" {
 
   on_message = function(c, m, a)
     local s = c.state
+    if not m:has("signer") then return end
     if a.what == "view_change" then
       if m.kind == "propose" and m.view == s.old and c:is_traitor(m.signer) then
         return drop("a silent leader, so that the view must change")

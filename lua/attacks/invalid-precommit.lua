@@ -11,7 +11,7 @@ return attack "invalid-precommit" {
   verdict  = "holds  agreement  the others decide without it",
 
   on_message = function(c, m, a)
-    if m.phase ~= "precommit" or m.signer ~= a.traitor or m.from ~= a.traitor then return end
+    if m.phase ~= "precommit" or m.from ~= a.traitor or not m:has("signer") or m.signer ~= a.traitor then return end
     local bytes = {}
     for i = 1, 32 do bytes[i] = string.char(c:random(("block %s %d"):format(tostring(m.slot), i), 256) - 1) end
     local lie = m:copy()

@@ -21,7 +21,7 @@ return attack "oversized-part-set" {
 
   on_message = function(c, m, a)
     local s = c.state
-    if m.to ~= s.victim or m.signer ~= a.traitor then return end
+    if m.to ~= s.victim or not m:has("signer") or m.signer ~= a.traitor then return end
     if m.from ~= a.traitor then -- who has the true proposal looks at no other
       if s.done < a.times or m.slot == s.slot then return delay(a.grace, "the lie comes first") end
       return

@@ -18,7 +18,8 @@ return attack "perturb-node" {
 
   -- Once it takes part: a node that is still catching up is another story.
   on_message = function(c, m, a)
-    if c.state.begun or m.signer ~= a.victim then return end
+    local voter = m:has("signer") and m.signer or m.from -- whose vote it is, where that is known
+    if c.state.begun or voter ~= a.victim then return end
     c.state.begun = true
     if a.how == "disconnect" then
       local others = {}

@@ -45,7 +45,8 @@ return attack "slow-leader" {
   end,
 
   on_message = function(c, m, a)
-    if m:has("view") and m.signer == c:leader(m.view) and m.from == m.signer then
+    if not m:has("view") or m.from ~= c:leader(m.view) then return end
+    if not m:has("signer") or m.signer == m.from then -- what it relays is not its own
       return delay(c.state.delay, "just below the view timer")
     end
   end,

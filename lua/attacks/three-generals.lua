@@ -25,7 +25,7 @@ return attack "three-generals" {
       if c:is_traitor(m.from) then return drop("silent") end
       return
     end
-    if not (m.kind == "propose" or m.kind == "vote") or not c:is_traitor(m.signer) then return end
+    if not (m.kind == "propose" or m.kind == "vote") or not m:has("signer") or not c:is_traitor(m.signer) then return end
     local e = c.state[m.slot]
     if m.kind == "propose" and not e then
       local second, why = m:perturb()

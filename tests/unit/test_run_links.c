@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../reference/cometbft/protocol.h"
+#include "../../reference/cometbft/protocol_parts.h"
 #include "../lib/judge_bench.h"
 
 #include "../../proxy/run_links.c" /* the program's own part, in no library */
@@ -130,12 +131,65 @@ static void a_link_that_broke_is_another_matter(void **state)
     close_world(&w);
 }
 
+/* What a node says of itself when a link comes up. */
+static void greet_as(struct world *w, uint16_t from, uint16_t to, const char *network, uint64_t block_version)
+{
+    Cometbft__ProtocolVersion version = COMETBFT__PROTOCOL_VERSION__INIT;
+    Cometbft__NodeInfo info = COMETBFT__NODE_INFO__INIT;
+    version.block = block_version;
+    info.protocol_version = &version;
+    info.network = (char *)(uintptr_t)network;
+    struct tc_statement s = {.fields = {&cometbft__node_info__descriptor, &info}};
+    const struct tc_message m = {
+        .from = from, .to = to, .decoded = true, .type = "node-info", .statements = &s, .statement_count = 1};
+    struct tc_observation o = {.kind = TC_OBS_MESSAGE};
+    char text[TC_RUN_LINK_TEXT_MAX];
+    o.message.message = &m;
+    o.message.said = true;
+    assert_false(tc_run_links_observe(&w->run, &o, text));
+}
+
+/* Links that end right after their greeting, three times: told the first time, with the reason, and the run proves
+ * nothing; of nodes of ours that is an affair of their start. */
+static void refused(bool start, const char *network, uint64_t block_version, const char *wanted)
+{
+    struct world w;
+    open_world(&w, start);
+    for (int i = 0; i < 3; i++) {
+        char text[TC_RUN_LINK_TEXT_MAX];
+        const struct tc_observation down = {.kind = TC_OBS_LINK_DOWN, .node = 1, .peer = 3};
+        happen(&w, TC_OBS_LINK_UP, 1, 3);
+        greet_as(&w, 1, 3, "chain", 11);
+        greet_as(&w, 3, 1, network, block_version);
+        assert_int_equal(tc_run_links_observe(&w.run, &down, text), i == 0);
+        if (i == 0)
+            assert_non_null(strstr(text, wanted));
+    }
+    struct tc_verdict_summary summary;
+    bench_finish(&w.bench, "bounded-recovery");
+    tc_judge_summary(w.bench.judge, 0, &summary);
+    assert_int_equal(strstr(summary.sentence, wanted) != NULL, !start);
+    assert_true(start || summary.status == TC_INCONCLUSIVE);
+    close_world(&w);
+}
+
+static void a_link_that_is_refused_is_told_once(void **state)
+{
+    (void)state;
+    static const char networks[] = "1 – 3 refused: replica 1 is of the network \"chain\", replica 3 of \"other\"";
+    refused(false, "other", 11, networks);
+    refused(true, "other", 11, networks);
+    refused(false, "chain", 12, "1 – 3 refused: replica 1 has block version 11, replica 3 has 12");
+    refused(false, "chain", 11, "1 – 3 closed right after the handshake: does replica 1 know replica 3 by the id ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_link_that_bypasses_us_leaves_nothing_to_judge),
         cmocka_unit_test(with_all_links_it_is_judged),
         cmocka_unit_test(a_link_that_broke_is_another_matter),
+        cmocka_unit_test(a_link_that_is_refused_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
