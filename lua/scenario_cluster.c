@@ -300,7 +300,8 @@ static void read_size(struct tc_reader *r, int table, struct tc_cluster_spec *sp
         cluster->n = n;
     }
     cluster->f = tc_protocol_faults_max(cluster->n);
-    read_u32(r, table, "f", 0, cluster->n - 1, &cluster->f);
+    /* 0 stands for the default elsewhere, and is the default where n bears none. */
+    read_u32(r, table, "f", cluster->f > 0, cluster->n - 1, &cluster->f);
     read_u32(r, table, "quorum", TC_CLUSTER_QUORUM_MIN, cluster->n, &cluster->quorum);
     for (uint32_t i = 0; i < cluster->n; i++)
         spec->nodes[i].id = (uint16_t)i;

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -185,9 +186,26 @@ static int read_file(struct tc_wal *wal, uint64_t number, tc_wal_record_fn *each
     return cut_tail(wal, end.torn, err);
 }
 
+/* The directory, and those above it that are missing. false: errno says why not. */
+static bool make_directory(const char *dir)
+{
+    char part[PATH_MAX];
+    if (mkdir(dir, 0700) == 0 || errno == EEXIST)
+        return true;
+    if (errno != ENOENT || (size_t)snprintf(part, sizeof part, "%s", dir) >= sizeof part)
+        return false;
+    for (char *slash = strchr(part + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(part, 0700) < 0 && errno != EEXIST)
+            return false;
+        *slash = '/';
+    }
+    return mkdir(dir, 0700) == 0 || errno == EEXIST;
+}
+
 static int open_directory(struct tc_wal *wal, const char *dir, struct tc_error *err)
 {
-    if (mkdir(dir, 0700) < 0 && errno != EEXIST)
+    if (!make_directory(dir))
         return io_error(wal, "make the directory", err);
     wal->dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (wal->dir_fd < 0)

@@ -127,6 +127,8 @@ static void mistakes_have_a_line(void **state)
             "n: expected a whole number from 2 to 128, found the number 0");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 2.5 },\n}", "whole number");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 1 },\n}", "from 2 to 128");
+    refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 4, f = 0 },\n}",
+            "f: expected a whole number from 1 to 3, found the number 0");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { n = 4, quorum = 1 },\n}",
             "quorum: expected a whole number from 2 to 4, found the number 1");
     refused(3, "return scenario \"x\" {\n summary = \"s\",\n cluster = reference { bug = \"prepared-droped\" },\n}",

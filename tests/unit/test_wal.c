@@ -124,6 +124,23 @@ static size_t files_in_dir(void)
     return count;
 }
 
+/* --data data/0 in a fresh directory. */
+static void test_makes_the_directories_above(void **state)
+{
+    (void)state;
+    char path[128];
+    struct tc_wal *wal;
+    struct seen seen = {0};
+    struct tc_error err = {0};
+    (void)snprintf(path, sizeof path, "%s/a/b/0", dir);
+    for (int i = 0; i < 2; i++) { /* and then they are there */
+        assert_int_equal(tc_wal_open(path, see, &seen, &wal, &err), 0);
+        tc_wal_close(wal);
+    }
+    (void)snprintf(path, sizeof path, "rm -r %s/a", dir);
+    assert_int_equal(system(path), 0);
+}
+
 static void test_append_and_reopen(void **state)
 {
     (void)state;
@@ -431,6 +448,7 @@ int main(void)
         cmocka_unit_test_setup(test_corruption_everywhere, each_setup),
         cmocka_unit_test_setup(test_lost_snapshot_is_refused, each_setup),
         cmocka_unit_test_setup(test_leftovers, each_setup),
+        cmocka_unit_test_setup(test_makes_the_directories_above, each_setup),
         cmocka_unit_test_setup(test_callback_ends_opening, each_setup),
         cmocka_unit_test_setup(test_kill_anywhere, each_setup),
     };
