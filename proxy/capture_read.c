@@ -212,6 +212,16 @@ static struct stream *find(struct tc_capture_reader *r, const struct tc_capture_
     return s;
 }
 
+static int take_bytes(struct tc_capture_reader *r, struct tc_capture_side *side, const struct tc_capture_packet *p,
+                      struct giving *giving)
+{
+    const uint64_t late = side->late;
+    const int result =
+        tc_capture_side_take(side, p->sequence, p->payload, give_bytes, giving, &r->counts->retransmitted);
+    r->counts->late += side->late > late;
+    return result;
+}
+
 static void take_packet(struct tc_capture_reader *r, const struct tc_capture_packet *p)
 {
     bool from_client = false;
@@ -224,7 +234,7 @@ static void take_packet(struct tc_capture_reader *r, const struct tc_capture_pac
     if (p->syn) {
         side->started = true;
         side->next = p->sequence + 1;
-    } else if (tc_capture_side_take(side, p->sequence, p->payload, give_bytes, &there, &r->counts->retransmitted) < 0) {
+    } else if (take_bytes(r, side, p, &there) < 0) {
         r->result = TC_EMEMORY;
     } else if (p->cut > 0 && side->started && side->next == p->sequence + (uint32_t)p->payload.len) {
         side->next += (uint32_t)p->cut; /* what the snap length took is known to be missing at once */

@@ -49,6 +49,7 @@ static void give(struct tc_capture_side *side, uint32_t sequence, struct tc_slic
         bytes.len -= old;
         sequence = side->next;
     }
+    side->late += side->has_acknowledged && ahead(side->acknowledged, sequence) > 0 && by <= 0;
     side->next = sequence + (uint32_t)bytes.len;
     each(self, bytes, by > 0);
 }
@@ -97,6 +98,10 @@ int tc_capture_side_take(struct tc_capture_side *side, uint32_t sequence, struct
 void tc_capture_side_acknowledged(struct tc_capture_side *side, uint32_t acknowledged, tc_capture_bytes_fn *each,
                                   void *self, uint64_t *again)
 {
+    if (side->started && (!side->has_acknowledged || ahead(acknowledged, side->acknowledged) > 0)) {
+        side->acknowledged = acknowledged;
+        side->has_acknowledged = true;
+    }
     if (side->held_count >= HELD_SURE && ahead(acknowledged, side->next) > 0)
         release(side, true, each, self, again);
 }

@@ -13,7 +13,10 @@ struct tc_capture_held;
 
 struct tc_capture_side {
     bool started, closed;
-    uint32_t next;                /* sequence number of the byte that comes next */
+    uint32_t next;         /* sequence number of the byte that comes next */
+    uint32_t acknowledged; /* highest that the receiver acknowledged, if `has_acknowledged` */
+    bool has_acknowledged;
+    uint64_t late; /* times that bytes came after their acknowledgement: packets were captured in another order */
     struct tc_capture_held *held; /* TC_CAPTURE_HELD_MAX of them, or NULL if none was ever kept */
     uint32_t held_count;
 };

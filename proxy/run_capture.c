@@ -123,17 +123,9 @@ static int add_places(struct tc_checking *c, struct tc_error *err)
 
 static bool is_line(enum tc_observation_kind kind)
 {
-    switch (kind) {
-    case TC_OBS_EXECUTED:
-    case TC_OBS_VIEW:
-    case TC_OBS_STABLE:
-    case TC_OBS_REQUESTED:
-    case TC_OBS_REPLIED:
-    case TC_OBS_COMPLAINT:
-        return true;
-    default:
-        return false;
-    }
+    const uint32_t lines = 1u << TC_OBS_EXECUTED | 1u << TC_OBS_VIEW | 1u << TC_OBS_STABLE | 1u << TC_OBS_REQUESTED |
+                           1u << TC_OBS_REPLIED | 1u << TC_OBS_COMPLAINT;
+    return lines >> kind & 1u;
 }
 
 /* Links, splices and overflows are of the run's own sight of the wire: here the capture shows them. But what the run's
@@ -359,6 +351,8 @@ static void find_hidden(struct tc_checking *c)
         snprintf(why, sizeof c->hidden, "no stream of the cluster is in the capture");
     else if (begins_late(c))
         snprintf(why, sizeof c->hidden, "the capture begins after the run did");
+    else if (c->counts.late > 0)
+        snprintf(why, sizeof c->hidden, "packets are not in the order in which they passed");
     else if (tc_capture_world_unseen(c->world, c->run->cluster.n, &a, &b))
         snprintf(why, sizeof c->hidden, "no connection between replicas %u and %u is in the capture", a, b);
     else
@@ -485,6 +479,12 @@ void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
              "missing in the capture: %" PRIu64 " gaps in streams; %" PRIu64
              " packets cut short (snap length), %" PRIu64 " damaged, %" PRIu64 " of more streams than can be followed",
              read->gaps, read->cut, read->damaged, read->over);
+    if (read->late)
+        note(c,
+             "%" PRIu64
+             " packets stand behind their own acknowledgement, as where captures of several machines are put "
+             "together: nobody can say what a replica knew when it spoke",
+             read->late);
     if (c->dropped)
         note(c, "the kernel dropped %" PRIu64 " packets: this machine is too slow to watch all of them", c->dropped);
     if (seen->middle_streams || seen->undecided_bytes)
