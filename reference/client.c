@@ -244,19 +244,19 @@ static void start(struct tc_load_run *run)
 
 static void print_load(struct tc_load_run *run, uint64_t end_ns)
 {
-    char line[512];
+    static char line[512 + TC_LATENCY_TEXT_MAX], histogram[TC_LATENCY_TEXT_MAX];
     double seconds = (double)(end_ns - run->start_ns) / 1e9;
     const struct tc_latency *l = &run->latency;
     (void)snprintf(
         line, sizeof line,
         "{\"e\":\"load\",\"ops\":%llu,\"failed\":%llu,\"retransmissions\":%llu,\"seconds\":%.3f,"
         "\"rate\":%.1f,\"p50_ns\":%llu,\"p90_ns\":%llu,\"p99_ns\":%llu,\"p999_ns\":%llu,\"max_ns\":%llu,"
-        "\"overflow\":%llu}\n",
+        "\"overflow\":%llu,\"histogram\":%s}\n",
         (unsigned long long)run->done, (unsigned long long)run->failed, (unsigned long long)run->retransmissions,
         seconds, seconds > 0 ? (double)run->done / seconds : 0.0, (unsigned long long)tc_latency_quantile_ns(l, 500),
         (unsigned long long)tc_latency_quantile_ns(l, 900), (unsigned long long)tc_latency_quantile_ns(l, 990),
         (unsigned long long)tc_latency_quantile_ns(l, 999), (unsigned long long)l->max_ns,
-        (unsigned long long)run->output.lost_total);
+        (unsigned long long)run->output.lost_total, tc_latency_text(l, histogram));
     tc_node_output_text(&run->output, line);
 }
 

@@ -29,7 +29,8 @@ struct tc_client_options {
 /* Runs until SIGTERM or SIGINT, then waits at most 500 ms for what is outstanding, prints the "load" line and returns
  * 0. Each operation prints a "request" and a "reply" line (lines.h). The last line:
  *   {"e":"load","ops":41211,"failed":0,"retransmissions":3,"seconds":9.998,"rate":4121.9,"p50_ns":…,"p90_ns":…,
- *    "p99_ns":…,"p999_ns":…,"max_ns":…,"overflow":0}
+ *    "p99_ns":…,"p999_ns":…,"max_ns":…,"overflow":0,"histogram":[[1015807,12],[1048575,40],…]}
+ * where the histogram says how many took up to so many ns, and more than those before.
  * TC_EUSAGE, TC_ENOT_FOUND (configuration), TC_EKEY (a client's key), TC_EUNSUPPORTED (the protocol has no client),
  * TC_EIO, TC_EMEMORY. sodium_init() is the caller's. Blocks SIGTERM, SIGINT and SIGPIPE for the process. */
 int tc_client_run(const struct tc_client_options *options, struct tc_error *err);

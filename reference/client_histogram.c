@@ -1,5 +1,10 @@
 #include "client_internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
+#define TEXT_BITS 4 /* each power of two in so many halvings, in text */
+
 /* Values below 2^SUB_BITS have a bucket each; above, each power of two is cut into 2^SUB_BITS equal parts. */
 static size_t bucket_of(uint64_t value)
 {
@@ -42,4 +47,21 @@ uint64_t tc_latency_quantile_ns(const struct tc_latency *latency, uint32_t per_m
         }
     }
     return 0;
+}
+
+const char *tc_latency_text(const struct tc_latency *latency, char text[static TC_LATENCY_TEXT_MAX])
+{
+    const size_t step = (size_t)1 << (TC_LATENCY_SUB_BITS - TEXT_BITS);
+    size_t used = 0;
+    text[used++] = '[';
+    for (size_t first = 0; first < TC_LATENCY_BUCKETS; first += step) {
+        uint64_t count = 0;
+        for (size_t i = first; i < first + step; i++)
+            count += latency->counts[i];
+        if (count > 0)
+            used += (size_t)snprintf(text + used, TC_LATENCY_TEXT_MAX - used, "%s[%" PRIu64 ",%" PRIu64 "]",
+                                     used > 1 ? "," : "", bucket_end(first + step - 1), count);
+    }
+    snprintf(text + used, TC_LATENCY_TEXT_MAX - used, "]");
+    return text;
 }

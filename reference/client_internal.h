@@ -25,6 +25,10 @@ struct tc_latency {
 void tc_latency_add(struct tc_latency *latency, uint64_t value_ns);
 /* The value below which `per_mille` of all lie (upper end of its bucket, never above the maximum); 0 if empty. */
 uint64_t tc_latency_quantile_ns(const struct tc_latency *latency, uint32_t per_mille);
+/* All of it as JSON, [[ns,count],…]: how many there were up to so many ns and above the entry before; sixteen to a
+ * power of two, empty ones left out. Returns `text`, which always has room for it. */
+#define TC_LATENCY_TEXT_MAX (((64 - 4 + 1) << 4) * 43 + 3)
+const char *tc_latency_text(const struct tc_latency *latency, char text[static TC_LATENCY_TEXT_MAX]);
 
 /* ---- client_session.c: one client ---- */
 

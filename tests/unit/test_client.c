@@ -10,6 +10,26 @@
 
 static struct tc_arena arena;
 
+/* The histogram in text: bounds rise, and the counts are everybody. */
+static void text_has_all(const struct tc_latency *l, uint64_t wanted)
+{
+    static char text[TC_LATENCY_TEXT_MAX];
+    uint64_t before = 0, sum = 0;
+    const char *at = tc_latency_text(l, text) + 1;
+    while (*at == '[') {
+        char *end;
+        const uint64_t up_to = strtoull(at + 1, &end, 10);
+        assert_true(sum == 0 || up_to > before);
+        before = up_to;
+        assert_int_equal(*end, ',');
+        sum += strtoull(end + 1, &end, 10);
+        assert_int_equal(*end, ']');
+        at = end + 1 + (end[1] == ',');
+    }
+    assert_string_equal(at, "]");
+    assert_int_equal(sum, wanted);
+}
+
 static void test_histogram(void **state)
 {
     (void)state;
@@ -26,10 +46,15 @@ static void test_histogram(void **state)
         assert_in_range(got, exact, exact + exact / 100);
     }
     assert_int_equal(tc_latency_quantile_ns(l, 1000), 100000000);
+    text_has_all(l, 100000);
     tc_latency_add(l, 0);
     tc_latency_add(l, UINT64_MAX);
     assert_true(l->max_ns == UINT64_MAX);
     assert_true(tc_latency_quantile_ns(l, 1000) == UINT64_MAX);
+    text_has_all(l, 100002);
+    for (size_t i = 0; i < TC_LATENCY_BUCKETS; i++)
+        l->counts[i] = UINT64_MAX / TC_LATENCY_BUCKETS; /* the longest text there is */
+    text_has_all(l, UINT64_MAX / TC_LATENCY_BUCKETS * TC_LATENCY_BUCKETS);
     free(l);
 }
 
