@@ -14,10 +14,6 @@ struct tc_adversary_limits {
     uint32_t network_faults; /* rounds in which the network is cut (ByzzFuzz: d) */
     uint32_t rounds_max;     /* faults happen in rounds 1 … rounds_max (ByzzFuzz: r) */
     bool any_scope;          /* mutate to anything of the same type, not only to neighbouring values */
-    /* performance: actions settled on by earlier rounds of a greedy search, by their number; borrowed. They act in
-     * every run. Index 0 adds none (the baseline), 1 … tc_performance_count that candidate, more a pair of them. */
-    const uint32_t *chosen;
-    uint32_t chosen_count;
 };
 
 struct tc_adversary_config {
@@ -51,9 +47,14 @@ extern const struct tc_adversary_class *const tc_adversaries[];
 const struct tc_adversary_class *tc_adversary_find(const char *name);
 
 /* How many actions the strategy `performance` knows for a protocol, and what a candidate (from 1) does: "pre-prepare
- * dropped". The damage of a run is the baseline's decisions a second over its own, of the same seed; its driver sorts.
- */
+ * dropped". Run 0 takes none (the baseline), runs 1 … tc_performance_count that candidate, later ones a pair of them.
+ * The damage of a run is the baseline's decisions a second over its own, of the same seed; its driver (trial_greedy.h)
+ * measures and goes on with the worst. */
 uint32_t tc_performance_count(const struct tc_protocol *protocol);
 const char *tc_performance_text(const struct tc_protocol *protocol, uint32_t candidate, char *buffer, size_t size);
+
+/* The index of the run that takes all of these; at most TC_PERFORMANCE_TOGETHER are taken. */
+#define TC_PERFORMANCE_TOGETHER 3
+uint64_t tc_performance_index(const uint32_t *candidates, uint32_t count);
 
 #endif

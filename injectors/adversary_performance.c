@@ -1,7 +1,6 @@
-/* What slows the cluster down most: for each type of message that a traitor says, one action on all of them. The driver
- * measures: run 0 is the baseline, runs 1 … count are the candidates, later ones pairs of them; `chosen` are those that
- * earlier rounds of a greedy search have settled on, taken in every run, in the baseline too. Damage is the baseline's
- * rate of decisions over the run's, of the same seed.
+/* What slows the cluster down most: for each type of message that a traitor says, one action on all of them. Which ones
+ * a run takes is in its number alone: none (0, the baseline), one (1 … count), a pair by its hash, or those that
+ * tc_performance_index wrote into it, with which a greedy search goes on.
  *
  * Lee, Hoque, Killian, Nita-Rotaru: Turret, ICDCS'14; Gatling, NDSS'12. */
 #include "adversary_base.h"
@@ -9,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TAKEN_MAX 16
+/* An index that holds its candidates: this, and TOGETHER_BITS for each. */
+#define TOGETHER      (UINT64_C(1) << 40)
+#define TOGETHER_BITS 12
 
 enum action_kind { ACTION_DROP, ACTION_DELAY, ACTION_DIVERT, ACTION_DUPLICATE, ACTION_LIE };
 
@@ -39,7 +40,7 @@ static const struct action actions[] = {
 
 struct tc_adversary {
     struct tc_adversary_base base;
-    uint32_t taken[TAKEN_MAX]; /* numbers of candidates, from 1 */
+    uint32_t taken[TC_PERFORMANCE_TOGETHER]; /* numbers of candidates, from 1 */
     uint32_t taken_count;
 };
 
@@ -73,6 +74,14 @@ const char *tc_performance_text(const struct tc_protocol *protocol, uint32_t can
     snprintf(buffer, size, "%s%s%s", row ? row->name : "nothing", row ? " " : "",
              row ? actions[(candidate - 1) % ACTIONS].text : "");
     return buffer;
+}
+
+uint64_t tc_performance_index(const uint32_t *candidates, uint32_t count)
+{
+    uint64_t index = TOGETHER;
+    for (uint32_t i = 0; i < count && i < TC_PERFORMANCE_TOGETHER; i++)
+        index |= (uint64_t)(candidates[i] & ((1u << TOGETHER_BITS) - 1)) << (TOGETHER_BITS * i);
+    return index;
 }
 
 /* ---- the run ---- */
@@ -138,10 +147,24 @@ static int performance_call(void *self, const struct tc_call *call, struct tc_pl
     return 0;
 }
 
-static void take(struct tc_adversary *a, uint64_t candidate)
+static void take(struct tc_adversary *a, uint64_t candidate, uint64_t count)
 {
-    if (candidate > 0 && a->taken_count < TAKEN_MAX)
+    if (candidate > 0 && candidate <= count && a->taken_count < TC_PERFORMANCE_TOGETHER)
         a->taken[a->taken_count++] = (uint32_t)candidate;
+}
+
+static void take_all(struct tc_adversary *a, uint64_t index, uint64_t count)
+{
+    const uint64_t hash = tc_random_mix(UINT64_C(0x70657266), index);
+    if (index <= count) {
+        take(a, index, count);
+    } else if (index >= TOGETHER) {
+        for (uint32_t i = 0; i < TC_PERFORMANCE_TOGETHER; i++)
+            take(a, index >> (TOGETHER_BITS * i) & ((1u << TOGETHER_BITS) - 1), count);
+    } else if (count > 0) {
+        take(a, 1 + tc_random_below(hash, count), count);
+        take(a, 1 + tc_random_below(tc_random_mix(hash, 1), count), count);
+    }
 }
 
 /* Who leads first is who can slow the cluster: not the seed's choice. */
@@ -158,22 +181,13 @@ static void lead_first(struct tc_adversary_base *base)
 static struct tc_adversary *performance_create(const struct tc_adversary_config *config)
 {
     struct tc_adversary *a = calloc(1, sizeof *a);
-    const uint64_t count = tc_performance_count(config->protocol);
     if (!a || tc_adversary_init(&a->base, config, "performance")) {
         free(a);
         return NULL;
     }
     a->base.handler.call = performance_call;
     lead_first(&a->base);
-    for (uint32_t i = 0; i < config->limits.chosen_count; i++)
-        take(a, config->limits.chosen[i]);
-    if (config->index <= count) {
-        take(a, config->index);
-    } else if (count > 0) {
-        const uint64_t hash = tc_random_mix(UINT64_C(0x70657266), config->index);
-        take(a, 1 + tc_random_below(hash, count));
-        take(a, 1 + tc_random_below(tc_random_mix(hash, 1), count));
-    }
+    take_all(a, config->index, tc_performance_count(config->protocol));
     return a;
 }
 

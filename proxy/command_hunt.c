@@ -281,6 +281,7 @@ int tc_command_hunt(const struct tc_arguments *a, struct tc_error *err)
     static struct tc_run_request run;
     static struct tc_hunt_request request;
     static struct tc_hunt_result result;
+    static struct tc_greedy greedy;
     static struct place place;
     if (a->operand_count != 1)
         return tc_error_set(err, TC_EUSAGE,
@@ -299,6 +300,8 @@ int tc_command_hunt(const struct tc_arguments *a, struct tc_error *err)
     request.scenario = &scenario;
     request.run = &run;
     request.seed = run.seed;
+    request.greedy = &greedy;
+    greedy.seed = run.seed;
     tc_command_header(a, a->operands[0], &request.header);
     if ((status = read_setting(lua_dir, &request, err)) < 0 || (status = read_shard(a, &request, err)) < 0 ||
         (status = read_strategies(a, &request, err)) < 0 || (status = read_limits(a, &request, err)) < 0 ||

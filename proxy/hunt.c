@@ -201,6 +201,18 @@ static void found(struct hunt *h, const struct tc_hunt_record *record)
     stop_after(h);
 }
 
+/* Every worker that came so far tells of a round; all tell the same. */
+static void slowest(struct hunt *h, const struct tc_hunt_record *record)
+{
+    struct tc_hunt_result *r = h->result;
+    const struct tc_protocol *protocol = tc_protocol_find(r->protocol);
+    for (uint32_t i = 0; protocol && i < record->slowest.worst_count; i++) {
+        struct tc_hunt_slow row = {.round = record->round, .times = record->slowest.worst[i].times};
+        tc_performance_text(protocol, record->slowest.worst[i].candidate, row.action, sizeof row.action);
+        tc_hunt_slow_add(r, &row);
+    }
+}
+
 static void take(struct hunt *h, uint32_t at, const struct tc_hunt_record *record)
 {
     struct tc_hunt_result *r = h->result;
@@ -213,6 +225,9 @@ static void take(struct hunt *h, uint32_t at, const struct tc_hunt_record *recor
         break;
     case TC_HUNT_FOUND:
         found(h, record);
+        break;
+    case TC_HUNT_SLOWEST:
+        slowest(h, record);
         break;
     case TC_HUNT_FAILED:
         if (!r->error[0])

@@ -7,7 +7,7 @@
 #include "../reports/hunt.h"
 #include "run.h"
 #include "shell.h"
-#include "trial.h"
+#include "trial_greedy.h"
 
 struct tc_hunt_request {
     const struct tc_scenario *scenario;
@@ -21,6 +21,7 @@ struct tc_hunt_request {
     uint32_t stop_after; /* different violations; 0: never */
     bool find_only;      /* what is found is not looked at */
     struct tc_adversary_limits limits;
+    struct tc_greedy *greedy;      /* what the strategy performance knows so far: each process measures for itself */
     const char *dir;               /* of the hunt */
     char again[TC_SHELL_LINE_MAX]; /* the line that repeats the hunt, for the report */
 };
@@ -40,18 +41,25 @@ bool tc_hunt_interrupted(void);
 
 uint64_t tc_hunt_seed(uint64_t seed, uint64_t index);
 uint32_t tc_hunt_strategy(const struct tc_hunt_request *request, uint64_t index);
-uint64_t tc_hunt_index(const struct tc_hunt_request *request, uint64_t index); /* as its strategy counts */
+/* What its strategy is given as its number: how many it had before it, or, of performance, the actions that the greedy
+ * search has come to, which must be ready for it. */
+uint64_t tc_hunt_index(const struct tc_hunt_request *request, uint64_t index);
+/* Measures one action more, in a trial of the run's strategy, if the run cannot be known before: 1 if it did, 0: there
+ * is nothing to measure. Errors: as tc_trial_run. */
+int tc_hunt_ready(const struct tc_hunt_request *request, uint64_t index, struct tc_trial *trial, struct tc_error *err);
 
 /* ---- hunt_worker.c ---- */
 
 /* What a worker tells. One write each, smaller than what a pipe takes at once. */
 struct tc_hunt_record {
-    enum { TC_HUNT_SUMS, TC_HUNT_FOUND, TC_HUNT_DONE, TC_HUNT_FAILED } kind;
+    enum { TC_HUNT_SUMS, TC_HUNT_FOUND, TC_HUNT_SLOWEST, TC_HUNT_DONE, TC_HUNT_FAILED } kind;
     uint64_t next;                                   /* SUMS, DONE: the run it begins next */
     struct tc_hunt_sum sums[TC_HUNT_STRATEGIES_MAX]; /* SUMS, DONE: since the last */
     uint64_t index;                                  /* FOUND, FAILED */
     char oracle[TC_NAME_MAX], rule[96];              /* FOUND: the first */
     char text[512], because[768];                    /* FOUND; FAILED: the error */
+    uint32_t round;                                  /* SLOWEST: of the greedy search, from 1 */
+    struct tc_greedy_round slowest;                  /* SLOWEST */
     uint64_t also[(TC_HUNT_ORACLES_MAX + 63) / 64];  /* FOUND: oracles that were violated, by the judge's order */
 };
 

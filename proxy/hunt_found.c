@@ -58,6 +58,16 @@ static int run_shows(struct look *l, uint64_t seed, uint64_t index, wrap_fn *wra
     return result->summary.status == TC_VIOLATED && tc_hunt_shows(result, l->group->oracle, l->group->rule);
 }
 
+/* Until the number of this run is known. */
+static int be_ready(struct look *l, uint64_t run)
+{
+    int status;
+    do
+        status = tc_hunt_ready(l->request, run, l->trial, l->err);
+    while (status > 0);
+    return status;
+}
+
 static int shows(struct look *l, uint64_t seed, wrap_fn *wrap, uint64_t *hash)
 {
     struct tc_trial_result result;
@@ -251,6 +261,9 @@ static int shrink_others(struct look *l, struct tc_hunt_shrunk *best)
     while (best->result.kept > TC_HUNT_READABLE && events < OTHERS_EVENTS && compared < OTHERS_MAX) {
         struct tc_trial_result result;
         run += l->request->strategy_count;
+        const int ready = be_ready(l, run);
+        if (ready < 0)
+            return ready;
         const int showed =
             run_shows(l, tc_hunt_seed(l->request->seed, run), tc_hunt_index(l->request, run), with_spare, &result);
         if (showed < 0)
@@ -341,6 +354,8 @@ int tc_hunt_look(const struct tc_hunt_request *request, struct tc_hunt_result *r
     l.tape = &l.tapes[0];
     l.spare = &l.tapes[1];
     int status = tc_trial_new(&setup, &l.trial, err);
+    if (status == 0)
+        status = be_ready(&l, l.group->all.index);
     if (status == 0)
         status = look(&l, brief);
     tc_trial_free(l.trial);

@@ -18,7 +18,7 @@ struct worker {
     uint64_t limit;
     int orders, records;
     struct tc_hunt_record record;
-    uint64_t told_ns;
+    uint64_t told_ns, deadline_ns;
 };
 _Static_assert(sizeof(struct tc_hunt_record) <= 4096, "a record is one write to a pipe");
 
@@ -48,9 +48,28 @@ uint32_t tc_hunt_strategy(const struct tc_hunt_request *request, uint64_t index)
     return (uint32_t)(index % request->strategy_count);
 }
 
+/* The protocol of a run whose number the greedy search decides; NULL of another strategy. */
+static const struct tc_protocol *searched(const struct tc_hunt_request *request, uint64_t index)
+{
+    const struct tc_adversary_class *strategy = request->strategies[tc_hunt_strategy(request, index)];
+    return strategy == tc_adversary_find("performance") ? tc_protocol_find(request->scenario->cluster.protocol) : NULL;
+}
+
 uint64_t tc_hunt_index(const struct tc_hunt_request *request, uint64_t index)
 {
-    return index / request->strategy_count;
+    const struct tc_protocol *protocol = searched(request, index);
+    const uint64_t run = index / request->strategy_count;
+    return protocol ? tc_greedy_index(request->greedy, protocol, run) : run;
+}
+
+int tc_hunt_ready(const struct tc_hunt_request *request, uint64_t index, struct tc_trial *trial, struct tc_error *err)
+{
+    const struct tc_protocol *protocol = searched(request, index);
+    if (!protocol || request->greedy->ended ||
+        request->greedy->round_count >= tc_greedy_needs(protocol, index / request->strategy_count))
+        return 0;
+    const int status = tc_greedy_step(request->greedy, trial, protocol, err);
+    return status < 0 ? status : 1;
 }
 
 /* Nobody listens any more: then there is nothing left to do. */
@@ -111,6 +130,36 @@ static void count(struct tc_hunt_sum *sum, const struct tc_trial_result *result,
     sum->busy_ns += took_ns;
 }
 
+static void tell_slowest(struct worker *w, uint32_t round)
+{
+    w->record.round = round;
+    w->record.slowest = w->request->greedy->rounds[round - 1];
+    tell(w, TC_HUNT_SLOWEST);
+}
+
+/* May this worker go on? */
+static bool goes_on(struct worker *w)
+{
+    return obey(w) && w->record.next < w->limit && now_ns() < w->deadline_ns;
+}
+
+/* Before the run itself, what it needs to know is measured: 1 if there was time for it. */
+static int prepare(struct worker *w, uint64_t index, struct tc_error *err)
+{
+    const struct tc_greedy *greedy = w->request->greedy;
+    struct tc_trial *trial = w->trials[tc_hunt_strategy(w->request, index)];
+    for (;;) {
+        const uint32_t rounds = greedy->round_count;
+        const int status = tc_hunt_ready(w->request, index, trial, err);
+        if (status <= 0)
+            return status < 0 ? status : 1;
+        if (greedy->round_count > rounds)
+            tell_slowest(w, greedy->round_count);
+        if (!goes_on(w))
+            return 0;
+    }
+}
+
 static int run_one(struct worker *w, uint64_t index, struct tc_error *err)
 {
     const struct tc_hunt_request *request = w->request;
@@ -153,14 +202,18 @@ _Noreturn void tc_hunt_worker(const struct tc_hunt_request *request, uint64_t fi
     w.orders = orders;
     w.records = records;
     w.told_ns = now_ns();
+    w.deadline_ns = deadline_ns;
     signal(SIGINT, SIG_IGN); /* it goes to all of the terminal's processes: who reads the records says when to stop */
     signal(SIGTERM, SIG_IGN);
     fcntl(orders, F_SETFL, O_NONBLOCK);
     int status = open_trials(&w, &err);
     w.record.next = first;
-    while (status == 0 && obey(&w) && w.record.next < w.limit && now_ns() < deadline_ns) {
+    while (status == 0 && goes_on(&w)) {
         w.record.index = w.record.next;
-        status = run_one(&w, w.record.next, &err);
+        const int ready = prepare(&w, w.record.next, &err);
+        if (ready == 0)
+            break;
+        status = ready < 0 ? ready : run_one(&w, w.record.next, &err);
         w.record.next += step;
         if (status == 0 && now_ns() - w.told_ns > TELL_NS)
             tell(&w, TC_HUNT_SUMS);

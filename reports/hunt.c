@@ -96,6 +96,21 @@ void tc_hunt_count(struct tc_hunt_first *first, uint64_t index, double seconds)
     }
 }
 
+void tc_hunt_slow_add(struct tc_hunt_result *r, const struct tc_hunt_slow *row)
+{
+    uint32_t at = 0;
+    while (at < r->slow_count && r->slowest[at].round < row->round)
+        at++;
+    for (; at < r->slow_count && r->slowest[at].round == row->round && r->slowest[at].times >= row->times; at++)
+        if (strcmp(r->slowest[at].action, row->action) == 0)
+            return;
+    if (r->slow_count == TC_HUNT_SLOW_MAX)
+        return;
+    for (uint32_t i = r->slow_count++; i > at; i--)
+        r->slowest[i] = r->slowest[i - 1];
+    r->slowest[at] = *row;
+}
+
 static int by_index(const void *a, const void *b)
 {
     const struct tc_hunt_group *x = a, *y = b;
@@ -196,7 +211,7 @@ int tc_hunt_merge(struct tc_hunt_result *into, const struct tc_hunt_result *from
 {
     if (into->shards_merged == 0) {
         *into = *from;
-        into->group_count = into->oracle_count = 0;
+        into->group_count = into->oracle_count = into->slow_count = 0;
         into->groups_lost = 0;
         into->seconds = 0;
         into->complete = true;
@@ -225,6 +240,8 @@ int tc_hunt_merge(struct tc_hunt_result *into, const struct tc_hunt_result *from
         if (o)
             merge_first(&o->seen, &from->oracles[i].seen);
     }
+    for (uint32_t i = 0; i < from->slow_count; i++)
+        tc_hunt_slow_add(into, &from->slowest[i]);
     tc_hunt_sort(into);
     return 0;
 }

@@ -63,6 +63,15 @@ struct tc_hunt_oracle {
     struct tc_hunt_first seen; /* violated in a run, be it first or not */
 };
 
+/* What the greedy search of the strategy performance came to: with what it had settled on before, this action makes the
+ * correct protocol so many times slower than the same seeds without any. */
+struct tc_hunt_slow {
+    uint32_t round; /* from 1 */
+    char action[96];
+    double times;
+};
+#define TC_HUNT_SLOW_MAX 16
+
 struct tc_hunt_result {
     char name[TC_NAME_MAX], scenario[512], protocol[TC_NAME_MAX], bug[TC_NAME_MAX];
     char command[TC_SHELL_LINE_MAX];
@@ -81,6 +90,8 @@ struct tc_hunt_result {
     } strategies[TC_HUNT_STRATEGIES_MAX];
     struct tc_hunt_group groups[TC_HUNT_GROUPS_MAX]; /* by first index */
     struct tc_hunt_oracle oracles[TC_HUNT_ORACLES_MAX];
+    struct tc_hunt_slow slowest[TC_HUNT_SLOW_MAX]; /* by round, the worst first */
+    uint32_t slow_count;
     uint64_t groups_lost; /* violated runs whose kind found no room */
     char error[512];      /* it ended by this error; "" none */
 };
@@ -96,6 +107,8 @@ struct tc_hunt_sum tc_hunt_total(const struct tc_hunt_result *result);
 /* The group of this name, entered if there is room; NULL if there is none. */
 struct tc_hunt_group *tc_hunt_group(struct tc_hunt_result *result, const char *oracle, const char *rule);
 struct tc_hunt_oracle *tc_hunt_oracle(struct tc_hunt_result *result, const char *name);
+/* Enters a row unless it is there: every process and shard that searches finds the same. Beyond the room it is lost. */
+void tc_hunt_slow_add(struct tc_hunt_result *result, const struct tc_hunt_slow *row);
 /* A run more. */
 void tc_hunt_count(struct tc_hunt_first *first, uint64_t index, double seconds);
 /* Groups by their first index. */

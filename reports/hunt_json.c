@@ -73,6 +73,19 @@ static json_t *group_json(const struct tc_hunt_result *r, const struct tc_hunt_g
     return o;
 }
 
+static json_t *slowest_json(const struct tc_hunt_result *r)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; i < r->slow_count; i++) {
+        json_t *o = json_object();
+        tc_json_set(o, "round", json_integer(r->slowest[i].round));
+        tc_json_set(o, "action", tc_json_text(r->slowest[i].action));
+        tc_json_set(o, "times", json_real(r->slowest[i].times));
+        json_array_append_new(list, o);
+    }
+    return list;
+}
+
 static void lists(json_t *o, const struct tc_hunt_result *r)
 {
     json_t *strategies = json_array(), *groups = json_array(), *oracles = json_array(), *next = json_array();
@@ -93,6 +106,7 @@ static void lists(json_t *o, const struct tc_hunt_result *r)
     tc_json_set(o, "strategies", strategies);
     tc_json_set(o, "violations", groups);
     tc_json_set(o, "oracles", oracles);
+    tc_json_set(o, "slowest", slowest_json(r));
     tc_json_set(o, "next", next);
 }
 
@@ -230,6 +244,12 @@ static void read_lists(const json_t *o, struct tc_hunt_result *r)
         struct tc_hunt_oracle *oracle = tc_hunt_oracle(r, tc_json_string(item, "name"));
         if (oracle)
             oracle->seen = read_first(item);
+    }
+    json_array_foreach(json_object_get(o, "slowest"), i, item)
+    {
+        struct tc_hunt_slow row = {.round = (uint32_t)count(item, "round"), .times = tc_json_number(item, "times")};
+        copy(item, "action", row.action, sizeof row.action);
+        tc_hunt_slow_add(r, &row);
     }
     json_array_foreach(json_object_get(o, "next"), i, item)
     {

@@ -213,6 +213,25 @@ static void oracles(struct page *p)
     tc_buf_add(&p->out, "</tbody></table></section>\n");
 }
 
+static void slowest(struct page *p)
+{
+    if (p->r->slow_count == 0)
+        return;
+    tc_buf_add(&p->out, "<section><h2>What slows it down most</h2><p class=\"fine\">The greedy search of "
+                        "<i>performance</i>: the worst actions on one type of the traitor's messages, in each round "
+                        "beside the worst of the rounds before, against the same seeds without any.</p><table><thead>"
+                        "<tr><th>the traitor's messages</th><th class=\"num\">round</th><th class=\"num\">times "
+                        "slower</th></tr></thead><tbody>");
+    for (uint32_t i = 0; i < p->r->slow_count; i++) {
+        tc_buf_add(&p->out, "<tr><td data-l=\"the traitor's messages\">");
+        text(p, p->r->slowest[i].action);
+        tc_buf_add(&p->out, "</td>");
+        number(p, "round", p->r->slowest[i].round);
+        tc_buf_format(&p->out, "<td class=\"num\" data-l=\"times slower\">%.1f</td></tr>", p->r->slowest[i].times);
+    }
+    tc_buf_add(&p->out, "</tbody></table></section>\n");
+}
+
 int tc_hunt_report(const char *dir, const struct tc_hunt_result *result, struct tc_error *err)
 {
     struct page p = {.dir = dir, .r = result};
@@ -221,6 +240,7 @@ int tc_hunt_report(const char *dir, const struct tc_hunt_result *result, struct 
         group(&p, &result->groups[i]);
     strategies(&p);
     oracles(&p);
+    slowest(&p);
     tc_buf_add(&p.out, "</main>\n<footer>Made by turncoat " TC_VERSION ". Beside this page: <a href=\"result.json\">"
                        "result.json</a>, <a href=\"junit.xml\">junit.xml</a>.</footer>\n<script>");
     tc_buf_add(&p.out, tc_html_script);

@@ -130,6 +130,23 @@ static void oracle_lines(const struct tc_hunt_result *r, struct tc_buf *out)
                       r->oracles[i].seen.index);
 }
 
+static void slowest_lines(const struct tc_hunt_result *r, struct tc_buf *out)
+{
+    uint32_t round = 0;
+    for (uint32_t i = 0; i < r->slow_count; i++) {
+        const struct tc_hunt_slow *s = &r->slowest[i];
+        tc_buf_format(out, "  %-9s", i ? "" : "slowest");
+        if (s->round != round)
+            tc_buf_format(out, "round %u   ", s->round);
+        else
+            tc_buf_add(out, "          ");
+        round = s->round;
+        tc_buf_format(out, "%8.1f times slower   ", s->times);
+        say(out, s->action);
+        tc_buf_add(out, "\n");
+    }
+}
+
 static void last_line(const struct tc_hunt_result *r, const char *dir, bool color, struct tc_buf *out)
 {
     const struct tc_hunt_sum total = tc_hunt_total(r);
@@ -163,6 +180,7 @@ char *tc_hunt_terminal(const struct tc_hunt_result *r, const char *dir, bool col
         tc_buf_format(&out, "  %" PRIu64 " more violated runs, of kinds for which there was no room\n", r->groups_lost);
     strategy_lines(r, &out);
     oracle_lines(r, &out);
+    slowest_lines(r, &out);
     tc_buf_add(&out, "\n");
     labelled(&out, "error", r->error);
     if (tc_hunt_exit_code(r) == 3)

@@ -77,12 +77,24 @@ static void a_result_comes_back(void **state)
     r.groups[0].choices = 212;
     r.groups[0].honest_of = 20;
     tc_nodeset_add(&r.groups[0].traitors, 2);
+    tc_hunt_slow_add(&r, &(struct tc_hunt_slow){2, "prepare held", 3.1});
+    tc_hunt_slow_add(&r, &(struct tc_hunt_slow){1, "commit dropped", 1.2});
+    tc_hunt_slow_add(&r, &(struct tc_hunt_slow){1, "pre-prepare dropped", 2.7});
+    tc_hunt_slow_add(&r, &(struct tc_hunt_slow){1, "commit dropped", 1.2}); /* another process says the same */
+    assert_int_equal(r.slow_count, 3);
+    assert_string_equal(r.slowest[0].action, "pre-prepare dropped");
+    assert_string_equal(r.slowest[1].action, "commit dropped");
     assert_int_equal(tc_hunt_write(dir, &r, &err), 0);
     assert_true(tc_hunt_is(dir));
     assert_int_equal(tc_hunt_read(dir, &back, &err), 0);
     assert_memory_equal(&back.groups, &r.groups, sizeof r.groups);
     assert_memory_equal(&back.oracles, &r.oracles, sizeof r.oracles);
     assert_memory_equal(&back.strategies, &r.strategies, sizeof r.strategies);
+    assert_int_equal(back.slow_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_string_equal(back.slowest[i].action, r.slowest[i].action);
+        assert_true(back.slowest[i].round == r.slowest[i].round && back.slowest[i].times == r.slowest[i].times);
+    }
     assert_true(back.seed == r.seed && back.setting == r.setting);
     assert_true(back.next[1] == r.next[1] && back.shard == 1 && back.shards == 3);
     assert_false(tc_hunt_is("/nowhere"));
@@ -120,6 +132,8 @@ static void merging_knows_no_order(void **state)
     find(&shards[1], "lock", "", 4);
     find(&shards[2], "agreement", "", 23);
     find(&shards[2], "agreement", "", 26);
+    for (uint32_t i = 1; i < 3; i++)
+        tc_hunt_slow_add(&shards[i], &(struct tc_hunt_slow){1, "pre-prepare dropped", 2.7});
     for (int k = 0; k < 6; k++) {
         memset(&whole, 0, sizeof whole);
         for (int i = 0; i < 3; i++)
@@ -132,6 +146,7 @@ static void merging_knows_no_order(void **state)
         assert_string_equal(whole.groups[1].text, "run 13 <&> \"differs\"");
         assert_string_equal(whole.groups[1].dir, "b/found/1-agreement");
         assert_int_equal(whole.groups[1].by[0].index, 26);
+        assert_int_equal(whole.slow_count, 1);
         assert_int_equal(tc_hunt_total(&whole).runs, 30);
         assert_int_equal(tc_hunt_exit_code(&whole), 1);
         assert_int_equal(tc_hunt_merge(&whole, &shards[1], "b", &err), TC_EUSAGE); /* given already */
