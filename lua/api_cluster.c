@@ -95,7 +95,8 @@ static int context_wipe(lua_State *L)
 /* c:break_handshake(fault, from, to [, times]): the next handshakes of the link, towards `to`. */
 static int context_break_handshake(lua_State *L)
 {
-    static const char *const faults[] = {"ephemeral-withheld", "ephemeral-bad", "auth-withheld", "auth-bad", NULL};
+    static const char *const faults[] = {"ephemeral-withheld", "ephemeral-bad", "auth-withheld",
+                                         "auth-bad",           "auth-garbled",  NULL};
     const int fault = luaL_checkoption(L, 2, NULL, faults);
     const uint16_t from = tc_lua_node(L, 3), to = tc_lua_node(L, 4);
     const lua_Integer times = luaL_optinteger(L, 5, 1);

@@ -31,7 +31,7 @@ static struct tc_misgreeting *free_entry(struct tc_engine *e)
 void tc_engine_handshake_op(struct tc_engine *e, const struct tc_op *op, struct tc_decision *d)
 {
     const bool can = e->config.transport.class && op->from < TC_REPLICAS_MAX && op->to < TC_REPLICAS_MAX &&
-                     op->handshake > TC_HANDSHAKE_HONEST && op->handshake <= TC_HANDSHAKE_AUTH_BAD && op->times > 0;
+                     op->handshake > TC_HANDSHAKE_HONEST && op->handshake < TC_HANDSHAKE_COUNT && op->times > 0;
     struct tc_misgreeting *entry = can ? free_entry(e) : NULL;
     d->node = op->to;
     d->count = op->times;

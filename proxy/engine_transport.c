@@ -30,6 +30,14 @@ static void show(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, bool
     plain->received = received;
 }
 
+/* Who breaks off on purpose has nothing more to say: the peer reads to the end of what was said. */
+static void hang_up(struct tc_engine *e, uint32_t conn)
+{
+    tc_engine_pair_down(e, conn, false, false);
+    for (uint32_t side = 0; side < 2; side++)
+        tc_engine_act(e, TC_ACT_CLOSE)->conn = (conn & ~1u) | side;
+}
+
 /* The connection is closed as its peer would, and the run goes on. */
 static void broken(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, const struct tc_error *err)
 {
@@ -41,7 +49,10 @@ static void broken(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, con
     o->exit.status = err->code;
     tc_engine_retire(e, text);
     write_sealed(e, conn, pair);
-    tc_engine_pair_down(e, conn, true, true);
+    if (err->code == TC_EREFUSED)
+        hang_up(e, conn);
+    else
+        tc_engine_pair_down(e, conn, true, true);
 }
 
 static int begin(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, struct tc_error *err)

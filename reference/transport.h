@@ -36,7 +36,9 @@ enum tc_handshake_fault {
     TC_HANDSHAKE_EPHEMERAL_WITHHELD, /* we never send our ephemeral key: the connection is closed instead */
     TC_HANDSHAKE_EPHEMERAL_BAD,      /* bytes that are no ephemeral key message */
     TC_HANDSHAKE_AUTH_WITHHELD,      /* keys are agreed, then the connection is closed */
-    TC_HANDSHAKE_AUTH_BAD            /* a signature that is not ours */
+    TC_HANDSHAKE_AUTH_BAD,           /* a signature that is not ours */
+    TC_HANDSHAKE_AUTH_GARBLED,       /* a proof that does not decrypt */
+    TC_HANDSHAKE_COUNT
 };
 
 /* Secret key as libsodium has it: seed, then public key. */

@@ -3,7 +3,7 @@ return attack "bad-handshake" {
   source   = "CometBFT p2p/conn/evil_secret_connection_test.go",
   tags     = { "robustness", "network" },
   args     = {
-    fault   = { "auth-bad", "ephemeral-withheld, ephemeral-bad, auth-withheld or auth-bad" },
+    fault   = { "auth-bad", "ephemeral-withheld, ephemeral-bad, auth-withheld, auth-bad or auth-garbled" },
     traitor = { 0, "who greets badly", min = 0 },
     victim  = { 1, "the node that it greets", min = 0 },
     times   = { 3, "how many handshakes in a row", min = 1 },

@@ -125,7 +125,7 @@ int tc_secret_begin(struct tc_secret *s, const uint8_t scalar[static TC_SECRET_S
         return TC_EREFUSED;
     }
     if (fault == TC_HANDSHAKE_EPHEMERAL_BAD)
-        hello[1] = TAG_BYTES_KEY ^ 0x07; /* a wire type that does not exist */
+        hello[1] = TAG_BYTES_KEY ^ 0x07; /* the field is a fixed32 then */
     return tc_bytes_append(wire, (struct tc_slice){hello, sizeof hello});
 }
 
@@ -142,7 +142,10 @@ static int send_auth(struct tc_secret *s, struct tc_bytes *wire)
     tc_writer_u8(&w, TAG_SIGNATURE);
     tc_writer_u8(&w, 64);
     tc_writer_slice(&w, (struct tc_slice){signature, 64});
-    return seal_all(s, tc_writer_bytes(&w), wire);
+    const int status = seal_all(s, tc_writer_bytes(&w), wire);
+    if (status == 0 && s->fault == TC_HANDSHAKE_AUTH_GARBLED)
+        wire->data[wire->len - 1] ^= 1;
+    return status;
 }
 
 /* ---- the peer's part ---- */

@@ -435,6 +435,7 @@ static void test_handshakes_break_on_purpose(void **state)
     break_handshake(TC_HANDSHAKE_EPHEMERAL_BAD, "", true);
     break_handshake(TC_HANDSHAKE_AUTH_WITHHELD, "the proof of identity is withheld on purpose", false);
     break_handshake(TC_HANDSHAKE_AUTH_BAD, "", true);
+    break_handshake(TC_HANDSHAKE_AUTH_GARBLED, "", true);
 }
 
 static void test_handshake_ops_that_make_no_sense(void **state)
@@ -442,7 +443,7 @@ static void test_handshake_ops_that_make_no_sense(void **state)
     (void)state;
     static const struct tc_op ops[] = {
         {.verb = TC_HANDSHAKE, .from = 0, .to = 1, .handshake = TC_HANDSHAKE_HONEST, .times = 1},
-        {.verb = TC_HANDSHAKE, .from = 0, .to = 1, .handshake = TC_HANDSHAKE_AUTH_BAD + 1, .times = 1},
+        {.verb = TC_HANDSHAKE, .from = 0, .to = 1, .handshake = TC_HANDSHAKE_COUNT, .times = 1},
         {.verb = TC_HANDSHAKE, .from = 0, .to = 1, .handshake = TC_HANDSHAKE_AUTH_BAD, .times = 0},
         {.verb = TC_HANDSHAKE, .from = TC_NODE_NONE, .to = 1, .handshake = TC_HANDSHAKE_AUTH_BAD, .times = 1},
     };

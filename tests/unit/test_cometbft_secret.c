@@ -266,6 +266,14 @@ static void test_handshake_faults(void **state)
     assert_int_equal(honest.secret.state, TC_SECRET_CLOSED);
     end_close(&evil);
     end_close(&honest);
+
+    end_open(&evil, 1, TC_HANDSHAKE_AUTH_GARBLED, 0);
+    end_open(&honest, 2, TC_HANDSHAKE_HONEST, 0);
+    assert_int_equal(carry(&honest, &evil, 4096), 0);
+    assert_int_equal(carry(&evil, &honest, 4096), TC_EMALFORMED);
+    assert_int_equal(honest.secret.state, TC_SECRET_CLOSED);
+    end_close(&evil);
+    end_close(&honest);
 }
 
 /* A peer that sends anything at all is refused or waited for, never trusted and never read past. */
