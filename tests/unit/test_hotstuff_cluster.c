@@ -143,9 +143,77 @@ static void test_voting_records(void **state)
     }
 }
 
+struct timers {
+    const struct tc_protocol *protocol;
+    struct tc_arena arena;
+    uint64_t last_ns[4]; /* that each replica said */
+    uint32_t doubled, at_most;
+    bool silent; /* no leader is heard */
+};
+
+static bool leaders_are_silent(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame)
+{
+    struct timers *t = self;
+    struct tc_message m = {.from = from, .to = to};
+    (void)lab;
+    tc_arena_reset(&t->arena);
+    return t->silent && t->protocol->decode(frame, &t->arena, &m) == 0 && m.statement_count > 0 &&
+           (m.statements[0].kind == TC_KIND_PROPOSE || m.statements[0].kind == TC_KIND_NEW_VIEW);
+}
+
+static void on_view(void *self, uint16_t node, const struct tc_observation *o)
+{
+    struct timers *t = self;
+    if (o->kind != TC_OBS_VIEW || node >= 4 || !t->silent)
+        return;
+    const uint64_t before_ns = t->last_ns[node], now_ns = o->view.timeout_ns;
+    assert_in_range(now_ns, 100 * MS, 1600 * MS);
+    assert_true(before_ns == 0 || now_ns <= 2 * before_ns);
+    t->doubled += now_ns == 2 * before_ns;
+    t->at_most += now_ns == 1600 * MS;
+    t->last_ns[node] = now_ns;
+}
+
+/* Each view that fails doubles the timer, up to the bound and no further: so they decide soon once leaders are heard.
+ */
+static void test_capped_doubling(void **state)
+{
+    (void)state;
+    static const char *const protocols[] = {"hotstuff", "chained-hotstuff", "pbft"};
+    for (size_t i = 0; i < 3; i++) {
+        struct timers t = {.protocol = tc_protocol_find(protocols[i])};
+        struct tc_lab_options options = lab_options(i, 4);
+        options.protocol = protocols[i];
+        options.retry_ns = 150 * MS;
+        options.cluster.view_timeout_ns = 100 * MS;
+        options.cluster.view_timeout_max_ns = 1600 * MS;
+        options.hook = leaders_are_silent;
+        options.hook_self = &t;
+        options.watch = (struct tc_lab_watch){.observed = on_view, .self = &t};
+        tc_arena_init(&t.arena, 1u << 20);
+        struct tc_lab *lab = tc_lab_new(&options);
+        tc_lab_load(lab, 0, 3);
+        tc_lab_run(lab, 1000 * MS);
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        t.silent = true;
+        tc_lab_load(lab, 0, 3);
+        tc_lab_run(lab, 20000 * MS);
+        t.silent = false;
+        print_message("%s: doubled %u, at most %u\n", protocols[i], t.doubled, t.at_most);
+        assert_int_equal(tc_lab_outstanding(lab), 3);
+        assert_in_range(t.doubled, 4, 4 * 4); /* 100, 200, 400, 800, 1600; who joins others need not have waited */
+        assert_true(t.at_most > 4 * 5);
+        tc_lab_run(lab, 26000 * MS);
+        assert_null(tc_lab_failure(lab));
+        assert_int_equal(tc_lab_outstanding(lab), 0);
+        tc_lab_free(lab);
+        tc_arena_free(&t.arena);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_lagging),
-                                       cmocka_unit_test(test_voting_records)};
+                                       cmocka_unit_test(test_voting_records), cmocka_unit_test(test_capped_doubling)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
