@@ -23,12 +23,35 @@ static void choose_traitors(struct tc_adversary_base *base)
     base->traitor = count > 0 ? (uint16_t)order[0] : TC_NODE_NONE;
 }
 
+/* The network has healed: what others say passes, nobody is cut off and no process dies. A traitor goes on. */
+static void spare_others(const struct tc_adversary_base *base, const struct tc_call *call, struct tc_plan *plan)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < plan->op_count; i++)
+        if (plan->ops[i].verb == TC_SEND && tc_adversary_holds(base, plan->ops[i].from))
+            plan->ops[kept++] = plan->ops[i];
+    plan->op_count = kept;
+    if (call->kind == TC_CALL_MESSAGE && !tc_adversary_holds(base, call->message->from))
+        plan->verdict.verb = TC_FORWARD;
+}
+
+static int answer(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    const struct tc_adversary_base *base = self;
+    const int status = base->act(self, call, plan, err);
+    if (status == 0 && call->phase == TC_RUN_AFTER)
+        spare_others(base, call, plan);
+    return status;
+}
+
 int tc_adversary_init(struct tc_adversary_base *base, const struct tc_adversary_config *config, const char *name)
 {
     base->config = *config;
     base->n = config->env.cluster->n;
     base->handler.self = base;
     base->handler.name = name;
+    base->handler.call = answer;
+    base->handler.goes_on = true;
     base->handler.kinds = (1u << TC_KIND_COUNT) - 1u;
     base->handler.calls = 1u << TC_CALL_BEGIN | 1u << TC_CALL_MESSAGE;
     base->heard = tc_memory_new();

@@ -19,6 +19,9 @@ extern const struct tc_adversary_class tc_adversary_random, tc_adversary_byzzfuz
 /* First member of every strategy's struct. */
 struct tc_adversary_base {
     struct tc_adversary_config config;
+    /* What the strategy does; self is its struct. After the attack the network is healed and stays so: of its answers
+     * those about the traitors' own words still count. */
+    int (*act)(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err);
     struct tc_handler handler;
     struct tc_mutator mutator;
     struct tc_memory *heard;
@@ -27,7 +30,7 @@ struct tc_adversary_base {
     uint32_t n;
 };
 
-/* Sets everything but handler.call; `name` is the strategy's. Chooses the traitors by the seed. TC_EMEMORY. */
+/* Sets everything but `act`; `name` is the strategy's. Chooses the traitors by the seed. TC_EMEMORY. */
 int tc_adversary_init(struct tc_adversary_base *base, const struct tc_adversary_config *config, const char *name);
 void tc_adversary_done(struct tc_adversary_base *base);
 

@@ -177,7 +177,7 @@ static struct tc_adversary *byzzfuzz_create(const struct tc_adversary_config *co
         free(a);
         return NULL;
     }
-    a->base.handler.call = byzzfuzz_call;
+    a->base.act = byzzfuzz_call;
     tc_rounds_init(&a->rounds, config->protocol);
     draw_sizes(a);
     draw_faults(a);

@@ -185,7 +185,7 @@ static struct tc_adversary *performance_create(const struct tc_adversary_config 
         free(a);
         return NULL;
     }
-    a->base.handler.call = performance_call;
+    a->base.act = performance_call;
     lead_first(&a->base);
     take_all(a, config->index, tc_performance_count(config->protocol));
     return a;

@@ -48,7 +48,7 @@ static struct tc_adversary *random_create(const struct tc_adversary_config *conf
         free(a);
         return NULL;
     }
-    a->base.handler.call = random_call;
+    a->base.act = random_call;
     a->fault = UINT64_C(16384) >> (2 * tc_adversary_draw(&a->base, DRAW_SCALE, 0, 3));
     a->network = tc_adversary_draw(&a->base, DRAW_NETWORK, 0, 2) ? a->fault / 4 : 0;
     return a;

@@ -292,7 +292,7 @@ static struct tc_adversary *strategic_create(const struct tc_adversary_config *c
         free(a);
         return NULL;
     }
-    a->base.handler.call = strategic_call;
+    a->base.act = strategic_call;
     tc_arena_init(&a->arena, 1u << 20);
     a->base.handler.calls |= 1u << TC_CALL_TIMER | 1u << TC_CALL_VIEW | 1u << TC_CALL_DECIDE;
     a->stable_leader = has_row(config->protocol, TC_KIND_NEW_VIEW, false);

@@ -395,7 +395,7 @@ static struct tc_adversary *twins_create(const struct tc_adversary_config *confi
         free(a);
         return NULL;
     }
-    a->base.handler.call = twins_call;
+    a->base.act = twins_call;
     a->base.handler.calls |= 1u << TC_CALL_TIMER;
     if (!twins_open(a)) {
         twins_destroy(a);

@@ -106,6 +106,9 @@ struct tc_handler {
     uint32_t kinds;   /* bit set of enum tc_kind: other messages never reach it */
     uint32_t calls;   /* bit set of enum tc_call_kind it has a handler for (BEGIN always) */
     bool always;      /* true: also called before and after the attack (rare) */
+    /* true: also called after the attack, when the network has healed: it then decides on what its traitors say and
+     * sends in their name, and nothing else. Its traitors stay faulty, the links of others do not. */
+    bool goes_on;
     /* 0, or negative: the run ends as an error (TC_ESCRIPT, TC_ELIMIT), err says script, line, message. */
     int (*call)(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err);
 };

@@ -267,6 +267,7 @@ static const struct tc_handler *begin(struct tc_replay *r, const bool *left_out,
                                      .kinds = r->tape->kinds,
                                      .calls = r->tape->calls,
                                      .always = r->tape->always,
+                                     .goes_on = r->tape->goes_on,
                                      .call = answer};
     return &r->handler;
 }

@@ -74,7 +74,7 @@ struct tc_tape {
     bool full; /* a bound was reached: it does not hold everything, and cannot be replayed */
     /* Of the handler: a replay must be called when it was called, for a call alone lets the engine say what it knows.
      */
-    bool always;
+    bool always, goes_on;
     uint32_t kinds, calls;
     char rule[TC_NAME_MAX]; /* the attack's name */
     uint32_t _moment_size, _item_size;

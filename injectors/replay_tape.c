@@ -219,6 +219,7 @@ const struct tc_handler *tc_tape_record(struct tc_tape *tape, const struct tc_ha
         memcpy(tape->rule, inner->name, len);
     tape->rule[len] = 0;
     tape->always = inner->always;
+    tape->goes_on = inner->goes_on;
     tape->kinds = inner->kinds;
     tape->calls = inner->calls;
     tape->_inner = inner;

@@ -36,7 +36,7 @@ struct tc_decisions_header {
     /* of the handler, as in struct tc_tape */
     char rule[TC_NAME_MAX];
     uint32_t kinds, calls;
-    bool always;
+    bool always, goes_on;
 };
 
 /* What came of it. */

@@ -91,6 +91,7 @@ static int read_header(struct tc_decisions_reader *r, const json_t *line)
     if (status == 0)
         status = tc_decisions_small(r, line, "calls", UINT32_MAX, &h->calls);
     h->always = json_is_true(json_object_get(line, "always"));
+    h->goes_on = json_is_true(json_object_get(line, "goes_on"));
     return status;
 }
 
@@ -355,6 +356,7 @@ static int fill_tape(struct tc_decisions_reader *r)
     tape->kinds = h->kinds;
     tape->calls = h->calls;
     tape->always = h->always;
+    tape->goes_on = h->goes_on;
     int status = 0;
     for (size_t i = 0; status == 0 && i < r->count; i++) {
         struct tc_decisions_entry *e = &r->entries[i];

@@ -94,6 +94,7 @@ void tc_decisions_header_line(struct tc_buf *out, const struct tc_decisions_head
     add_number(out, "kinds", h->kinds);
     add_number(out, "calls", h->calls);
     add_bool(out, "always", h->always);
+    add_bool(out, "goes_on", h->goes_on);
     tc_buf_add(out, "}\n");
 }
 

@@ -37,9 +37,15 @@ bool tc_engine_script_active(const struct tc_engine *e)
     return e->handler && !e->ended && (e->attacking || e->handler->always);
 }
 
+/* The attack is over, but its traitors are what they are. */
+static bool traitors_go_on(const struct tc_engine *e)
+{
+    return e->handler && !e->ended && e->begun && e->handler->goes_on;
+}
+
 bool tc_engine_wants(const struct tc_engine *e, enum tc_call_kind call)
 {
-    return tc_engine_script_active(e) && (e->handler->calls >> call & 1u);
+    return (tc_engine_script_active(e) || traitors_go_on(e)) && (e->handler->calls >> call & 1u);
 }
 
 void tc_engine_script_failed(struct tc_engine *e)

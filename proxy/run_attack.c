@@ -244,6 +244,7 @@ static void fill_header(const struct tc_run *run, struct tc_decisions_header *h)
     h->kinds = run->handler ? run->handler->kinds : 0;
     h->calls = run->handler ? run->handler->calls : 0;
     h->always = run->handler && run->handler->always;
+    h->goes_on = run->handler && run->handler->goes_on;
 }
 
 int tc_run_decisions_begin(struct tc_run *run, struct tc_error *err)

@@ -79,6 +79,64 @@ static void names_are_found(void **state)
     assert_null(tc_adversary_find(NULL));
 }
 
+/* ---- after the attack ---- */
+
+struct aftermath {
+    bool begun;
+    uint64_t of_traitors, of_others, during;
+    struct tc_nodeset traitors;
+};
+
+static void see_phase(void *self, const struct tc_observation *o)
+{
+    struct aftermath *a = self;
+    a->begun |= o->kind == TC_OBS_PHASE && o->phase.phase == TC_RUN_AFTER;
+}
+
+static void see_decision(void *self, const struct tc_decision *d)
+{
+    struct aftermath *a = self;
+    const bool own = d->from != TC_NODE_NONE && tc_nodeset_has(&a->traitors, d->from);
+    uint64_t *count = !a->begun ? &a->during : own ? &a->of_traitors : &a->of_others;
+    *count += d->bitten;
+}
+
+/* The network heals and stays healed, and nobody crashes any more; who is a traitor lies on, and recovery is judged. */
+static void only_traitors_go_on_after_the_attack(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    static const char *const names[] = {"random", "byzzfuzz", "strategic", "twins", "performance"};
+    for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
+        struct aftermath sum = {.begun = false};
+        struct tc_trial *trial;
+        struct tc_error err = {0};
+        assert_int_equal(tc_scenario_load(TC_SOURCE_LUA_DIR, "hunt-pbft", &scenario, &err), 0);
+        scenario.phase_ns[TC_RUN_DURING] = UINT64_C(12000000);
+        scenario.phase_ns[TC_RUN_AFTER] = UINT64_C(60000000);
+        const struct tc_trial_setup setup = {
+            .scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .strategy = tc_adversary_find(names[s])};
+        assert_int_equal(tc_trial_new(&setup, &trial, &err), 0);
+        for (uint64_t i = 1; i <= 12; i++) {
+            struct aftermath a = {.begun = false};
+            struct tc_trial_result result = run(trial, 300 + i, i);
+            a.traitors = result.traitors;
+            const struct tc_trial_request request = {
+                .seed = 300 + i, .index = i, .sink = {&a, see_phase, see_decision, NULL}};
+            assert_int_equal(tc_trial_run(trial, &request, &result, &err), 0);
+            assert_true(a.begun);
+            assert_int_equal(a.of_others, 0);
+            assert_int_not_equal(result.summary.status, TC_VIOLATED);
+            sum.during += a.during;
+            sum.of_traitors += a.of_traitors;
+        }
+        tc_trial_free(trial);
+        print_message("%s: %llu faults bit during the attack, %llu of traitors after it\n", names[s],
+                      (unsigned long long)sum.during, (unsigned long long)sum.of_traitors);
+        assert_true(sum.during > 0 && sum.of_traitors > 0);
+    }
+}
+
 /* ---- partitions ---- */
 
 static bool well_formed(const uint8_t *block, uint32_t n, uint32_t count)
@@ -237,6 +295,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strategies_are_decided_by_seed_and_index),
                                        cmocka_unit_test(names_are_found),
+                                       cmocka_unit_test(only_traitors_go_on_after_the_attack),
                                        cmocka_unit_test(partitions_are_uniform),
                                        cmocka_unit_test(partitions_of_any_size),
                                        cmocka_unit_test(rounds_are_ranks_of_slots),
