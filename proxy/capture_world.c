@@ -28,6 +28,7 @@ struct tc_capture_world {
     struct stream streams[TC_CAPTURE_SLOTS_MAX];
     struct tc_capture_world_counts counts;
     struct tc_nodeset seen[TC_REPLICAS_MAX]; /* by lower number: replicas it has had a connection with */
+    struct tc_nodeset dialled, reached;      /* replicas to which a near leg led; and a far one */
     bool decided;                            /* whether there is a proxy in between */
     uint64_t now_ns;
     struct tc_error error;
@@ -63,6 +64,14 @@ bool tc_capture_world_unseen(const struct tc_capture_world *world, uint32_t n, u
         for (*b = *a + 1; *b < n; ++*b)
             if (!tc_nodeset_has(&world->seen[*a], *b))
                 return true;
+    return false;
+}
+
+bool tc_capture_world_unheard(const struct tc_capture_world *world, uint32_t n, uint16_t *to)
+{
+    for (*to = 0; *to < n; ++*to)
+        if (tc_nodeset_has(&world->dialled, *to) && !tc_nodeset_has(&world->reached, *to))
+            return true;
     return false;
 }
 
@@ -116,6 +125,7 @@ static int open_pair(struct tc_capture_world *world, uint32_t slot)
     world->counts.streams++;
     world->counts.middle_streams += s->middle;
     note_pair(world, s->from, s->place->to); /* dialled, though perhaps in vain */
+    tc_nodeset_add(leg == TC_LEG_NEAR ? &world->dialled : &world->reached, s->place->to);
     int result = step(world, &accepted);
     if (result == 0)
         result = step(world, &(struct tc_event){.kind = TC_EV_DIALLED, .conn = TC_CONN_FAR(slot), .to = s->place->to});

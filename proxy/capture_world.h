@@ -51,6 +51,10 @@ int tc_capture_world_observe(struct tc_capture_world *world, const struct tc_obs
 /* Two replicas below n between which no connection was seen: part of the cluster was hidden. false: there are none. */
 bool tc_capture_world_unseen(const struct tc_capture_world *world, uint32_t n, uint16_t *a, uint16_t *b);
 
+/* A replica below n to which near legs of a proxy led and no far one: what it was offered is not in the capture, unless
+ * it was down all the time. false: there is none. */
+bool tc_capture_world_unheard(const struct tc_capture_world *world, uint32_t n, uint16_t *to);
+
 /* Nothing more comes. TC_EMEMORY. */
 int tc_capture_world_stop(struct tc_capture_world *world);
 

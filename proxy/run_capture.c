@@ -355,6 +355,8 @@ static void find_hidden(struct tc_checking *c)
         snprintf(why, sizeof c->hidden, "packets are not in the order in which they passed");
     else if (tc_capture_world_unseen(c->world, c->run->cluster.n, &a, &b))
         snprintf(why, sizeof c->hidden, "no connection between replicas %u and %u is in the capture", a, b);
+    else if (tc_capture_world_unheard(c->world, c->run->cluster.n, &a))
+        snprintf(why, sizeof c->hidden, "of the proxy's connections to replica %u none is in the capture", a);
     else
         return;
     tc_judge_links_hidden(c->run->judge, why);

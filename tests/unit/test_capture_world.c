@@ -177,6 +177,23 @@ static void what_is_nobodys_is_left_out_and_what_is_unseen_is_told(void **state)
     finish(&s, "link_up 0 1\nsaidheard 0>1 H000\n");
 }
 
+/* A capture of the near legs alone shows what was said, and nothing of what was heard. */
+static void a_proxy_of_which_only_the_near_leg_was_captured(void **state)
+{
+    (void)state;
+    struct story s;
+    uint16_t to;
+    begin(&s);
+    opens(&s, 0, 7102, false);
+    bytes(&s, 0, 7102, true, false, "H100");
+    bytes(&s, 0, 7102, true, false, "V103");
+    assert_true(tc_capture_world_unheard(s.world, 4, &to));
+    assert_int_equal(to, 2);
+    opens(&s, 1, 7002, false);
+    assert_false(tc_capture_world_unheard(s.world, 4, &to));
+    finish(&s, "said 1>2 H100\nsaid 1>2 V103\n");
+}
+
 static void a_slot_is_used_again(void **state)
 {
     (void)state;
@@ -200,6 +217,7 @@ int main(void)
         cmocka_unit_test(a_gap_is_said_and_the_next_frame_found),
         cmocka_unit_test(a_stream_from_its_middle_is_named_by_what_is_said),
         cmocka_unit_test(what_is_nobodys_is_left_out_and_what_is_unseen_is_told),
+        cmocka_unit_test(a_proxy_of_which_only_the_near_leg_was_captured),
         cmocka_unit_test(a_slot_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
