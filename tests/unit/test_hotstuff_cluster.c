@@ -2,6 +2,8 @@
  * back. The random schedules are in tests/sim/test_hotstuff_random.c.
  *
  * links: tc_testlib tc_oracles tc_engine tc_protocol */
+#include "../../proxy/nodeset.h"
+#include "../../reference/hotstuff/protocol.h"
 #include "../../reference/hotstuff/wire.h"
 #include "../lib/cluster.h"
 
@@ -211,9 +213,66 @@ static void test_capped_doubling(void **state)
     }
 }
 
+struct late_liar {
+    struct tc_arena arena;
+    uint8_t prepare[4096]; /* the newest proposal of the traitor's own view */
+    size_t prepare_len;
+    uint32_t told;
+};
+
+/* Beside its commit message the traitor sends a second proposal of the same view. */
+static bool proposes_twice(void *self, struct tc_lab *lab, uint16_t from, uint16_t to, struct tc_slice frame)
+{
+    struct late_liar *liar = self;
+    struct tc_message m = {.from = from, .to = to}, second, sealed;
+    struct tc_error err = {0};
+    tc_arena_reset(&liar->arena);
+    if (from != 1 || tc_hotstuff.decode(frame, &liar->arena, &m) != 0 || m.statement_count == 0)
+        return false;
+    if (m.statements[0].kind == TC_KIND_PROPOSE && m.statements[0].phase == TC_PHASE_PREPARE) {
+        assert_in_range(frame.len, 1, sizeof liar->prepare);
+        memcpy(liar->prepare, frame.data, frame.len);
+        liar->prepare_len = frame.len;
+    }
+    if (m.statements[0].kind != TC_KIND_PROPOSE || m.statements[0].phase != TC_PHASE_COMMIT || liar->prepare_len == 0)
+        return false;
+    const struct tc_slice first = {liar->prepare, liar->prepare_len};
+    assert_int_equal(tc_hotstuff.decode(first, &liar->arena, &m), 0);
+    if (tc_hotstuff.perturb(tc_lab_env(lab), &m, 7, true, &liar->arena, &second, &err) != 0)
+        return false;
+    assert_int_equal(tc_hotstuff.sign(tc_lab_env(lab), &second, 1, &liar->arena, &sealed), 0);
+    tc_lab_deliver(lab, from, to, sealed.frame, 0);
+    liar->told++;
+    return false;
+}
+
+/* Votes of a view go up its phases and never back: a second proposal that comes between gets no vote. (The lab fails
+ * whoever votes for two.) */
+static void test_phases_go_up(void **state)
+{
+    (void)state;
+    struct late_liar liar = {.told = 0};
+    struct tc_lab_options options = lab_options(0, 4);
+    tc_arena_init(&liar.arena, 1u << 20);
+    options.retry_ns = 150 * MS;
+    tc_nodeset_add(&options.traitors, 1);
+    options.hook = proposes_twice;
+    options.hook_self = &liar;
+    options.network.fifo = true;
+    struct tc_lab *lab = tc_lab_new(&options);
+    tc_lab_load(lab, 0, 20);
+    tc_lab_run(lab, 20000 * MS);
+    assert_null(tc_lab_failure(lab));
+    assert_int_equal(tc_lab_outstanding(lab), 0);
+    assert_true(liar.told >= 12);
+    tc_lab_free(lab);
+    tc_arena_free(&liar.arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_cost), cmocka_unit_test(test_lagging),
-                                       cmocka_unit_test(test_voting_records), cmocka_unit_test(test_capped_doubling)};
+                                       cmocka_unit_test(test_voting_records), cmocka_unit_test(test_capped_doubling),
+                                       cmocka_unit_test(test_phases_go_up)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
