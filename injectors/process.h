@@ -36,8 +36,9 @@ void tc_keeper_stop(struct tc_keeper *keeper);
  * passed; a program that cannot be executed gives an `up` and then an ended event with status 127. */
 int tc_keeper_spawn(struct tc_keeper *keeper, const struct tc_process_spec *spec, struct tc_error *err);
 
-/* TC_PAUSE, TC_RESUME (SIGSTOP, SIGCONT), TC_KILL (SIGKILL), TC_RESTART (kill if running, start again), TC_WIPE (kill,
- * empty its data directory; RESTART brings it back). TC_ENOT_FOUND if the node was never spawned. */
+/* TC_PAUSE, TC_RESUME (SIGSTOP, SIGCONT), TC_STOP (SIGTERM), TC_KILL (SIGKILL), TC_RESTART (kill if running, start
+ * again), TC_WIPE (kill, empty its data directory; RESTART brings it back). TC_ENOT_FOUND if the node was never
+ * spawned. */
 int tc_keeper_act(struct tc_keeper *keeper, uint16_t node, enum tc_verb verb, struct tc_error *err);
 
 /* Asks a process to end by itself (SIGTERM). TC_ENOT_FOUND if it does not run. No run needs it, since tc_keeper_stop

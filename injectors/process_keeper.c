@@ -241,10 +241,22 @@ static void reap(struct keeper *keeper)
 
 /* ---- commands ---- */
 
+static void terminate(struct kept *node)
+{
+    node->start_again = false;
+    if (node->pid > 0) {
+        kill(-node->pid, SIGTERM);
+        kill(-node->pid, SIGCONT); /* a paused process would never hear it */
+    }
+}
+
 static void act(struct keeper *keeper, uint16_t id, enum tc_verb verb)
 {
     struct kept *node = &keeper->nodes[id];
     switch (verb) {
+    case TC_STOP:
+        terminate(node);
+        return;
     case TC_PAUSE:
     case TC_RESUME:
         if (node->pid > 0)
@@ -324,11 +336,7 @@ static void obey(struct keeper *keeper, const struct tc_process_command *command
             act(keeper, command->node, command->verb);
         break;
     case TC_PROCESS_TERMINATE:
-        node->start_again = false;
-        if (node->pid > 0) {
-            kill(-node->pid, SIGTERM);
-            kill(-node->pid, SIGCONT); /* a paused process would never hear it */
-        }
+        terminate(node);
         break;
     }
     if (descriptor >= 0)

@@ -77,6 +77,11 @@ static int context_resume(lua_State *L)
     return node_action(L, TC_RESUME);
 }
 
+static int context_stop(lua_State *L)
+{
+    return node_action(L, TC_STOP);
+}
+
 static int context_kill(lua_State *L)
 {
     return node_action(L, TC_KILL);
@@ -119,6 +124,7 @@ void tc_api_cluster_methods(lua_State *L)
                                        {"heal", context_heal},
                                        {"pause", context_pause},
                                        {"resume", context_resume},
+                                       {"stop", context_stop},
                                        {"kill", context_kill},
                                        {"restart", context_restart},
                                        {"wipe", context_wipe},

@@ -188,6 +188,7 @@ void tc_engine_ops(struct tc_engine *e)
             break;
         case TC_PAUSE:
         case TC_RESUME:
+        case TC_STOP:
         case TC_KILL:
         case TC_RESTART:
         case TC_WIPE:

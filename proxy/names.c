@@ -8,8 +8,8 @@ static const char *const kinds[TC_KIND_COUNT] = {
 };
 static const char *const phases[TC_PHASE_COUNT] = {"", "prepare", "precommit", "commit", "decide", "prevote"};
 static const char *const verbs[TC_VERB_COUNT] = {
-    "forward",   "drop",  "delay", "duplicate", "reorder", "replace", "hold",    "send", "release",
-    "partition", "sever", "heal",  "pause",     "resume",  "kill",    "restart", "wipe", "handshake",
+    "forward", "drop", "delay", "duplicate", "reorder", "replace", "hold", "send",      "release", "partition",
+    "sever",   "heal", "pause", "resume",    "kill",    "restart", "wipe", "handshake", "stop",
 };
 static const char *const observations[TC_OBS_COUNT] = {
     "message", "executed",  "view",    "stable",    "requested", "replied",  "complaint",

@@ -142,6 +142,7 @@ enum tc_verb {
     TC_RESTART,
     TC_WIPE,
     TC_HANDSHAKE, /* breaks the next handshakes of an encrypted link */
+    TC_STOP,      /* asks a process to end by itself */
     TC_VERB_COUNT
 };
 

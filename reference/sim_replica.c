@@ -162,7 +162,7 @@ void tc_sim_node_act(struct tc_sim *sim, uint16_t number, enum tc_verb verb)
         node->paused = true;
     } else if (verb == TC_RESUME && (client || replica)) {
         resume(sim, number);
-    } else if (replica && (verb == TC_KILL || verb == TC_RESTART || verb == TC_WIPE)) {
+    } else if (replica && (verb == TC_STOP || verb == TC_KILL || verb == TC_RESTART || verb == TC_WIPE)) {
         node->boots++; /* a boot under way does not come */
         stop(sim, number, KILLED);
         resume(sim, number);

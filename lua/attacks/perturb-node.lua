@@ -6,7 +6,7 @@ return attack "perturb-node" {
   args     = {
     how    = { "kill", "disconnect, pause, kill or restart" },
     victim = { 3, "the replica", min = 0 },
-    down   = { 2.0, "seconds that it lasts (restart: it is started at once)", min = 0 },
+    down   = { 2.0, "seconds that it lasts (restart: from when it is asked to end until it is started again)", min = 0 },
   },
   expect   = { safety = true, liveness = true },
   verdict  = "holds  bounded-recovery  first decision 0.3 s after the replica was back",
@@ -32,8 +32,8 @@ return attack "perturb-node" {
       c:pause(a.victim)
       c:after(a.down, function(c, a) c:resume(a.victim) end)
     else
-      c:kill(a.victim)
-      c:after(a.how == "kill" and a.down or 0.01, function(c, a) c:restart(a.victim) end)
+      if a.how == "kill" then c:kill(a.victim) else c:stop(a.victim) end
+      c:after(a.down, function(c, a) c:restart(a.victim) end)
     end
     c:note(("replica %d: %s"):format(a.victim, a.how))
   end,

@@ -32,6 +32,21 @@ bool tc_rpc_public_key(const json_t *object, uint8_t key[static TC_PUBLIC_KEY_SI
 /* The hash of a header, which names its block. ABSENT: it is no header. */
 struct tc_value tc_rpc_header_hash(const json_t *header, struct tc_arena *arena);
 
+#define TC_RPC_STATES_MAX 64 /* heights, the last ones */
+
+/* What a node says of the application's state after a height: in its answer, and in the header of the next one. */
+struct tc_rpc_states {
+    struct {
+        uint64_t height;
+        struct tc_value said[2]; /* in the answer, in the header */
+    } at[TC_RPC_STATES_MAX];
+};
+
+/* Keeps what is said there. What was said in the other place, where that is known and is not the same; else NULL. Lives
+ * until the next call. */
+const struct tc_value *tc_rpc_states_put(struct tc_rpc_states *states, uint64_t height, bool in_header,
+                                         const struct tc_value *said);
+
 #define TC_RPC_EVIDENCE_MAX 64 /* pieces of one block that are read */
 
 /* What a header says of this list of evidence: the root over its pieces, in *root. TC_EMALFORMED: a piece is broken, so

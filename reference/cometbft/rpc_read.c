@@ -63,6 +63,22 @@ bool tc_rpc_public_key(const json_t *object, uint8_t key[static TC_PUBLIC_KEY_SI
            len == TC_PUBLIC_KEY_SIZE;
 }
 
+const struct tc_value *tc_rpc_states_put(struct tc_rpc_states *states, uint64_t height, bool in_header,
+                                         const struct tc_value *said)
+{
+    const size_t at = height % TC_RPC_STATES_MAX;
+    if (height < states->at[at].height)
+        return NULL;
+    if (height > states->at[at].height) {
+        memset(&states->at[at], 0, sizeof states->at[at]);
+        states->at[at].height = height;
+    }
+    states->at[at].said[in_header] = *said;
+    const struct tc_value *other = &states->at[at].said[!in_header];
+    const bool both = said->state == TC_VALUE_BYTES && other->state == TC_VALUE_BYTES;
+    return both && memcmp(said->bytes, other->bytes, sizeof said->bytes) != 0 ? other : NULL;
+}
+
 /* ---- evidence ---- */
 
 static bool bytes_of(const char *text, bool base64, struct tc_arena *arena, ProtobufCBinaryData *out)

@@ -384,6 +384,17 @@ static void test_another_state(void **state)
     contradiction(OTHER_STATE, "state-digest");
 }
 
+/* Where all answer the same untruth, the headers tell on them. */
+static void test_a_state_that_no_header_names(void **state)
+{
+    (void)state;
+    all_lie = true;
+    assert_true(run(OTHER_STATE, false, false) > 0);
+    assert_int_equal(judgement("state-digest")->status, TC_VIOLATED);
+    all_lie = false;
+    end();
+}
+
 static void test_another_block(void **state)
 {
     (void)state;
@@ -398,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_evidence_that_cannot_be_checked),
         cmocka_unit_test(test_a_lie_that_cannot_be_checked),
         cmocka_unit_test(test_another_state),
+        cmocka_unit_test(test_a_state_that_no_header_names),
         cmocka_unit_test(test_another_block),
     };
     return run_versions(tests, sizeof tests / sizeof *tests, setup, teardown);

@@ -323,13 +323,13 @@ static void actions_fill_the_plan(void **state)
     const struct tc_message *m = make_slot(w, "prepare", 2, 3, 0, 1, 1);
     with_handler(w, "c:send(m, { to = { 0, 1, 2 } }) c:send(m, { from = 1, to = 3 }) c:release('x') c:release()"
                     " c:partition{ { 0, 1 }, { 2 } } c:sever(0, 1) c:sever{ from = 2, to = 3 } c:heal()"
-                    " c:pause(1) c:resume(1) c:kill(2) c:restart(2) c:wipe(3)");
+                    " c:pause(1) c:resume(1) c:stop(1) c:kill(2) c:restart(2) c:wipe(3)");
     handles(w, m);
-    static const enum tc_verb verbs[] = {TC_SEND,      TC_SEND,   TC_SEND,  TC_RELEASE, TC_RELEASE,
-                                         TC_PARTITION, TC_SEVER,  TC_SEVER, TC_SEVER,   TC_HEAL,
-                                         TC_PAUSE,     TC_RESUME, TC_KILL,  TC_RESTART, TC_WIPE};
-    assert_int_equal(w->plan->op_count, 15);
-    for (int i = 0; i < 15; i++)
+    static const enum tc_verb verbs[] = {TC_SEND,  TC_SEND,  TC_SEND,    TC_RELEASE, TC_RELEASE, TC_PARTITION,
+                                         TC_SEVER, TC_SEVER, TC_SEVER,   TC_HEAL,    TC_PAUSE,   TC_RESUME,
+                                         TC_STOP,  TC_KILL,  TC_RESTART, TC_WIPE};
+    assert_int_equal(w->plan->op_count, 16);
+    for (int i = 0; i < 16; i++)
         assert_int_equal(w->plan->ops[i].verb, verbs[i]);
     assert_int_equal(w->plan->ops[0].from, 2); /* itself left out */
     assert_int_equal(w->plan->ops[1].to, 1);
@@ -340,7 +340,7 @@ static void actions_fill_the_plan(void **state)
     assert_int_equal(w->plan->ops[5].block_count, 2);
     assert_true(tc_nodeset_has(&w->plan->ops[5].blocks[0], 1));
     assert_int_equal(w->plan->ops[7].from, 1);
-    assert_int_equal(w->plan->ops[14].node, 3);
+    assert_int_equal(w->plan->ops[15].node, 3);
     with_handler(w, "c:partition{ { 0, 1 }, { 1 } }");
     raises(w, m, "two blocks");
     with_handler(w, "c:kill(128)");
