@@ -185,6 +185,8 @@ static void progress(void *self, uint64_t now_ns)
     struct tc_metrics_now now;
     char line[256];
     tc_metrics_now(run->metrics, now_ns, &now);
+    if (run->checking && run->phase == TC_RUN_ENDED)
+        now.phase = TC_RUN_ENDED;
     tc_report_progress(&now, tc_engine_stats(run->engine), run->judge ? tc_judge_violations(run->judge) : 0, now_ns,
                        line, sizeof line);
     printf("\r\033[K%s", line);

@@ -116,7 +116,8 @@ int tc_report_render(const char *dir, struct tc_error *err);
  * `color`: ANSI colours. Returned text is malloc'ed; the caller frees. */
 char *tc_report_terminal(const struct tc_report_input *input, const char *report_path, bool color, bool verbose);
 
-/* One progress line, without newline, into `buffer`. */
+/* One progress line, without newline, into `buffer`. A phase TC_RUN_ENDED in `now`: there are none, and nobody attacks;
+ * then messages are told in place of faults. */
 const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc_engine_stats *stats,
                                uint64_t violations, uint64_t now_ns, char *buffer, size_t size);
 

@@ -28,15 +28,31 @@ char *tc_report_terminal(const struct tc_report_input *input, const char *report
     return NULL;
 }
 
+static void add_faults(struct tc_buf *t, const struct tc_engine_stats *stats)
+{
+    uint64_t bitten = 0;
+    for (int verb = TC_FORWARD + 1; stats && verb < TC_VERB_COUNT; verb++)
+        bitten += tc_recorder_is_repair(verb) ? 0 : stats->bitten[verb];
+    tc_buf_count(t, bitten);
+    tc_buf_add(t, bitten == 1 ? " fault bitten  " : " faults bitten  ");
+}
+
+static void add_messages(struct tc_buf *t, const struct tc_engine_stats *stats, uint64_t in_ns)
+{
+    const uint64_t messages = stats ? stats->messages : 0;
+    tc_buf_count(t, messages);
+    tc_buf_add(t, messages == 1 ? " message, " : " messages, ");
+    tc_buf_count(t, in_ns > 0 ? (uint64_t)((double)messages * 1e9 / (double)in_ns + 0.5) : 0);
+    tc_buf_add(t, "/s  ");
+}
+
 const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc_engine_stats *stats,
                                uint64_t violations, uint64_t now_ns, char *buffer, size_t size)
 {
     struct tc_buf t = {0};
-    uint64_t bitten = 0;
-    for (int verb = TC_FORWARD + 1; stats && verb < TC_VERB_COUNT; verb++)
-        bitten += tc_recorder_is_repair(verb) ? 0 : stats->bitten[verb];
+    const bool passive = now->phase == TC_RUN_ENDED;
     uint64_t in_phase = now_ns > now->phase_begin_ns ? now_ns - now->phase_begin_ns : 0;
-    tc_buf_format(&t, "%-6s %5.1f s  ", tc_run_phase_name(now->phase), (double)in_phase / 1e9);
+    tc_buf_format(&t, "%-6s %5.1f s  ", passive ? "" : tc_run_phase_name(now->phase), (double)in_phase / 1e9);
     const double rate = now->decisions_per_s > 0 ? now->decisions_per_s : 0;
     if (rate > 0 && rate < 9.95)
         tc_buf_format(&t, "%.1f", rate);
@@ -52,8 +68,10 @@ const char *tc_report_progress(const struct tc_metrics_now *now, const struct tc
         tc_buf_format(&t, "view %llu  ", (unsigned long long)now->view);
     else
         tc_buf_add(&t, "view ?  ");
-    tc_buf_count(&t, bitten);
-    tc_buf_add(&t, bitten == 1 ? " fault bitten  " : " faults bitten  ");
+    if (passive)
+        add_messages(&t, stats, in_phase);
+    else
+        add_faults(&t, stats);
     if (violations == 0)
         tc_buf_add(&t, "oracles hold");
     else

@@ -216,6 +216,12 @@ static void the_progress_line_is_one_line(void **state)
                         "during   3.1 s  1,204 decisions/s  p99 9.8 ms  view 1  422 faults bitten  oracles hold");
     tc_report_progress(&now, &stats, 2, 4100 * MS, line, sizeof line);
     assert_non_null(strstr(line, "2 violations"));
+    stats.messages = 62000;
+    now.phase = TC_RUN_ENDED; /* watching: no phases, nobody attacks */
+    assert_string_equal(
+        tc_report_progress(&now, &stats, 0, 4100 * MS, line, sizeof line),
+        "         3.1 s  1,204 decisions/s  p99 9.8 ms  view 1  62,000 messages, 20,000/s  oracles hold");
+    now.phase = TC_RUN_DURING;
     now.view_known = false;
     assert_non_null(strstr(tc_report_progress(&now, &stats, 2, 4100 * MS, line, sizeof line), "  view ?  "));
     tc_report_progress(&now, &stats, 2, 4100 * MS, small, sizeof small);
