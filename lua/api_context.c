@@ -5,6 +5,7 @@
 #include "../proxy/names.h"
 #include "../proxy/random.h"
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 enum field { F_N = 1, F_F, F_QUORUM, F_VIEW, F_NOW, F_STATE, F_ARGS, F_TRAITORS, F_REPLICAS, F_PROTOCOL, F_PHASE };
@@ -28,15 +29,17 @@ struct tc_script *tc_script_running(lua_State *L)
 uint16_t tc_lua_node(lua_State *L, int arg)
 {
     struct tc_script *script = tc_script_of(L);
-    lua_Integer node = luaL_checkinteger(L, arg);
+    int is_whole = 0;
+    lua_Integer node = lua_tointegerx(L, arg, &is_whole);
     const struct tc_cluster *cluster = script ? script->env.cluster : NULL;
     lua_Integer n = cluster ? cluster->n : TC_REPLICAS_MAX;
     lua_Integer clients = cluster && cluster->client_count ? cluster->client_count : TC_NODES_MAX - TC_CLIENT_FIRST;
-    bool known = (node >= 0 && node < n) || (node >= TC_CLIENT_FIRST && node < TC_CLIENT_FIRST + clients);
-    if (!known)
-        luaL_argerror(L, arg,
-                      lua_pushfstring(L, "expected a replica 0 to %I or a client from %d, found %I", n - 1,
-                                      TC_CLIENT_FIRST, node));
+    bool known = is_whole && ((node >= 0 && node < n) || (node >= TC_CLIENT_FIRST && node < TC_CLIENT_FIRST + clients));
+    if (!known) { /* not on Lua's stack: `arg` may count from its top */
+        char expected[80];
+        snprintf(expected, sizeof expected, "a replica 0 to %d or a client from %d", (int)n - 1, TC_CLIENT_FIRST);
+        tc_lua_expected(L, arg, expected);
+    }
     return (uint16_t)node;
 }
 

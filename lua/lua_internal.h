@@ -100,7 +100,7 @@ int tc_sandbox_protect(struct tc_sandbox *box, lua_CFunction function, void *arg
 /* Loads and runs source; its one result is left on the stack. The budget is armed. */
 int tc_sandbox_run(struct tc_sandbox *box, const struct tc_source *source, struct tc_error *err);
 
-/* Raises "expected …, found …" for argument `arg`. */
+/* Raises "expected …, found …" for argument `arg`, which may be an index of the stack for what is in a list. */
 int tc_lua_expected(lua_State *L, int arg, const char *expected);
 
 /* "a string", "the number 3", …: what stands at an index, for error messages. Pushes the text and returns it. */

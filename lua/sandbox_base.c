@@ -43,7 +43,12 @@ const char *tc_lua_found(lua_State *L, int index)
 
 int tc_lua_expected(lua_State *L, int arg, const char *expected)
 {
-    return luaL_argerror(L, arg, lua_pushfstring(L, "expected %s, found %s", expected, tc_lua_found(L, arg)));
+    lua_Debug at;
+    const char *text = lua_pushfstring(L, "expected %s, found %s", expected, tc_lua_found(L, arg));
+    /* What is in a list has no number of its own, and what we call ourselves has no name. */
+    if (arg < 1 || !lua_getstack(L, 0, &at) || !lua_getinfo(L, "n", &at) || !at.name)
+        return luaL_error(L, "%s", text);
+    return luaL_argerror(L, arg, text);
 }
 
 static int base_tostring(lua_State *L)

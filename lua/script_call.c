@@ -81,6 +81,22 @@ static void push_observation(lua_State *L, const struct tc_observation *o)
     }
 }
 
+/* No function of the script runs by now: the place is where the attack says who they are. */
+static void refuse_traitors(lua_State *L, const char *why)
+{
+    const struct tc_sandbox *box = tc_sandbox_of(L);
+    const struct tc_source *source = box->source;
+    luaL_error(L, "%s:%d: traitors: %s", source ? source->chunk : "script",
+               source ? (int)tc_source_line(source, "traitors", box->declared_line) : 0, why);
+}
+
+/* Arguments: what the script says; where it goes. */
+static int read_traitors(lua_State *L)
+{
+    tc_lua_nodeset(L, 1, lua_touserdata(L, 2));
+    return 0;
+}
+
 /* Asks the script who is to be a traitor. */
 static void ask_traitors(lua_State *L, int context, int args, struct tc_nodeset *named)
 {
@@ -92,18 +108,17 @@ static void ask_traitors(lua_State *L, int context, int args, struct tc_nodeset 
         lua_call(L, 2, 1);
     }
     *named = (struct tc_nodeset){0};
-    if (!lua_isnil(L, -1))
-        tc_lua_nodeset(L, -1, named);
+    if (!lua_isnil(L, -1)) {
+        lua_pushcfunction(L, read_traitors);
+        lua_pushvalue(L, -2);
+        lua_pushlightuserdata(L, named);
+        int status = lua_pcall(L, 2, 0, 0);
+        if (status == LUA_ERRRUN && !tc_sandbox_of(L)->exhausted && lua_isstring(L, -1))
+            refuse_traitors(L, lua_tostring(L, -1));
+        else if (status != LUA_OK)
+            lua_error(L);
+    }
     lua_pop(L, 2);
-}
-
-/* No function of the script runs by now: the place is where the attack says who they are. */
-static void refuse_traitors(lua_State *L, const char *why)
-{
-    const struct tc_sandbox *box = tc_sandbox_of(L);
-    const struct tc_source *source = box->source;
-    luaL_error(L, "%s:%d: traitors: %s", source ? source->chunk : "script",
-               source ? (int)tc_source_line(source, "traitors", box->declared_line) : 0, why);
 }
 
 /* Names the traitors and freezes them: what on_start signs must already be theirs. A script that is loaded while the

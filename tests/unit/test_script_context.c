@@ -203,6 +203,30 @@ static void traitors_are_named_once(void **state)
     world_free(w);
 }
 
+/* Where no function of the script runs, the table says where it is; in a list there is no argument to number. */
+static void who_is_nobody_is_said_with_its_place(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *found;
+    } cases[] = {
+        {"return attack 't' { summary = 't',\n traitors = { 9 } }", ":2: traitors: expected a replica 0 to 3"},
+        {"return attack 't' { summary = 't',\n traitors = function(c) return 'all' end }",
+         ":2: traitors: expected a node or a list of nodes, found"},
+        {"return attack 't' { summary = 't',\n on_start = function(c) c:partition { { 0 },\n { 9 } } end }",
+         ": expected a replica 0 to 3"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct world *w = world_new(4);
+        w->ledger.traitors_max = 1;
+        assert_int_equal(world_text(w, cases[i].text), 0);
+        assert_int_equal(world_begin(w), TC_ESCRIPT);
+        if (!strstr(w->err.text, cases[i].found) || strstr(w->err.text, "#-"))
+            fail_msg("%s", w->err.text);
+        world_free(w);
+    }
+}
+
 /* One hash over everything a run of calls answered. */
 static uint64_t run_hash(uint64_t seed)
 {
@@ -238,10 +262,15 @@ static void the_same_seed_gives_the_same_bytes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(timers_call_back),        cmocka_unit_test(the_context_knows_the_cluster),
-        cmocka_unit_test(state_is_bounded),        cmocka_unit_test(heard_remembers),
-        cmocka_unit_test(arguments_are_typed),     cmocka_unit_test(attack_files_are_checked),
-        cmocka_unit_test(traitors_are_named_once), cmocka_unit_test(the_same_seed_gives_the_same_bytes),
+        cmocka_unit_test(timers_call_back),
+        cmocka_unit_test(the_context_knows_the_cluster),
+        cmocka_unit_test(state_is_bounded),
+        cmocka_unit_test(heard_remembers),
+        cmocka_unit_test(arguments_are_typed),
+        cmocka_unit_test(attack_files_are_checked),
+        cmocka_unit_test(traitors_are_named_once),
+        cmocka_unit_test(who_is_nobody_is_said_with_its_place),
+        cmocka_unit_test(the_same_seed_gives_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
