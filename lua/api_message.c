@@ -256,14 +256,14 @@ static bool push_kind(lua_State *L, const struct tc_lua_message *handle)
 }
 
 /* Which field the name at 2 is; 0 if the name stands for a method, which is pushed. Upvalue 1: names → field number or
- * method. A name's text lies where it lay before, since the table of names keeps it alive, so nearly always its address
- * says enough: a look-up by Lua would cost more than all the rest. What is found does not depend on the addresses. */
+ * method. A name lies where it lay before, since the table of names keeps it alive, so nearly always its address says
+ * enough: a look-up by Lua would cost more than all the rest. What is found does not depend on the addresses. */
 static enum field field_at(lua_State *L)
 {
     struct tc_script *script = tc_script_of(L);
-    const char *name = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
+    const void *name = lua_topointer(L, 2); /* NULL of a number or the like */
     struct tc_lua_name *known = script ? &script->names[((uintptr_t)name >> 4) % TC_NAMES_KNOWN] : NULL;
-    if (known && name && known->text == name)
+    if (known && name && known->name == name)
         return (enum field)known->field;
     lua_pushvalue(L, 2);
     int type = lua_rawget(L, lua_upvalueindex(1));
@@ -272,7 +272,7 @@ static enum field field_at(lua_State *L)
     if (type != LUA_TNUMBER)
         return (enum field)no_such_field(L, luaL_tolstring(L, 2, NULL));
     enum field field = (enum field)lua_tointeger(L, -1);
-    if (known)
+    if (known && name)
         *known = (struct tc_lua_name){name, field};
     return field;
 }

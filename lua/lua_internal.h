@@ -161,7 +161,7 @@ struct tc_decoded {
 
 /* A name of a message's field where Lua keeps it, for api_message.c. */
 struct tc_lua_name {
-    const char *text; /* compared by address, never read; NULL: none */
+    const void *name; /* compared by address, never read; NULL: none */
     int field;
 };
 

@@ -37,9 +37,10 @@ static void oracle_free(const struct tc_oracle_class *class, struct tc_oracle *o
 static void listener_add(struct tc_judge *judge, const struct tc_oracle_class *class, struct tc_oracle *o)
 {
     const uint64_t bit = UINT64_C(1) << judge->listener_count;
+    const uint32_t kinds = class->wants ? class->wants(o) & class->kinds : class->kinds;
     judge->listeners[judge->listener_count++] = (struct listener){.observe = class->observe, .oracle = o};
     for (size_t i = 0; i < WANTS_MAX; i++)
-        judge->listening[i] |= class->kinds >> i & 1u ? bit : 0;
+        judge->listening[i] |= kinds >> i & 1u ? bit : 0;
 }
 
 /* An oracle that runs out of memory at creation is left to say so itself: the judge refuses to start without it. */
@@ -131,6 +132,8 @@ static void observe_message(struct tc_judge *judge, const struct tc_observation 
     uint32_t wanted = kinds_of(observation->message.message);
     uint32_t flags = tc_votes_observe(judge->env.votes, observation);
     uint64_t listening = 0;
+    if (flags & TC_VOTE_SPOKEN)
+        wanted |= TC_WANT_SPOKEN;
     if (flags & TC_VOTE_CONFLICT)
         wanted |= TC_WANT_CONFLICT;
     if (flags & TC_VOTE_QUORUM)

@@ -74,6 +74,13 @@ static bool init(struct tc_oracle *o)
     return o->views && o->missing;
 }
 
+/* Nobody is known to wait where clients' histories are not told: then nothing is ever found, and messages say nothing.
+ */
+static uint32_t wants(const struct tc_oracle *o)
+{
+    return o->env->has_client_history ? UINT32_MAX : 0;
+}
+
 static void release(struct tc_oracle *o)
 {
     free(o->views);
@@ -429,6 +436,7 @@ const struct tc_oracle_class tc_oracle_lasso = {
     .needs_links = true,
     .size = sizeof(struct tc_oracle),
     .init = init,
+    .wants = wants,
     .observe = observe,
     .finish = finish,
     .release = release,

@@ -54,6 +54,13 @@ static bool init(struct tc_oracle *o)
     return o->replicas && (o->chain || !chained);
 }
 
+static uint32_t wants(const struct tc_oracle *o)
+{
+    if (o->rule == TC_LOCK_NONE)
+        return 0;
+    return o->rule == TC_LOCK_CARRIED ? TC_KIND_BIT(TC_KIND_VIEW_CHANGE) | TC_WANT_SPOKEN : ~TC_WANT_SPOKEN;
+}
+
 static void release(struct tc_oracle *o)
 {
     tc_chain_free(o->chain);
@@ -370,9 +377,11 @@ const struct tc_oracle_class tc_oracle_lock = {
     .summary = "no correct replica votes against what its own votes locked it on",
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE),
-    .kinds = TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE),
+    .kinds =
+        TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE) | TC_WANT_SPOKEN,
     .size = sizeof(struct tc_oracle),
     .init = init,
+    .wants = wants,
     .observe = observe,
     .finish = finish,
     .release = release,

@@ -72,11 +72,9 @@ static void bucket_settle(struct tc_metrics *m)
     bucket->latency_max_ns = m->bucket_latency.count ? m->bucket_latency.max_ns : 0;
 }
 
-/* The bucket of a moment; the last one if the run is longer than there are buckets. */
-static struct tc_metrics_bucket *bucket_at(struct tc_metrics *m, uint64_t now_ns)
+/* Of a moment that is not in the last bucket. */
+static struct tc_metrics_bucket *bucket_other(struct tc_metrics *m, uint64_t now_ns)
 {
-    if (m->bucket_count > 0 && now_ns >= m->bucket_begin_ns && now_ns - m->bucket_begin_ns < m->bucket_ns)
-        return &m->buckets[m->bucket_count - 1];
     uint64_t index = now_ns / m->bucket_ns;
     if (index >= TC_METRICS_SECONDS_MAX)
         index = TC_METRICS_SECONDS_MAX - 1;
@@ -88,6 +86,14 @@ static struct tc_metrics_bucket *bucket_at(struct tc_metrics *m, uint64_t now_ns
         m->bucket_begin_ns = index * m->bucket_ns;
     }
     return &m->buckets[index];
+}
+
+/* The bucket of a moment; the last one if the run is longer than there are buckets. */
+static inline struct tc_metrics_bucket *bucket_at(struct tc_metrics *m, uint64_t now_ns)
+{
+    if (m->bucket_count > 0 && now_ns >= m->bucket_begin_ns && now_ns - m->bucket_begin_ns < m->bucket_ns)
+        return &m->buckets[m->bucket_count - 1];
+    return bucket_other(m, now_ns);
 }
 
 const struct decisions *tc_metrics_decisions(const struct tc_metrics *m)
@@ -229,12 +235,13 @@ static void observe_growth(struct tc_metrics *m, const struct tc_observation *ob
 void tc_metrics_observe(struct tc_metrics *m, const struct tc_observation *observation)
 {
     assert(!m->finished);
+    if (observation->kind == TC_OBS_MESSAGE) {
+        observe_message(m, observation);
+        return;
+    }
     if (observation->kind == TC_OBS_EXECUTED || observation->kind == TC_OBS_VIEW)
         observe_growth(m, observation);
     switch (observation->kind) {
-    case TC_OBS_MESSAGE:
-        observe_message(m, observation);
-        break;
     case TC_OBS_EXECUTED:
         observe_executed(m, observation);
         break;

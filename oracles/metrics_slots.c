@@ -5,12 +5,11 @@
 #include "../proxy/random.h"
 #include "metrics_internal.h"
 
-static uint64_t vote_key(const struct tc_statement *s)
+static inline uint64_t vote_key(const struct tc_statement *s)
 {
     if (!s->has_sequence || !s->has_view)
         return tc_random_mix(s->slot, 1);
-    /* Without epochs one mix does: this is asked for every message. */
-    return tc_random_mix(s->epoch ? tc_random_mix(s->epoch, s->view) : s->view, s->sequence);
+    return tc_table_key(s->epoch, s->view, s->sequence);
 }
 
 static bool set_bit(uint64_t *set, uint32_t index)

@@ -87,6 +87,7 @@ struct tc_oracle; /* per class; its first member is `const struct tc_oracle_env 
 
 /* In `kinds`, beside the kinds: call me for any message in which the vote store saw this (tc_votes_current says what).
  */
+#define TC_WANT_SPOKEN   (UINT32_C(1) << 29)
 #define TC_WANT_CONFLICT (UINT32_C(1) << 30)
 #define TC_WANT_QUORUM   (UINT32_C(1) << 31)
 
@@ -101,6 +102,8 @@ struct tc_oracle_class {
     size_t size;      /* of the class's struct tc_oracle, which the judge makes: zeroed, but for env */
     /* Prepares it; NULL where zeroes will do. false: out of memory, and `release` is called all the same. */
     bool (*init)(struct tc_oracle *o);
+    /* Asked after that: of `kinds` those that it wants of this protocol. NULL: all. */
+    uint32_t (*wants)(const struct tc_oracle *o);
     void (*observe)(struct tc_oracle *o, const struct tc_observation *observation);
     void (*finish)(struct tc_oracle *o, uint64_t now_ns, struct tc_oracle_result *result);
     /* Gives back what it allocated, if it did; not the struct itself. NULL where there is nothing. */

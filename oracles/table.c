@@ -20,6 +20,8 @@ struct tc_table {
     uint32_t rows_max;           /* the bound */
     uint32_t rows, bucket_shift; /* for which there is room now */
     uint32_t begin, count;       /* rows are a ring in order of insertion; it begins at 0 until the bound is reached */
+    uint32_t last;               /* index of the row put last, */
+    struct row_head *last_head;  /* and where it is; NULL: none yet */
     size_t stride;
     uint64_t forgotten;
     uint32_t *buckets;
@@ -136,12 +138,43 @@ static void forget_oldest(struct tc_table *table)
     table->forgotten++;
 }
 
-void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh)
+static void *found_at(struct tc_table *table, uint32_t index, struct row_head *head)
 {
-    void *found = tc_table_find(table, key);
-    *fresh = !found;
-    if (found)
-        return found;
+    table->last = index;
+    table->last_head = head;
+    return head + 1;
+}
+
+/* The row put last, or the one behind it: the copies of a broadcast ask for the one, and what came in one after another
+ * and is met again one after another for the other. NULL: neither has this key. A row that is forgotten is put anew at
+ * once, so the last one is always in use; the one behind it is, up to the count, and lies next to it, but where a block
+ * ends. */
+static inline void *find_near(struct tc_table *table, uint64_t key)
+{
+    struct row_head *last = table->last_head;
+    const uint32_t next = table->last + 1;
+    if (last && last->key == key)
+        return last + 1;
+    if ((next & table->last) == 0 || next >= table->count)
+        return NULL;
+    struct row_head *behind = (struct row_head *)(void *)((uint8_t *)last + table->stride);
+    return behind->key == key ? found_at(table, next, behind) : NULL;
+}
+
+static void *find_far(struct tc_table *table, uint64_t key)
+{
+    uint32_t index = table->buckets[bucket_of(table, key)];
+    while (index != NO_ROW) {
+        struct row_head *head = head_at(table, index);
+        if (head->key == key)
+            return found_at(table, index, head);
+        index = head->next;
+    }
+    return NULL;
+}
+
+static void *put_new(struct tc_table *table, uint64_t key)
+{
     /* A ring that has begun to turn, for want of memory, grows no more: its rows would have to be moved. */
     if (table->count == table->rows && (table->rows == table->rows_max || table->begin != 0 || !grow(table)))
         forget_oldest(table);
@@ -151,7 +184,19 @@ void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh)
     head->key = key;
     link_row(table, index);
     table->count++;
-    return head + 1;
+    return found_at(table, index, head);
+}
+
+void *tc_table_put(struct tc_table *table, uint64_t key, bool *fresh)
+{
+    *fresh = false;
+    void *found = find_near(table, key);
+    if (!found)
+        found = find_far(table, key);
+    if (found)
+        return found;
+    *fresh = true;
+    return put_new(table, key);
 }
 
 uint64_t tc_table_forgotten(const struct tc_table *table)

@@ -3,9 +3,17 @@
 #ifndef TC_TABLE_H
 #define TC_TABLE_H
 
+#include "../proxy/random.h"
 #include "../proxy/types.h"
 
 struct tc_table;
+
+/* A key for a place of the protocol. Every message asks for one or two, so the view alone is scrambled: within a view
+ * different sequence numbers have different keys, and the table spreads what lies side by side. */
+static inline uint64_t tc_table_key(uint64_t epoch, uint64_t view, uint64_t sequence)
+{
+    return tc_random_scramble(epoch ? tc_random_mix(epoch, view) : view + UINT64_C(0x9e3779b97f4a7c15)) + sequence;
+}
 
 /* `rows_max` rows (rounded up to a power of two) of `row_size` bytes. NULL if out of memory. */
 struct tc_table *tc_table_new(uint32_t rows_max, size_t row_size);

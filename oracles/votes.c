@@ -79,12 +79,11 @@ void tc_votes_free(struct tc_votes *votes)
 
 /* Rows are by view and sequence where a statement has both, so that a decision's proposal and votes stand together
  * whatever conflict key the protocol gives each of them; else by the protocol's key. */
-static uint64_t key_of(const struct tc_statement *s)
+static inline uint64_t key_of(const struct tc_statement *s)
 {
     if (s->kind == TC_KIND_CHECKPOINT || !s->has_view || !s->has_sequence)
         return tc_random_mix(s->slot, s->kind);
-    /* Without epochs one mix does: this is asked for every message. */
-    return tc_random_mix(s->epoch ? tc_random_mix(s->epoch, s->view) : s->view, s->sequence);
+    return tc_table_key(s->epoch, s->view, s->sequence);
 }
 
 /* The row used last, if the statement is of it: a broadcast comes in one after another. */
@@ -206,8 +205,9 @@ static bool reached_quorum(const struct tc_votes *votes, const struct tc_slot *s
 static void keep_reference(struct tc_votes *votes, struct tc_slot *slot, uint8_t column, uint8_t value, uint16_t signer,
                            uint64_t reference, bool heard)
 {
+    struct vote_reference *planes = votes_reference(votes, slot, 0, column, signer);
     for (uint32_t plane = 0; plane < 2; plane++) {
-        struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
+        struct vote_reference *at = &planes[plane];
         if (at->frame != 0 && at->value != value)
             continue;
         at->frame = reference & FRAME_MASK;
@@ -232,8 +232,9 @@ static uint64_t keep_frame(struct tc_votes *votes, const struct tc_observation *
 static void note_heard(struct tc_votes *votes, const struct tc_observation *o, struct tc_slot *slot, uint8_t column,
                        uint8_t value, uint16_t signer)
 {
+    struct vote_reference *planes = votes_reference(votes, slot, 0, column, signer);
     for (uint32_t plane = 0; plane < 2; plane++) {
-        struct vote_reference *at = votes_reference(votes, slot, plane, column, signer);
+        struct vote_reference *at = &planes[plane];
         if (at->frame == 0 || at->value != value)
             continue;
         if (votes->n <= OFFERED_MAX && o->message.message->to < votes->n)
@@ -277,7 +278,8 @@ static uint32_t take(struct tc_votes *votes, const struct tc_observation *o, uin
     int value = value_put(votes, slot, &s->value);
     if (value < 0)
         return flags;
-    if (!votes_bit(votes_set(votes, slot, VOTE_SIGNERS, column, (uint8_t)value), s->signer))
+    const uint64_t *signers = votes_set(votes, slot, VOTE_SIGNERS, column, (uint8_t)value);
+    if (!votes_bit(signers, s->signer))
         flags |= take_new(votes, o, s, slot, column, (uint8_t)value);
     if (index == 0 && o->message.said && m->from == s->signer && !m->touched) {
         uint64_t *spoken = votes_set(votes, slot, VOTE_SPOKEN, column, (uint8_t)value);

@@ -30,10 +30,10 @@ struct vote_reference {
 
 enum vote_set { VOTE_SIGNERS, VOTE_SPOKEN, VOTE_SETS };
 
-/* A row is a struct tc_slot followed by
+/* The planes of one signer lie side by side, for every message looks at both. A row is a struct tc_slot followed by
  *   sets       [TC_SLOT_VALUES_MAX][columns][VOTE_SETS] of `words` words
  *   convicted  one set
- *   references [2 planes][columns][n] */
+ *   references [columns][n][2 planes] */
 struct tc_votes {
     const struct tc_protocol *protocol;
     const struct tc_protocol_env *env;
@@ -79,8 +79,8 @@ static inline struct vote_reference *votes_reference(const struct tc_votes *vote
                                                      uint32_t plane, uint8_t column, uint16_t signer)
 {
     uint8_t *row = (uint8_t *)(uintptr_t)slot;
-    return (struct vote_reference *)(void *)(row + votes->references_at) +
-           ((size_t)plane * votes->column_count + column) * votes->n + signer;
+    return (struct vote_reference *)(void *)(row + votes->references_at) + 2 * ((size_t)column * votes->n + signer) +
+           plane;
 }
 
 #endif

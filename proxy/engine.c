@@ -20,8 +20,8 @@ struct tc_engine *tc_engine_new(const struct tc_engine_config *config)
     e->protocol = config->protocol;
     e->handler = config->handler;
     e->pending_free = UINT32_MAX;
-    e->observations.item_size = sizeof(struct tc_observation);
-    e->decisions.item_size = sizeof(struct tc_decision);
+    e->observations.item_size = TC_POOL_ITEM_SIZE(struct tc_observation);
+    e->decisions.item_size = TC_POOL_ITEM_SIZE(struct tc_decision);
     tc_arena_init(&e->arena, TC_STEP_ARENA_MAX);
     for (size_t i = 0; i <= TC_KEPT_LONG; i++)
         tc_arena_init(&e->kept[i].arena, TC_STEP_ARENA_MAX);

@@ -103,6 +103,19 @@ static void plan_timers(struct tc_engine *e)
     }
 }
 
+/* All but the verdict; mostly nothing. */
+static void plan_do(struct tc_engine *e)
+{
+    struct tc_plan *p = e->plan;
+    assert(p->op_count <= TC_PLAN_OPS_MAX && p->verdict.frame_count <= TC_PLAN_FRAMES_MAX);
+    if ((p->note_count | p->timer_count | p->op_count) == 0)
+        return;
+    for (uint32_t i = 0; i < p->note_count; i++)
+        tc_engine_observe(e, TC_OBS_NOTE, TC_NODE_NONE, TC_NODE_NONE)->text = p->notes[i] ? p->notes[i] : "";
+    plan_timers(e);
+    tc_engine_ops(e);
+}
+
 bool tc_engine_call(struct tc_engine *e, enum tc_call_kind kind, const struct tc_message *m,
                     const struct tc_observation *observation, uint64_t token)
 {
@@ -125,14 +138,9 @@ bool tc_engine_call(struct tc_engine *e, enum tc_call_kind kind, const struct tc
         tc_engine_script_failed(e);
         return false;
     }
-    struct tc_plan *p = e->plan;
-    assert(p->op_count <= TC_PLAN_OPS_MAX && p->verdict.frame_count <= TC_PLAN_FRAMES_MAX);
     /* Whom we signed for must be known before what was signed is heard. */
     tc_engine_faults_update(e);
-    for (uint32_t i = 0; i < p->note_count; i++)
-        tc_engine_observe(e, TC_OBS_NOTE, TC_NODE_NONE, TC_NODE_NONE)->text = p->notes[i] ? p->notes[i] : "";
-    plan_timers(e);
-    tc_engine_ops(e);
+    plan_do(e);
     return true;
 }
 

@@ -22,6 +22,9 @@
 
 /* ---- growing memory that keeps its addresses: what actions point to ---- */
 
+#define TC_POOL_LINE            64u /* items begin with a line of the cache */
+#define TC_POOL_ITEM_SIZE(type) ((sizeof(type) + TC_POOL_LINE - 1) / TC_POOL_LINE * TC_POOL_LINE)
+
 struct tc_pool {
     uint8_t **chunks;
     size_t chunk_count, used, item_size;
@@ -142,6 +145,9 @@ struct tc_action_list {
     size_t count, size;
 };
 
+/* Of the list of observations: what lies before is room for what is done to the world. */
+#define TC_LATER_FIRST 16
+
 struct tc_engine {
     struct tc_engine_config config;
     const struct tc_protocol *protocol;
@@ -152,7 +158,7 @@ struct tc_engine {
 
     /* what a step gives */
     struct tc_action_list acts;  /* on the world */
-    struct tc_action_list later; /* observations and decisions: appended to acts at the end of the step */
+    struct tc_action_list later; /* observations and decisions, from TC_LATER_FIRST on: joined to acts at its end */
     struct tc_pool observations, decisions;
     struct tc_arena arena;
     struct tc_scheduled *popped; /* released when the next step begins */
@@ -194,7 +200,7 @@ struct tc_engine {
     struct tc_kept kept[1 + TC_KEPT_LONG];
     uint32_t kept_next;
     struct tc_occurrence *occurrences;
-    uint32_t occurrence_sets, occurrence_stamp;
+    uint32_t occurrence_sets, occurrence_sets_max, occurrence_stamp;
     struct tc_said *said; /* NULL until a capture's leg is seen */
     uint64_t said_stamp;
     struct tc_error error;
@@ -232,11 +238,16 @@ struct tc_action *tc_engine_act_later(struct tc_engine *e, enum tc_action_kind k
 /* A zeroed observation with time, id and incarnation, to be filled. Never NULL, as above. */
 struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
                                          uint16_t peer);
+/* TC_OBS_MESSAGE, likewise. Here, for each message makes one. */
+struct tc_observation *tc_engine_observe_frame(struct tc_engine *e, const struct tc_message *m, bool said, bool heard);
+
 /* TC_OBS_OVERFLOW: a bound was reached, and `text` (static, or retired) says which. Never silence. Returns it. */
 struct tc_observation *tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text);
 
 /* Writes to `conn`; joins the step's previous write there when both are neighbours in the event's bytes. */
 void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
+/* The same, where the pair is known already; bytes.len > 0. */
+void tc_engine_write_pair(struct tc_engine *e, struct tc_pair *pair, uint32_t conn, struct tc_slice bytes);
 
 /* Emits a decision that is complete. */
 void tc_engine_resolve(struct tc_engine *e, const struct tc_decision *decision);

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* What was decoded, or what stands for it: m is zeroed but for the frame, and may be of no protocol. */
-static void decode_into(struct tc_engine *e, const struct tc_lane *lane, struct tc_arena *arena, struct tc_slice frame,
-                        struct tc_message *m)
+static inline void decode_into(struct tc_engine *e, const struct tc_lane *lane, struct tc_arena *arena,
+                               struct tc_slice frame, struct tc_message *m)
 {
     memset(m, 0, sizeof *m);
     m->from = lane->from; /* who passes it on: tells the signer's own word from a relayed one */
@@ -84,20 +84,23 @@ static enum tc_kind message_kind(const struct tc_message *m)
     return m->statement_count > 0 ? m->statements[0].kind : TC_KIND_OTHER;
 }
 
-void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard)
+static void verify_later(struct tc_engine *e, const struct tc_message *m, const struct tc_observation *o)
 {
-    if (!e->config.observe || m->from == TC_NODE_NONE || m->to == TC_NODE_NONE)
-        return;
-    struct tc_observation *o = tc_engine_observe(e, TC_OBS_MESSAGE, said ? m->from : m->to, said ? m->to : m->from);
-    o->message.message = m;
-    o->message.said = said;
-    o->message.heard = heard;
-    if (!said || !e->config.verify_all || m->statement_count == 0 || m->statements[0].signature.len == 0)
+    if (m->statement_count == 0 || m->statements[0].signature.len == 0)
         return;
     struct tc_action *verify = tc_engine_act_later(e, TC_ACT_VERIFY);
     verify->token = ++e->next_token << 16 | m->statements[0].signer;
     verify->bytes = m->frame;
     verify->observation = o;
+}
+
+void tc_engine_observe_message(struct tc_engine *e, const struct tc_message *m, bool said, bool heard)
+{
+    if (!e->config.observe || m->from == TC_NODE_NONE || m->to == TC_NODE_NONE)
+        return;
+    const struct tc_observation *o = tc_engine_observe_frame(e, m, said, heard);
+    if (said && e->config.verify_all)
+        verify_later(e, m, o);
 }
 
 /* Where a message's entry is looked for. The table is larger than the nearest cache, so the slots of one link follow
@@ -119,15 +122,15 @@ static struct tc_occurrence *occurrence_set(struct tc_engine *e, uint32_t place)
 }
 
 /* The entry with this tag, else the free one or the one longest not met. */
-static struct tc_occurrence *occurrence_find(struct tc_occurrence *set, uint64_t tag, uint32_t stamp)
+static inline struct tc_occurrence *occurrence_find(struct tc_occurrence *set, uint64_t tag, uint32_t stamp)
 {
-    struct tc_occurrence *oldest = set;
-    for (size_t i = 0; i < TC_OCCURRENCE_WAYS; i++) {
+    for (size_t i = 0; i < TC_OCCURRENCE_WAYS; i++)
         if (set[i].tag == tag || set[i].tag == 0)
             return &set[i];
+    struct tc_occurrence *oldest = set;
+    for (size_t i = 1; i < TC_OCCURRENCE_WAYS; i++)
         if (stamp - set[i].stamp > stamp - oldest->stamp)
             oldest = &set[i];
-    }
     return oldest;
 }
 
@@ -147,7 +150,9 @@ static bool occurrences_grow(struct tc_engine *e)
 {
     const uint32_t old_sets = e->occurrence_sets;
     const uint32_t sets = old_sets == 0 ? TC_OCCURRENCE_FIRST : old_sets * 2;
-    if (old_sets > 0 && old_sets >= occurrence_sets_max(e))
+    if (old_sets == 0)
+        e->occurrence_sets_max = occurrence_sets_max(e);
+    else if (old_sets >= e->occurrence_sets_max)
         return false;
     struct tc_occurrence *old = e->occurrences;
     struct tc_occurrence *grown = calloc((size_t)sets * TC_OCCURRENCE_WAYS, sizeof *grown);
@@ -180,7 +185,7 @@ uint32_t tc_engine_occurrence(struct tc_engine *e, const struct tc_message *m, u
         entry->count += entry->count < TC_OCCURRENCE_COUNT_MAX;
         return entry->count;
     }
-    while (entry->tag != 0 && occurrences_grow(e))
+    while (entry->tag != 0 && e->occurrence_sets < e->occurrence_sets_max && occurrences_grow(e))
         entry = occurrence_find(occurrence_set(e, place), tag, stamp);
     *entry = (struct tc_occurrence){.tag = tag, .place = place, .stamp = stamp};
     return 0;
@@ -270,12 +275,9 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
         tc_engine_verdict(e, conn, m, verdict);
 }
 
-bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending)
+/* Behind what is scheduled on the lane. */
+static bool offer_later(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending)
 {
-    if (!tc_schedule_lane_busy(e->schedule, conn + 1)) {
-        tc_engine_write(e, TC_CONN_PEER(conn), bytes);
-        return true;
-    }
     int rc = tc_schedule_put(e->schedule, conn + 1, e->now_ns, e->now_ns, false, bytes, pending, flags);
     if (rc == 0)
         return true;
@@ -285,9 +287,18 @@ bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, 
     return false;
 }
 
+bool tc_engine_offer(struct tc_engine *e, uint32_t conn, struct tc_slice bytes, uint64_t flags, uint32_t pending)
+{
+    if (tc_schedule_lane_busy(e->schedule, conn + 1))
+        return offer_later(e, conn, bytes, flags, pending);
+    tc_engine_write(e, TC_CONN_PEER(conn), bytes);
+    return true;
+}
+
 void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m)
 {
-    struct tc_lane *lane = tc_engine_lane(e, conn);
+    struct tc_pair *pair = tc_engine_pair(e, conn);
+    struct tc_lane *lane = pair ? &pair->lanes[conn & 1] : NULL;
     if (lane && lane->shows) {
         tc_engine_witness(e, lane, m);
         return;
@@ -296,7 +307,10 @@ void tc_engine_pass(struct tc_engine *e, uint32_t conn, struct tc_message *m)
         tc_engine_observe_message(e, m, true, false);
         return;
     }
-    bool waits = tc_schedule_lane_busy(e->schedule, conn + 1);
+    const bool waits = tc_schedule_lane_busy(e->schedule, conn + 1);
     tc_engine_observe_message(e, m, true, !waits);
-    tc_engine_offer(e, conn, m->frame, (uint64_t)m->occurrence << 32, 0);
+    if (waits)
+        offer_later(e, conn, m->frame, (uint64_t)m->occurrence << 32, 0);
+    else if (m->frame.len > 0)
+        tc_engine_write_pair(e, pair, TC_CONN_PEER(conn), m->frame);
 }

@@ -15,7 +15,7 @@ void *tc_pool_take(struct tc_pool *pool)
         if (!chunks)
             return NULL;
         pool->chunks = chunks;
-        chunks[chunk] = malloc(CHUNK_ITEMS * pool->item_size);
+        chunks[chunk] = aligned_alloc(TC_POOL_LINE, CHUNK_ITEMS * pool->item_size);
         if (!chunks[chunk])
             return NULL;
         pool->chunk_count++;
@@ -47,10 +47,10 @@ static int list_reserve(struct tc_action_list *list, size_t count)
     return 0;
 }
 
-static struct tc_action *list_add(struct tc_engine *e, struct tc_action_list *list, enum tc_action_kind kind)
+static inline struct tc_action *list_add(struct tc_engine *e, struct tc_action_list *list, enum tc_action_kind kind)
 {
     struct tc_action *action = &e->scratch_action;
-    if (list_reserve(list, list->count + 1))
+    if (list->count >= list->size && list_reserve(list, list->count + 1))
         e->out_of_memory = true;
     else
         action = &list->items[list->count++];
@@ -68,23 +68,45 @@ struct tc_action *tc_engine_act_later(struct tc_engine *e, enum tc_action_kind k
     return list_add(e, &e->later, kind);
 }
 
-struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
-                                         uint16_t peer)
+#define OF_KIND offsetof(struct tc_observation, message) /* where what is of one kind begins: the rest of it */
+
+/* With all that every kind of observation has; what only some have is still to be set, or zeroed. */
+static inline struct tc_observation *observation_new(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
+                                                     uint16_t peer)
 {
     struct tc_observation *o = tc_pool_take(&e->observations);
     if (!o) {
         e->out_of_memory = true;
         o = &e->scratch_observation;
     }
-    memset(o, 0, sizeof *o);
     o->kind = kind;
     o->time_ns = e->now_ns;
     o->id = ++e->next_observation;
     o->node = node;
     o->peer = peer;
     o->incarnation = node < TC_NODES_MAX ? e->incarnation[node] : 0;
+    o->is_gap = false;
+    o->not_carried = false;
+    o->gap_since_ns = 0;
     o->text = "";
     list_add(e, &e->later, TC_ACT_OBSERVE)->observation = o;
+    return o;
+}
+
+struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observation_kind kind, uint16_t node,
+                                         uint16_t peer)
+{
+    struct tc_observation *o = observation_new(e, kind, node, peer);
+    memset((uint8_t *)o + OF_KIND, 0, sizeof *o - OF_KIND);
+    return o;
+}
+
+struct tc_observation *tc_engine_observe_frame(struct tc_engine *e, const struct tc_message *m, bool said, bool heard)
+{
+    struct tc_observation *o = observation_new(e, TC_OBS_MESSAGE, said ? m->from : m->to, said ? m->to : m->from);
+    o->message.message = m;
+    o->message.said = said;
+    o->message.heard = heard;
     return o;
 }
 
@@ -96,26 +118,31 @@ struct tc_observation *tc_engine_overflow(struct tc_engine *e, uint16_t node, ui
     return o;
 }
 
-static bool within(struct tc_slice part, struct tc_slice whole)
+/* Do both lie in the event's bytes, the one right behind the other? */
+static bool joins(const struct tc_engine *e, struct tc_slice last, struct tc_slice bytes)
 {
-    return (uintptr_t)part.data >= (uintptr_t)whole.data &&
-           (uintptr_t)part.data + part.len <= (uintptr_t)whole.data + whole.len;
+    return last.data + last.len == bytes.data && (uintptr_t)last.data >= (uintptr_t)e->event_bytes.data &&
+           (uintptr_t)bytes.data + bytes.len <= (uintptr_t)e->event_bytes.data + e->event_bytes.len;
 }
 
 void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes)
 {
-    struct tc_lane *lane = tc_engine_lane(e, TC_CONN_PEER(conn));
-    if (!lane || bytes.len == 0)
-        return;
-    e->stats.bytes += bytes.len;
     struct tc_pair *pair = tc_engine_pair(e, conn);
+    if (pair && bytes.len > 0)
+        tc_engine_write_pair(e, pair, conn, bytes);
+}
+
+void tc_engine_write_pair(struct tc_engine *e, struct tc_pair *pair, uint32_t conn, struct tc_slice bytes)
+{
+    struct tc_lane *lane = &pair->lanes[TC_CONN_PEER(conn) & 1];
+    e->stats.bytes += bytes.len;
     if (pair->transport) {
         tc_engine_transport_send(e, conn, pair, bytes);
         return;
     }
     if (lane->write_step == e->step && lane->write_action < e->acts.count) {
         struct tc_slice *last = &e->acts.items[lane->write_action].bytes;
-        if (last->data + last->len == bytes.data && within(*last, e->event_bytes) && within(bytes, e->event_bytes)) {
+        if (joins(e, *last, bytes)) {
             last->len += bytes.len;
             return;
         }
@@ -171,7 +198,7 @@ void tc_engine_output_begin(struct tc_engine *e)
 {
     e->step++;
     e->acts.count = 0;
-    e->later.count = 0;
+    e->later.count = TC_LATER_FIRST;
     e->observations.used = 0;
     e->decisions.used = 0;
     for (size_t i = 0; i < e->popped_count; i++)
@@ -183,18 +210,36 @@ void tc_engine_output_begin(struct tc_engine *e)
     tc_arena_reset(&e->arena);
 }
 
+/* Both lists as one. Of the observations there are a few hundred in a full step, of what is done to the world a few:
+ * these go in front of those, where there is room for them. */
+static struct tc_action *join(struct tc_engine *e, size_t later)
+{
+    const struct tc_action_list *acts = &e->acts;
+    if (later == 0)
+        return acts->items;
+    struct tc_action *first = e->later.items + TC_LATER_FIRST;
+    if (acts->count == 0)
+        return first;
+    if (acts->count <= TC_LATER_FIRST)
+        return memcpy(first - acts->count, acts->items, acts->count * sizeof *first);
+    if (list_reserve(&e->acts, acts->count + later)) {
+        e->out_of_memory = true;
+        return NULL;
+    }
+    memcpy(acts->items + acts->count, first, later * sizeof *first);
+    return acts->items;
+}
+
 int tc_engine_output_end(struct tc_engine *e, struct tc_actions *out)
 {
     if (e->sealing_count > 0)
         tc_engine_transport_flush_all(e);
-    if (list_reserve(&e->acts, e->acts.count + e->later.count))
-        e->out_of_memory = true;
-    else if (e->later.count > 0)
-        memcpy(e->acts.items + e->acts.count, e->later.items, e->later.count * sizeof *e->later.items);
+    const size_t later = e->later.count - TC_LATER_FIRST;
+    struct tc_action *items = join(e, later);
     if (e->out_of_memory) {
         *out = (struct tc_actions){NULL, 0};
         return TC_EMEMORY;
     }
-    *out = (struct tc_actions){e->acts.items, e->acts.count + e->later.count};
+    *out = (struct tc_actions){items, e->acts.count + later};
     return 0;
 }

@@ -143,17 +143,8 @@ static void check_traitors(struct tc_run *run)
     }
 }
 
-void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
+static void check_message(struct tc_run *run, const struct tc_message *m)
 {
-    if (run->scenario->cluster.start || run->mistake)
-        return;
-    if (observation->kind == TC_OBS_BROKEN && observation->exit.status == TC_EKEY && observation->node < run->cluster.n)
-        check_home(run, observation);
-    if (observation->kind == TC_OBS_PHASE && observation->phase.phase == TC_RUN_DURING)
-        check_traitors(run);
-    if (observation->kind != TC_OBS_MESSAGE || !observation->message.said)
-        return;
-    const struct tc_message *m = observation->message.message;
     if (m->touched || m->statement_count == 0)
         return;
     if (m->statements[0].kind == TC_KIND_OTHER && run->protocol->transport)
@@ -167,6 +158,21 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
         if (run->protocol->transport && !run->mistake)
             check_voice(run, m);
     }
+}
+
+void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
+{
+    if (run->scenario->cluster.start || run->mistake)
+        return;
+    if (observation->kind == TC_OBS_MESSAGE) {
+        if (observation->message.said)
+            check_message(run, observation->message.message);
+        return;
+    }
+    if (observation->kind == TC_OBS_BROKEN && observation->exit.status == TC_EKEY && observation->node < run->cluster.n)
+        check_home(run, observation);
+    if (observation->kind == TC_OBS_PHASE && observation->phase.phase == TC_RUN_DURING)
+        check_traitors(run);
 }
 
 static uint16_t holder_of(const struct tc_run *run, const uint8_t *public_key)

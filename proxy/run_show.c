@@ -159,6 +159,8 @@ static void observe(void *self, const struct tc_observation *observation)
         tc_recorder_mark(run->recorder, observation->time_ns);
     tc_metrics_observe(run->metrics, observation);
     tc_recorder_observe(run->recorder, observation);
+    if (observation->kind == TC_OBS_MESSAGE)
+        return;
     if (observation->kind == TC_OBS_PHASE) {
         enter_phase(run, observation->phase.phase, observation->time_ns);
         show_traitors(run);

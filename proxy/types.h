@@ -226,16 +226,17 @@ struct tc_operation {
 };
 
 /* A protocol-neutral fact. `node` is who it is about. Borrowed: valid during the call that hands it over. */
-struct tc_observation {
+struct tc_observation { /* of a message everything lies in its first 64 bytes */
     enum tc_observation_kind kind;
-    uint64_t time_ns;
-    uint64_t id;   /* 1, 2, … within the run */
     uint16_t node; /* TC_OBS_MESSAGE: message->from if said, else message->to */
     uint16_t peer;
+    uint64_t time_ns;
+    uint64_t id;          /* 1, 2, … within the run */
     uint32_t incarnation; /* process incarnation of `node`, from 1; 0 unknown */
     bool is_gap;          /* TC_OBS_SPLICED: bytes are missing in the capture, somewhere between gap_since_ns and now */
     bool not_carried;     /* TC_OBS_OVERFLOW: for want of something of ours a connection was not carried, or was cut */
     uint64_t gap_since_ns;
+    const char *text; /* complaint, note, overflow, spliced, log line of a crash; "" otherwise */
     union {
         struct {
             const struct tc_message *message;
@@ -288,7 +289,6 @@ struct tc_observation {
         } phase;
         struct tc_faults faults;
     };
-    const char *text; /* complaint, note, overflow, spliced, log line of a crash; "" otherwise */
 };
 
 #endif

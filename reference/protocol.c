@@ -56,13 +56,11 @@ uint32_t tc_protocol_bearable(const struct tc_cluster *cluster)
     return cluster->f < most ? cluster->f : most;
 }
 
-/* Little-endian on every machine, as in tc_random_mix_bytes. */
+/* Little-endian on every machine, as in tc_random_mix_bytes. Spelt out, for then compilers see one load in it. */
 static uint64_t first_word(const uint8_t bytes[static 8])
 {
-    uint64_t word = 0;
-    for (int i = 0; i < 8; i++)
-        word |= (uint64_t)bytes[i] << (8 * i);
-    return word;
+    return (uint64_t)bytes[0] | (uint64_t)bytes[1] << 8 | (uint64_t)bytes[2] << 16 | (uint64_t)bytes[3] << 24 |
+           (uint64_t)bytes[4] << 32 | (uint64_t)bytes[5] << 40 | (uint64_t)bytes[6] << 48 | (uint64_t)bytes[7] << 56;
 }
 
 /* Neither the sender of the link nor a signature or MAC is part of the key: a message said again,

@@ -57,6 +57,14 @@ void tc_statement_set_slot(struct tc_statement *s, uint64_t major, uint64_t mino
     s->slot = slot ? slot : 1;
 }
 
+void tc_statement_set_place(struct tc_statement *s)
+{
+    if (s->value.state == TC_VALUE_ABSENT)
+        return;
+    const uint64_t slot = tc_random_mix(s->view + (s->type + UINT64_C(1)) * UINT64_C(0xd6e8feb86659fd93), s->sequence);
+    s->slot = slot ? slot : 1;
+}
+
 void tc_statement_set_envelope(struct tc_statement *s, const Wire__Envelope *envelope)
 {
     s->signer = envelope->sender < TC_NODES_MAX ? (uint16_t)envelope->sender : TC_NODE_NONE;
@@ -73,7 +81,7 @@ void tc_statement_set_request(struct tc_statement *s, const Wire__Request *reque
 
 /* ---- from a frame, and to one ---- */
 
-int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope)
+void tc_envelope_begin(struct tc_message *m, struct tc_slice frame)
 {
     m->frame = frame;
     m->decoded = false;
@@ -82,6 +90,11 @@ int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_aren
     m->envelope = (struct tc_fields){&wire__envelope__descriptor, NULL};
     m->statements = NULL;
     m->statement_count = 0;
+}
+
+int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope)
+{
+    tc_envelope_begin(m, frame);
     return tc_wire_unpack(frame, arena, envelope);
 }
 

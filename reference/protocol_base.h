@@ -31,6 +31,9 @@ void tc_statement_set_value(struct tc_statement *s, ProtobufCBinaryData digest);
 /* The conflict key, last of all: of its type, `major` and `minor`. Without a value there is nothing to conflict. */
 void tc_statement_set_slot(struct tc_statement *s, uint64_t major, uint64_t minor);
 
+/* The same of a proposal or a vote, of its view and sequence. Nearly all messages are one, so it is mixed once only. */
+void tc_statement_set_place(struct tc_statement *s);
+
 /* Who signed what: signer, body and signature (or MACs) as the envelope has them. */
 void tc_statement_set_envelope(struct tc_statement *s, const Wire__Envelope *envelope);
 
@@ -39,7 +42,10 @@ void tc_statement_set_request(struct tc_statement *s, const Wire__Request *reque
 
 /* ---- messages ---- */
 
-/* Begins decoding: a message without statements, and the envelope in its frame. */
+/* Begins decoding: a message without statements. */
+void tc_envelope_begin(struct tc_message *m, struct tc_slice frame);
+
+/* The same, and the envelope in its frame. */
 int tc_envelope_open(struct tc_message *m, struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope);
 
 /* Ends it: the message is decoded, its statements are these. */

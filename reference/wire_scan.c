@@ -14,6 +14,10 @@ struct scanner {
 static inline bool scan_number(struct scanner *in, unsigned most, uint64_t *value)
 {
     uint64_t result = 0;
+    if (in->at < in->end && *in->at < 0x80) {
+        *value = *in->at++;
+        return true;
+    }
     for (unsigned i = 0; i < most && in->at < in->end; i++) {
         const uint8_t byte = *in->at++;
         result |= (uint64_t)(byte & 0x7f) << (7 * i);
@@ -64,9 +68,28 @@ static inline bool scan_field(struct scanner *in, uint8_t tag, Wire__Envelope *e
     }
 }
 
-static bool scan_flat(struct scanner in, Wire__Envelope *envelope)
+/* Is this field next? Then it is taken: fields come in the order of their numbers, from nearly everybody, and one that
+ * is awaited costs less than one that is looked up. */
+static inline bool scan_awaited(struct scanner *in, uint8_t tag, Wire__Envelope *envelope)
+{
+    if (in->at == in->end || *in->at != tag)
+        return true;
+    in->at++;
+    return scan_field(in, tag, envelope);
+}
+
+static inline bool scan_in_order(struct scanner *in, Wire__Envelope *envelope)
 {
     *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
+    return scan_awaited(in, VARINT(1), envelope) && scan_awaited(in, VARINT(2), envelope) &&
+           scan_awaited(in, BYTES(3), envelope) && scan_awaited(in, BYTES(4), envelope) &&
+           scan_awaited(in, BYTES(5), envelope);
+}
+
+static bool scan_flat(struct scanner in, Wire__Envelope *envelope)
+{
+    if (!scan_in_order(&in, envelope))
+        return false;
     while (in.at < in.end)
         if (!scan_field(&in, *in.at++, envelope))
             return false;
@@ -110,7 +133,8 @@ bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__
     if (frame.len == 0 || tc_wire_frame(frame) != (int64_t)frame.len)
         return false;
     struct scanner in = {frame.data + TC_WIRE_LENGTH_SIZE, frame.data + frame.len};
-    *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
+    if (!scan_in_order(&in, envelope))
+        return false;
     while (in.at < in.end) {
         const uint8_t tag = *in.at++;
         if (tag == BYTES(6) && !envelope->requests ? !scan_requests(&in, arena, envelope)
@@ -134,28 +158,40 @@ bool tc_wire_is_vote(const ProtobufCMessageDescriptor *descriptor)
            is_field(&fields[1], 2, PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, sequence));
 }
 
+static inline bool scan_vote_field(struct scanner *in, uint8_t tag, struct tc_wire_vote *vote)
+{
+    switch (tag) {
+    case VARINT(1):
+        return scan_number(in, 9, &vote->view);
+    case VARINT(2):
+        return scan_number(in, 9, &vote->sequence);
+    case BYTES(3):
+        return scan_bytes(in, &vote->digest);
+    default:
+        return false;
+    }
+}
+
+static inline bool scan_vote_awaited(struct scanner *in, uint8_t tag, struct tc_wire_vote *vote)
+{
+    if (in->at == in->end || *in->at != tag)
+        return true;
+    in->at++;
+    return scan_vote_field(in, tag, vote);
+}
+
 bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, struct tc_wire_vote *vote)
 {
     *vote = (struct tc_wire_vote){.base = PROTOBUF_C_MESSAGE_INIT(descriptor)};
     if (body.len == 0)
         return true;
     struct scanner in = {body.data, body.data + body.len};
+    if (!scan_vote_awaited(&in, VARINT(1), vote) || !scan_vote_awaited(&in, VARINT(2), vote) ||
+        !scan_vote_awaited(&in, BYTES(3), vote))
+        return false;
     while (in.at < in.end) {
-        bool good;
-        switch (*in.at++) {
-        case VARINT(1):
-            good = scan_number(&in, 9, &vote->view);
-            break;
-        case VARINT(2):
-            good = scan_number(&in, 9, &vote->sequence);
-            break;
-        case BYTES(3):
-            good = scan_bytes(&in, &vote->digest);
-            break;
-        default:
-            good = false;
-        }
-        if (!good)
+        const uint8_t tag = *in.at++;
+        if (!scan_vote_field(&in, tag, vote))
             return false;
     }
     return true;

@@ -78,37 +78,38 @@ static void put(struct tc_window *w, const struct tc_window_record *record)
         *kept = *record;
 }
 
+/* Said all at once: then the compiler puts the bits of a byte together before it writes them. */
 static void put_message(struct tc_window *w, const struct tc_observation *o)
 {
+    static const struct tc_statement none = {.signer = TC_NODE_NONE};
     const struct tc_message *m = o->message.message;
-    const struct tc_statement *s = m->statement_count > 0 ? &m->statements[0] : NULL;
+    const struct tc_statement *s = m->statement_count > 0 ? &m->statements[0] : &none;
     struct tc_window_record *r = place(w);
     if (!r)
         return;
     *r = (struct tc_window_record){.time_ns = o->time_ns,
                                    .key = m->key,
+                                   .view = s->view,
+                                   .sequence = s->sequence,
                                    .occurrence = m->occurrence,
                                    .from = m->from,
                                    .to = m->to,
-                                   .signer = s && s->signer != TC_NODE_NONE ? s->signer : m->from,
+                                   .signer = s->signer != TC_NODE_NONE ? s->signer : m->from,
+                                   .kind = (uint8_t)s->kind,
+                                   .phase = (uint8_t)s->phase,
                                    .type = message_type_number(w, m->type),
                                    .what = TC_WINDOW_MESSAGE,
+                                   .value_state = (unsigned)s->value.state & 15u,
                                    .said = o->message.said,
                                    .heard = o->message.heard,
-                                   .touched = m->touched};
-    if (!s)
-        return;
-    r->kind = (uint8_t)s->kind;
-    r->phase = (uint8_t)s->phase;
-    r->has_view = s->has_view;
-    r->has_sequence = s->has_sequence;
-    r->view = s->view;
-    r->sequence = s->sequence;
-    r->value_state = (unsigned)s->value.state & 15u;
+                                   .touched = m->touched,
+                                   .has_view = s->has_view,
+                                   .has_sequence = s->has_sequence};
     memcpy(r->digest, s->value.bytes, sizeof r->digest);
 }
 
-void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
+/* All but messages. */
+static void observe_fact(struct tc_window *w, const struct tc_observation *o)
 {
     struct tc_window_record r = {.time_ns = o->time_ns, .from = o->node, .to = o->node};
     switch (o->kind) {
@@ -121,9 +122,6 @@ void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
         return;
     case TC_OBS_FAULTS:
         w->signed_for = o->faults.signed_for;
-        return;
-    case TC_OBS_MESSAGE:
-        put_message(w, o);
         return;
     case TC_OBS_EXECUTED:
         r.what = TC_WINDOW_EXECUTED;
@@ -145,6 +143,14 @@ void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
     default:
         return;
     }
+}
+
+void tc_window_observe(struct tc_window *w, const struct tc_observation *o)
+{
+    if (o->kind == TC_OBS_MESSAGE)
+        put_message(w, o);
+    else
+        observe_fact(w, o);
 }
 
 void tc_window_decide(struct tc_window *w, const struct tc_decision *d)

@@ -6,6 +6,8 @@
 #ifndef TC_PBFT_JUSTIFY_PARTS_H
 #define TC_PBFT_JUSTIFY_PARTS_H
 
+#include <string.h>
+
 #include "../../proxy/nodeset.h"
 #include "protocol.h"
 #include "wire.h"
@@ -182,15 +184,44 @@ struct tc_justifier {
 
 bool tc_justify_table_init(struct tc_justifier *j);
 void tc_justify_table_free(struct tc_justifier *j);
-/* The slot of a sequence number; NULL if it lies outside the ring. */
-struct justify_slot *tc_justify_slot(struct tc_justifier *j, uint64_t sequence);
+/* A slot of the ring that was another sequence number's: emptied for this one. */
+void tc_justify_slot_begin(struct tc_justifier *j, struct justify_slot *slot, uint64_t sequence);
+/* The slot of a sequence number; NULL if it lies outside the ring. Here, for each message asks for it twice. */
+static inline struct justify_slot *tc_justify_slot(struct tc_justifier *j, uint64_t sequence)
+{
+    if (sequence < j->base || sequence - j->base >= j->slot_count)
+        return NULL;
+    struct justify_slot *slot = &j->slots[sequence & (j->slot_count - 1)];
+    if (!slot->used || slot->sequence != sequence)
+        tc_justify_slot_begin(j, slot, sequence);
+    return slot;
+}
+/* The index-th ballot in the pool; the next of a chain is tc_justify_at(j, ballot->next) while that is not NONE. */
+static inline struct justify_ballot *tc_justify_at(const struct tc_justifier *j, uint32_t index)
+{
+    return (struct justify_ballot *)(void *)(j->ballots + index * j->ballot_size);
+}
+static inline bool tc_justify_is(const struct justify_ballot *ballot, uint64_t view, const uint8_t *digest)
+{
+    return ballot->view == view && memcmp(ballot->digest, digest, TC_VALUE_SIZE) == 0;
+}
 /* The ballot for (view, digest); made if `make` and there is room (else the slot overflows), or NULL. */
 struct justify_ballot *tc_justify_ballot(struct tc_justifier *j, struct justify_slot *slot, uint64_t view,
                                          const uint8_t *digest, bool make);
-/* The index-th ballot in the pool; the next of a chain is tc_justify_at(j, ballot->next) while that is not NONE. */
-struct justify_ballot *tc_justify_at(const struct tc_justifier *j, uint32_t index);
-/* Replica spoke of this sequence number: the ring may move. */
-void tc_justify_spoke(struct tc_justifier *j, uint16_t replica, uint64_t sequence);
+/* The same, which looks at the slot's only ballot (of nearly all slots) at once. */
+static inline struct justify_ballot *tc_justify_ballot_of(struct tc_justifier *j, struct justify_slot *slot,
+                                                          uint64_t view, const uint8_t *digest)
+{
+    struct justify_ballot *first = slot->first != JUSTIFY_NONE ? tc_justify_at(j, slot->first) : NULL;
+    return first && tc_justify_is(first, view, digest) ? first : tc_justify_ballot(j, slot, view, digest, true);
+}
+/* Replica spoke of this sequence number: the ring may move if it is its highest. */
+void tc_justify_spoke_higher(struct tc_justifier *j, uint16_t replica, uint64_t sequence);
+static inline void tc_justify_spoke(struct tc_justifier *j, uint16_t replica, uint64_t sequence)
+{
+    if (sequence > j->replicas[replica].top)
+        tc_justify_spoke_higher(j, replica, sequence);
+}
 /* A proposal or vote was offered to `replica`. */
 void tc_justify_offer(struct tc_justifier *j, uint16_t replica, const struct tc_statement *s, enum justify_class class,
                       bool genuine);

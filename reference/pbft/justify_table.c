@@ -35,11 +35,6 @@ void tc_justify_table_free(struct tc_justifier *j)
     free(j->texts);
 }
 
-struct justify_ballot *tc_justify_at(const struct tc_justifier *j, uint32_t index)
-{
-    return (struct justify_ballot *)(void *)(j->ballots + index * j->ballot_size);
-}
-
 static uint32_t index_of(const struct tc_justifier *j, const struct justify_ballot *ballot)
 {
     return (uint32_t)((size_t)((const uint8_t *)ballot - j->ballots) / j->ballot_size);
@@ -69,18 +64,12 @@ static void clear_slot(struct tc_justifier *j, struct justify_slot *slot)
     *slot = (struct justify_slot){.first = JUSTIFY_NONE};
 }
 
-struct justify_slot *tc_justify_slot(struct tc_justifier *j, uint64_t sequence)
+void tc_justify_slot_begin(struct tc_justifier *j, struct justify_slot *slot, uint64_t sequence)
 {
-    if (sequence < j->base || sequence - j->base >= j->slot_count)
-        return NULL;
-    struct justify_slot *slot = &j->slots[sequence & (j->slot_count - 1)];
-    if (!slot->used || slot->sequence != sequence) {
-        clear_slot(j, slot);
-        slot->used = true;
-        slot->sequence = sequence;
-        slot->born = j->events;
-    }
-    return slot;
+    clear_slot(j, slot);
+    slot->used = true;
+    slot->sequence = sequence;
+    slot->born = j->events;
 }
 
 /* One that was given back, else the next that was never used. NULL: all are in use. */
@@ -117,7 +106,7 @@ struct justify_ballot *tc_justify_ballot(struct tc_justifier *j, struct justify_
 {
     for (uint32_t i = slot->first; i != JUSTIFY_NONE;) {
         struct justify_ballot *ballot = tc_justify_at(j, i);
-        if (ballot->view == view && memcmp(ballot->digest, digest, TC_VALUE_SIZE) == 0)
+        if (tc_justify_is(ballot, view, digest))
             return ballot;
         i = ballot->next;
     }
@@ -153,10 +142,8 @@ static uint64_t cluster_top(const struct tc_justifier *j)
     return best;
 }
 
-void tc_justify_spoke(struct tc_justifier *j, uint16_t replica, uint64_t sequence)
+void tc_justify_spoke_higher(struct tc_justifier *j, uint16_t replica, uint64_t sequence)
 {
-    if (sequence <= j->replicas[replica].top)
-        return;
     j->replicas[replica].top = sequence;
     const uint64_t top = cluster_top(j);
     if (top > j->base + j->slot_count / 2)
@@ -220,7 +207,7 @@ void tc_justify_offer(struct tc_justifier *j, uint16_t replica, const struct tc_
         }
         return;
     }
-    struct justify_ballot *ballot = tc_justify_ballot(j, slot, s->view, s->value.bytes, true);
+    struct justify_ballot *ballot = tc_justify_ballot_of(j, slot, s->view, s->value.bytes);
     if (!ballot)
         return;
     if (genuine && !justify_has(&ballot->vouched[class], s->signer)) {

@@ -209,7 +209,7 @@ void tc_justify_said_vote(struct tc_justifier *j, uint16_t replica, const struct
     tc_justify_spoke(j, replica, s->sequence);
     struct justify_slot *slot = tc_justify_slot(j, s->sequence);
     struct justify_ballot *ballot =
-        slot && s->value.state != TC_VALUE_ABSENT ? tc_justify_ballot(j, slot, s->view, s->value.bytes, true) : NULL;
+        slot && s->value.state != TC_VALUE_ABSENT ? tc_justify_ballot_of(j, slot, s->view, s->value.bytes) : NULL;
     if (!ballot) {
         j->unjudged++;
         return;
@@ -265,7 +265,7 @@ void tc_justify_said_proposal(struct tc_justifier *j, uint16_t replica, const st
     tc_justify_spoke(j, replica, s->sequence);
     struct justify_slot *slot = tc_justify_slot(j, s->sequence);
     struct justify_ballot *ballot =
-        slot && s->value.state != TC_VALUE_ABSENT ? tc_justify_ballot(j, slot, s->view, s->value.bytes, true) : NULL;
+        slot && s->value.state != TC_VALUE_ABSENT ? tc_justify_ballot_of(j, slot, s->view, s->value.bytes) : NULL;
     if (!ballot) {
         j->unjudged++;
         return;

@@ -213,6 +213,48 @@ static void test_observation_ids_rise(void **state)
     fixture_end(&f);
 }
 
+static int delay_all(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    (void)f;
+    (void)err;
+    if (call->kind == TC_CALL_MESSAGE)
+        plan->verdict = (struct tc_verdict){.verb = TC_DELAY, .delay_ns = 5 * MS};
+    return 0;
+}
+
+/* What is done to the world comes before the facts, however much of it one step has. */
+static void test_many_writes_before_their_facts(void **state)
+{
+    static const uint32_t counts[] = {1, 15, 16, 17, 40, 200};
+    (void)state;
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        struct fixture f;
+        struct tc_actions acts;
+        fixture_init(&f);
+        f.answer = delay_all;
+        f.quiet = true;
+        fixture_start(&f);
+        step(&f, (struct tc_event){.kind = TC_EV_PHASE, .phase = TC_RUN_DURING});
+        for (uint32_t pair = 0; pair < counts[i]; pair++) {
+            accept_pair(&f, pair, 1, 2);
+            dialled(&f, pair);
+            receive(&f, TC_CONN_NEAR(pair), "V101");
+        }
+        const struct tc_event timer = {.kind = TC_EV_TIMER, .now_ns = f.now_ns + 5 * MS};
+        assert_int_equal(tc_engine_step(f.e, &timer, &acts), 0);
+        assert_int_equal(acts.count, 3 * counts[i]); /* written, heard, decided */
+        for (uint32_t at = 0; at < acts.count; at++) {
+            const struct tc_action *action = &acts.items[at];
+            assert_int_equal(action->kind == TC_ACT_WRITE, at < counts[i]);
+            assert_true(action->kind != TC_ACT_WRITE || action->conn == TC_CONN_FAR(at));
+            assert_true(action->kind != TC_ACT_OBSERVE ||
+                        (action->observation->kind == TC_OBS_MESSAGE && !action->observation->message.said &&
+                         action->observation->message.heard && !action->observation->text[0]));
+        }
+        fixture_end(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_facts),
         cmocka_unit_test(test_verify_all),
         cmocka_unit_test(test_observation_ids_rise),
+        cmocka_unit_test(test_many_writes_before_their_facts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,30 @@ static void a_table_forgets_the_oldest(void **state)
     tc_table_free(NULL);
 }
 
+/* What is put one after another is often asked for in the same order: then the next row is tried first. */
+static void a_table_is_asked_in_order(void **state)
+{
+    (void)state;
+    struct tc_table *t = tc_table_new(256, sizeof(uint64_t));
+    bool fresh;
+    for (uint64_t most = 1; most <= 700; most++) {
+        const uint64_t least = most > 256 ? most - 255 : 1; /* of those that are kept */
+        *(uint64_t *)tc_table_put(t, most * 7, &fresh) = most;
+        assert_true(fresh);
+        for (uint64_t key = least; key <= most && most % 3 == 0; key++) {
+            const uint64_t *row = tc_table_put(t, key * 7, &fresh);
+            assert_false(fresh);
+            assert_int_equal(*row, key);
+            assert_ptr_equal(tc_table_put(t, key * 7, &fresh), row);
+            assert_ptr_equal(tc_table_find(t, key * 7), row);
+        }
+    }
+    assert_int_equal(tc_table_forgotten(t), 700 - 256);
+    assert_int_equal(*(uint64_t *)tc_table_put(t, 7 * 444, &fresh), 0); /* behind the last: one that was forgotten */
+    assert_true(fresh);
+    tc_table_free(t);
+}
+
 static void frames_wrap_and_are_forgotten(void **state)
 {
     (void)state;
@@ -144,9 +168,9 @@ static void texts_are_cut_and_readable(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_table_forgets_the_oldest),   cmocka_unit_test(frames_wrap_and_are_forgotten),
-        cmocka_unit_test(the_window_of_votes_moves_on), cmocka_unit_test(one_message_may_turn_the_window_over),
-        cmocka_unit_test(texts_are_cut_and_readable),
+        cmocka_unit_test(a_table_forgets_the_oldest),           cmocka_unit_test(a_table_is_asked_in_order),
+        cmocka_unit_test(frames_wrap_and_are_forgotten),        cmocka_unit_test(the_window_of_votes_moves_on),
+        cmocka_unit_test(one_message_may_turn_the_window_over), cmocka_unit_test(texts_are_cut_and_readable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -146,6 +146,50 @@ static void test_decode_prepare(void **state)
     assert_int_equal(tc_pbft.verify(&make->env, s), 0);
 }
 
+/* Fields may come in any order, and the last of two counts. */
+static void test_fields_in_any_order(void **state)
+{
+    static const uint8_t view[] = {0x08, 3}, sequence[] = {0x10, 0xac, 0x02}, early[] = {0x10, 7};
+    static const uint8_t type[] = {0x08, PBFT__TYPE__PREPARE}, sender[] = {0x10, 2}, other[] = {0x10, 1};
+    struct tc_make *make = *state;
+    uint8_t digest[34] = {0x1a, 32, 9}, signature[66] = {0x22, 64, 5}, body[80] = {0x1a};
+    const struct tc_slice fields[] = {{view, 2}, {sequence, 3}, {digest, sizeof digest}};
+    for (unsigned order = 0; order < 27; order++) { /* in front of them another sequence number, and another sender */
+        const unsigned at[] = {order % 3, order / 3 % 3, order / 9};
+        size_t len = 2;
+        if (at[0] == at[1] || at[1] == at[2] || at[0] == at[2])
+            continue;
+        memcpy(body + len, early, sizeof early);
+        len += sizeof early;
+        for (unsigned i = 0; i < 3; i++) {
+            memcpy(body + len, fields[at[i]].data, fields[at[i]].len);
+            len += fields[at[i]].len;
+        }
+        body[1] = (uint8_t)(len - 2);
+        const struct tc_slice parts[] = {
+            {other, 2}, {body, len}, {sender, 2}, {type, 2}, {signature, sizeof signature}};
+        for (unsigned first = 0; first < 5; first++) {
+            uint8_t frame[256] = {0};
+            size_t end = 4;
+            for (unsigned i = 0; i < 5; i++) {
+                const struct tc_slice part = parts[i == 0 ? first : i <= first ? i - 1 : i];
+                memcpy(frame + end, part.data, part.len);
+                end += part.len;
+            }
+            frame[3] = (uint8_t)(end - 4);
+            struct tc_message m = {.from = 2};
+            assert_int_equal(tc_pbft.decode((struct tc_slice){frame, end}, &make->arena, &m), 0);
+            const struct tc_statement *s = &m.statements[0];
+            assert_int_equal(s->kind, TC_KIND_VOTE);
+            assert_int_equal(s->signer, first == 2 ? 1 : 2);
+            assert_int_equal(s->view, 3);
+            assert_int_equal(s->sequence, 300);
+            assert_int_equal(s->value.bytes[0], 9);
+            assert_int_equal(s->signature.len, 64);
+        }
+    }
+}
+
 static void test_slots_conflict_where_they_should(void **state)
 {
     struct tc_make *make = *state;
@@ -345,6 +389,7 @@ int main(void)
         T(test_frame_limits),
         T(test_frame_and_decode_at_guard_page),
         T(test_decode_prepare),
+        T(test_fields_in_any_order),
         T(test_slots_conflict_where_they_should),
         T(test_decode_proposal_with_batch),
         T(test_decode_new_view),
