@@ -216,6 +216,18 @@ int tc_keeper_spawn(struct tc_keeper *keeper, const struct tc_process_spec *spec
     return status;
 }
 
+int tc_keeper_scratch(struct tc_keeper *keeper, const char *path, struct tc_error *err)
+{
+    struct tc_process_command *command = calloc(1, TC_PROCESS_PACKET_MAX);
+    if (!command)
+        return tc_error_set(err, TC_EMEMORY, "no memory to name %s", path);
+    command->op = TC_PROCESS_SCRATCH;
+    const int status = put_string(command, path) ? send_command(keeper, command, -1, err)
+                                                 : tc_error_set(err, TC_EUSAGE, "%s: a path too long", path);
+    free(command);
+    return status;
+}
+
 int tc_keeper_act(struct tc_keeper *keeper, uint16_t node, enum tc_verb verb, struct tc_error *err)
 {
     if (!tc_nodeset_has(&keeper->known, node))

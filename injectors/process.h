@@ -36,6 +36,11 @@ void tc_keeper_stop(struct tc_keeper *keeper);
  * passed; a program that cannot be executed gives an `up` and then an ended event with status 127. */
 int tc_keeper_spawn(struct tc_keeper *keeper, const struct tc_process_spec *spec, struct tc_error *err);
 
+/* Names a directory of the run's own that must not outlive it: the keeper removes it, with all that is in it, once
+ * every process has ended, also when we were killed and could not. One a keeper. TC_EUSAGE: the path is too long;
+ * TC_EIO. */
+int tc_keeper_scratch(struct tc_keeper *keeper, const char *path, struct tc_error *err);
+
 /* TC_PAUSE, TC_RESUME (SIGSTOP, SIGCONT), TC_STOP (SIGTERM), TC_KILL (SIGKILL), TC_RESTART (kill if running, start
  * again), TC_WIPE (kill, empty its data directory; RESTART brings it back). TC_ENOT_FOUND if the node was never
  * spawned. */

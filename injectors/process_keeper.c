@@ -37,6 +37,7 @@ struct kept {
 struct keeper {
     int control_fd, signal_fd;
     struct kept nodes[TC_NODES_MAX];
+    char *scratch; /* removed at the end; NULL: none was named */
     char packet[TC_PROCESS_PACKET_MAX] __attribute__((aligned(16)));
 };
 
@@ -106,6 +107,25 @@ static void kill_family(pid_t pid)
     kill(pid, SIGKILL);
 }
 
+/* ---- removing ---- */
+
+static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    if (walk->level > 0)
+        remove(path); /* what cannot be removed stays; the replica will find its old state and say so */
+    return 0;
+}
+
+static void remove_scratch(const struct keeper *keeper)
+{
+    if (!keeper->scratch || strcmp(keeper->scratch, "/") == 0)
+        return;
+    nftw(keeper->scratch, remove_entry, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    rmdir(keeper->scratch); /* gone already if we end in good order */
+}
+
 /* Ends everything below us. The orphans of what dies become our children (subreaper), so this comes to an end. */
 static _Noreturn void end_all(struct keeper *keeper)
 {
@@ -115,8 +135,10 @@ static _Noreturn void end_all(struct keeper *keeper)
     for (;;) {
         kill_descendants(getpid());
         const pid_t dead = waitpid(-1, NULL, 0);
-        if (dead < 0 && errno == ECHILD)
+        if (dead < 0 && errno == ECHILD) {
+            remove_scratch(keeper);
             _exit(0);
+        }
     }
 }
 
@@ -194,15 +216,6 @@ static void stop_listening(struct kept *node)
         return;
     shutdown(node->listen_fd, SHUT_RD);
     (void)bind(node->listen_fd, (const struct sockaddr *)&node->address, node->address_length);
-}
-
-static int remove_entry(const char *path, const struct stat *info, int kind, struct FTW *walk)
-{
-    (void)info;
-    (void)kind;
-    if (walk->level > 0)
-        remove(path); /* what cannot be removed stays; the replica will find its old state and say so */
-    return 0;
 }
 
 static void wipe(struct kept *node)
@@ -337,6 +350,12 @@ static void obey(struct keeper *keeper, const struct tc_process_command *command
         break;
     case TC_PROCESS_TERMINATE:
         terminate(node);
+        break;
+    case TC_PROCESS_SCRATCH:
+        if (command->string_bytes == 0 || command->strings[command->string_bytes - 1] != '\0')
+            end_all(keeper); /* as below */
+        free(keeper->scratch);
+        keeper->scratch = strdup(command->strings);
         break;
     }
     if (descriptor >= 0)

@@ -8,10 +8,10 @@
 #define TC_PROCESS_PACKET_MAX 65536 /* a command with all its strings */
 #define TC_PROCESS_ARGS_MAX   256
 
-enum tc_process_op { TC_PROCESS_SPAWN, TC_PROCESS_ACT, TC_PROCESS_TERMINATE };
+enum tc_process_op { TC_PROCESS_SPAWN, TC_PROCESS_ACT, TC_PROCESS_TERMINATE, TC_PROCESS_SCRATCH };
 
 /* A command. SPAWN: `strings` holds argument_count arguments, then stderr_path and data_dir, each NUL-terminated; a
- * listen descriptor may ride along. */
+ * listen descriptor may ride along. SCRATCH: `strings` holds the path, NUL-terminated. */
 struct tc_process_command {
     enum tc_process_op op;
     enum tc_verb verb;

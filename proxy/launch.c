@@ -323,10 +323,11 @@ static int spawn_clients(const struct tc_launch *launch, struct tc_keeper *keepe
 int tc_launch_start(struct tc_launch *launch, struct tc_keeper *keeper,
                     const char *(*dialled)(void *self, uint16_t from, uint16_t to), void *self, struct tc_error *err)
 {
-    if (launch->launcher)
+    int rc = launch->data_dir_made ? tc_keeper_scratch(keeper, launch->data_dir, err) : 0;
+    if (rc == 0 && launch->launcher)
         return launch->launcher->start(launch->launched, keeper, dialled, self, err);
-    struct arguments *a = calloc(1, sizeof *a);
-    int rc = a ? 0 : tc_error_set(err, TC_EMEMORY, "no memory to launch a cluster");
+    struct arguments *a = rc == 0 ? calloc(1, sizeof *a) : NULL;
+    rc = rc || a ? rc : tc_error_set(err, TC_EMEMORY, "no memory to launch a cluster");
     for (uint32_t i = 0; rc == 0 && i < node_count(launch); i++)
         rc = write_config(launch, (uint16_t)node_id(launch, i), dialled, self, err);
     for (uint16_t id = 0; rc == 0 && id < launch->replicas; id++)

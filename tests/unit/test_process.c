@@ -245,17 +245,34 @@ static void test_no_grandchild_survives(void **state)
             assert_false(running(pids[node][i]));
 }
 
+/* Until a file or directory is gone. */
+static void await_removed(const char *path)
+{
+    const uint64_t until = tc_loop_clock_ns() + UINT64_C(10000000000);
+    while (access(path, F_OK) == 0) {
+        assert_true(tc_loop_clock_ns() < until);
+        usleep(1000);
+    }
+}
+
 /* What turncoat's own death by kill -9 leaves behind: nothing. */
 static void test_our_death(void **state)
 {
     (void)state;
     int numbers[2];
+    char scratch[] = "/tmp/tc-test-XXXXXX", inside[64];
+    assert_non_null(mkdtemp(scratch));
+    snprintf(inside, sizeof inside, "%s/node0", scratch);
+    assert_int_equal(mkdir(inside, 0700), 0);
+    snprintf(inside, sizeof inside, "%s/node0/log", scratch);
+    close(open(inside, O_CREAT | O_WRONLY, 0600));
+    assert_int_equal(access(inside, F_OK), 0);
     assert_int_equal(pipe(numbers), 0);
     const pid_t us = fork();
     assert_true(us >= 0);
     if (us == 0) {
         struct tc_keeper *keeper;
-        if (tc_keeper_start(&keeper, NULL))
+        if (tc_keeper_start(&keeper, NULL) || tc_keeper_scratch(keeper, scratch, NULL))
             _exit(1);
         const char *const argv[] = {"/bin/sh", "-c", "echo $$; setsid sleep 1000 & echo $!; exec sleep 1001", NULL};
         const struct tc_process_spec spec = {
@@ -275,6 +292,7 @@ static void test_our_death(void **state)
     assert_int_equal(waitpid(us, NULL, 0), us);
     await_gone(child);
     await_gone(grandchild);
+    await_removed(scratch);
 }
 
 /* Neither side waits for the other when nobody takes the events of many starts. */
