@@ -52,6 +52,15 @@ static void tell_state(struct tc_rpc *rpc, uint64_t height, bool in_header, cons
     }
 }
 
+/* The header of this height names no state of the one before: the application has none, after this height either, so
+ * that nobody leaves it out. Of the first height's that says nothing. */
+static void expect_no_state(struct tc_rpc *rpc, uint64_t height)
+{
+    for (uint32_t i = 0; i < rpc->todo_count; i++)
+        if (rpc->todo[i].height + 1 == height || (rpc->todo[i].height == height && height > 1))
+            rpc->todo[i].results = false;
+}
+
 /* True if the header is the block's own. */
 static bool put_todo(struct tc_rpc *rpc, const json_t *header, uint64_t height, const struct tc_value *block)
 {
@@ -108,8 +117,10 @@ static void tell_header(struct tc_rpc *rpc, const json_t *meta, tc_rpc_tell_fn *
     const bool is_own = put_todo(rpc, header, height, &o.executed.value);
     const struct tc_value state = tc_rpc_hash(tc_rpc_text(header, "app_hash"));
     tell(self, &o);
-    if (is_own)
+    if (is_own && state.state == TC_VALUE_BYTES)
         tell_state(rpc, height - 1, true, &state, tell, self);
+    else if (is_own)
+        expect_no_state(rpc, height);
 }
 
 /* They come with the highest first. */

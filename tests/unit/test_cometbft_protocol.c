@@ -53,7 +53,7 @@ static int teardown(void **state)
 #define ONE       0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00
 
 static void check_vote_bytes(struct fixture *f, const char *chain_id, uint32_t type, int64_t height, int32_t round,
-                             const uint8_t *wanted, size_t len)
+                             const uint8_t *wanted, size_t len, const char *extension)
 {
     Cometbft__Timestamp zero = COMETBFT__TIMESTAMP__INIT;
     Cometbft__PartSetHeader parts = COMETBFT__PART_SET_HEADER__INIT;
@@ -67,6 +67,7 @@ static void check_vote_bytes(struct fixture *f, const char *chain_id, uint32_t t
     vote.round = round;
     vote.block_id = &nil;
     vote.timestamp = &zero;
+    vote.extension = (ProtobufCBinaryData){strlen(extension), (uint8_t *)(uintptr_t)extension};
     assert_int_equal(tc_cometbft_vote_bytes(&vote, chain_id, &f->arena, &bytes), 0);
     assert_int_equal(bytes.len, len);
     assert_memory_equal(bytes.data, wanted, len);
@@ -81,11 +82,12 @@ static void test_vote_bytes(void **state)
     static const uint8_t untyped[] = {0x1f, 0x11, ONE, 0x19, ONE, ZERO_TIME};
     static const uint8_t chain[] = {0x2e, 0x11, ONE, 0x19, ONE, ZERO_TIME, 0x32, 0x0d, 't', 'e', 's',
                                     't',  '_',  'c', 'h',  'a', 'i',       'n',  '_',  'i', 'd'};
-    check_vote_bytes(f, "", 0, 0, 0, empty, sizeof empty);
-    check_vote_bytes(f, "", 2, 1, 1, precommit, sizeof precommit);
-    check_vote_bytes(f, "", 1, 1, 1, prevote, sizeof prevote);
-    check_vote_bytes(f, "", 0, 1, 1, untyped, sizeof untyped);
-    check_vote_bytes(f, "test_chain_id", 0, 1, 1, chain, sizeof chain);
+    check_vote_bytes(f, "", 0, 0, 0, empty, sizeof empty, "");
+    check_vote_bytes(f, "", 2, 1, 1, precommit, sizeof precommit, "");
+    check_vote_bytes(f, "", 1, 1, 1, prevote, sizeof prevote, "");
+    check_vote_bytes(f, "", 0, 1, 1, untyped, sizeof untyped, "");
+    check_vote_bytes(f, "test_chain_id", 0, 1, 1, chain, sizeof chain, "");
+    check_vote_bytes(f, "test_chain_id", 0, 1, 1, chain, sizeof chain, "extension"); /* signed apart */
 }
 
 /* ---- messages ---- */

@@ -25,7 +25,7 @@
 static struct {
     uint64_t heights, changed;
     uint32_t validators;
-    bool no_details, no_results, big;
+    bool no_details, no_results, stateless, big;
     bool second_results_only;       /* of every other height none */
     uint64_t hidden, hidden_rounds; /* of this height not in so many rounds */
     unsigned blocks, results;
@@ -84,7 +84,10 @@ static size_t say_header(uint64_t height, char *out)
     sprintf(header,
             "{\"height\":\"%" PRIu64 "\",\"time\":\"2026-11-22T22:26:44Z\",\"validators_hash\":\"AA\","
             "\"evidence_hash\":\"%s\",\"app_hash\":\"%s\"}",
-            height, ONE_PIECE, height == node.changed ? "EE" : "");
+            height, ONE_PIECE,
+            height == node.changed ? "EE"
+            : node.stateless       ? ""
+                                   : "000000");
     tc_arena_init(&arena, 65536);
     json_t *tree = json_loads(header, 0, NULL);
     const struct tc_value value = tc_rpc_header_hash(tree, &arena);
@@ -268,6 +271,22 @@ static void test_states_that_are_not_kept(void **state)
     tc_cometbft_rpc.destroy(rpc);
 }
 
+/* An application without a state (noop) leaves none out, as the headers say. */
+static void test_an_application_without_state(void **state)
+{
+    (void)state;
+    struct tc_rpc *rpc = begin(10, 4);
+    node.no_results = node.stateless = true;
+    for (; node.heights < 60; node.heights++)
+        ask_round(rpc);
+    for (int i = 0; i < ROUNDS_MAX; i++)
+        ask_round(rpc);
+    assert_int_equal(told.executed, 60);
+    assert_int_equal(told.notes, 0);
+    assert_int_equal(tc_cometbft_rpc.left_out(rpc)->states, 0);
+    tc_cometbft_rpc.destroy(rpc);
+}
+
 /* Of one height a node does not say what its application's state is. That is said, and has it asked no less of others:
  * some rounds later than the next height is not too late. */
 static void test_a_state_that_is_left_out(void **state)
@@ -424,6 +443,7 @@ int main(void)
         cmocka_unit_test(test_a_long_way_to_catch_up),
         cmocka_unit_test(test_details_that_are_never_answered),
         cmocka_unit_test(test_states_that_are_not_kept),
+        cmocka_unit_test(test_an_application_without_state),
         cmocka_unit_test(test_a_state_that_is_left_out),
         cmocka_unit_test(test_every_other_state_is_left_out),
         cmocka_unit_test(test_validators_of_more_pages),
