@@ -7,6 +7,8 @@
 #define DRAW_TRAITORS 1
 #define DRAW_CLIENT   2
 
+#define DRAW_AUTHENTICATOR UINT64_C(0x61757468)
+
 /* As many replicas as may be faulty; in every eighth run a client instead of one of them, to lie about requests. */
 static void choose_traitors(struct tc_adversary_base *base)
 {
@@ -108,6 +110,11 @@ bool tc_adversary_lie(struct tc_adversary_base *base, const struct tc_message *m
 {
     struct tc_slice frame;
     enum tc_operator op;
+    if (tc_random_mix(hash, DRAW_AUTHENTICATOR) & 1 &&
+        tc_mutate_authenticator(&base->mutator, hash, m, plan->arena, &frame) == 0) {
+        tc_adversary_replace(plan, frame, "authenticator");
+        return true;
+    }
     if (tc_mutate_any(&base->mutator, operators, hash, m, plan->arena, &frame, &op) != 0)
         return false;
     tc_adversary_replace(plan, frame, tc_operator_name(op));

@@ -57,6 +57,11 @@ int tc_mutate_any(const struct tc_mutator *mutator, uint32_t operators, uint64_t
 int tc_mutate_seal(const struct tc_mutator *mutator, const struct tc_message *changed, struct tc_arena *arena,
                    struct tc_message *out);
 
+/* A client's request whose vector of MACs convinces some replicas and not the others; the rest of it stays. Nothing is
+ * signed. TC_EUNSUPPORTED: it is no request, or it bears a signature. TC_ELIMIT: the arena is full. */
+int tc_mutate_authenticator(const struct tc_mutator *mutator, uint64_t hash, const struct tc_message *m,
+                            struct tc_arena *arena, struct tc_slice *frame);
+
 /* A message that may be changed: m with copies of body and envelope in `arena`. TC_ELIMIT, TC_EUNSUPPORTED (it has no
  * body). */
 int tc_mutate_copy(const struct tc_message *m, struct tc_arena *arena, struct tc_message *out);

@@ -5,7 +5,8 @@
  * mutate_numbers.c    numbers, values, fields taken from earlier messages
  * mutate_lists.c      elements of lists
  * mutate_embedded.c   messages inside messages
- * mutate_forge.c      certificates */
+ * mutate_forge.c      certificates
+ * mutate_authenticator.c  vectors of MACs */
 #ifndef TC_MUTATE_PARTS_H
 #define TC_MUTATE_PARTS_H
 

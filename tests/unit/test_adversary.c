@@ -79,6 +79,44 @@ static void names_are_found(void **state)
     assert_null(tc_adversary_find(NULL));
 }
 
+/* ---- clients ---- */
+
+static void see_authenticator(void *self, const struct tc_decision *d)
+{
+    uint64_t *count = self;
+    *count += d->bitten && d->why && strcmp(d->why, "authenticator") == 0 && d->from >= TC_CLIENT_FIRST;
+}
+
+static void see_nothing(void *self, const struct tc_observation *o)
+{
+    (void)self;
+    (void)o;
+}
+
+/* Where requests bear vectors of MACs, clients make some that convince some replicas alone: a weakness, and no breach.
+ */
+static void clients_convince_some_replicas(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    static const char *const names[] = {"random", "strategic"};
+    uint64_t count = 0;
+    for (size_t s = 0; s < sizeof names / sizeof *names; s++) {
+        struct tc_error err = {0};
+        struct tc_trial_result result;
+        struct tc_trial *trial = open_trial(&scenario, "pbft-mac", tc_adversary_find(names[s]));
+        for (uint64_t i = 1; i <= 100; i++) {
+            const struct tc_trial_request request = {
+                .seed = i, .index = i, .sink = {&count, see_nothing, see_authenticator, NULL}};
+            assert_int_equal(tc_trial_run(trial, &request, &result, &err), 0);
+            assert_int_not_equal(result.summary.status, TC_VIOLATED);
+        }
+        tc_trial_free(trial);
+        print_message("%s: %llu such requests so far\n", names[s], (unsigned long long)count);
+    }
+    assert_true(count > 2);
+}
+
 /* ---- after the attack ---- */
 
 struct aftermath {
@@ -295,6 +333,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(strategies_are_decided_by_seed_and_index),
                                        cmocka_unit_test(names_are_found),
+                                       cmocka_unit_test(clients_convince_some_replicas),
                                        cmocka_unit_test(only_traitors_go_on_after_the_attack),
                                        cmocka_unit_test(partitions_are_uniform),
                                        cmocka_unit_test(partitions_of_any_size),

@@ -4,6 +4,7 @@
 #include "../../proxy/nodeset.h"
 #include "../../proxy/random.h"
 #include "../../proxy/trial.h"
+#include "../../reference/wire.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -170,6 +171,54 @@ static void operators_change_what_they_apply_to(void **state)
     }
 }
 
+/* Where requests bear vectors of MACs: at least one replica is convinced and at least one is not, and nothing else is
+ * changed. Where they bear signatures there is nothing to be done. */
+static void authenticators_convince_some(void **state)
+{
+    (void)state;
+    static const uint8_t operation[] = {8, 1};
+    struct tc_cluster cluster = {.n = 4, .f = 1, .client_count = 2, .request_authentication = TC_AUTH_MAC};
+    struct tc_keyring *keys = tc_keyring_new(TC_SCHEME_KEYED_HASH);
+    struct tc_arena arena;
+    uint32_t seen = 0;
+    tc_cluster_defaults(&cluster);
+    tc_arena_init(&arena, 1u << 20);
+    assert_int_equal(tc_sim_keys(keys, &cluster, 7), 0);
+    const struct tc_protocol_env env = {.cluster = &cluster, .keys = keys};
+    const struct tc_mutator mutator = {.protocol = tc_protocol_find("pbft"), .env = &env};
+    for (uint64_t h = 0; h < 64; h++) {
+        Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
+        Wire__Request body = WIRE__REQUEST__INIT;
+        struct tc_slice frame, lie;
+        tc_arena_reset(&arena);
+        envelope.sender = TC_CLIENT_FIRST;
+        envelope.type = WIRE__TYPE__REQUEST;
+        body.timestamp = h + 1;
+        body.operation = tc_wire_binary((struct tc_slice){operation, sizeof operation});
+        assert_int_equal(tc_wire_set_body(&envelope, &body.base, &arena), 0);
+        assert_int_equal(tc_wire_seal(&env, &envelope, 0, &arena), 0);
+        assert_int_equal(envelope.macs.len, 64);
+        assert_int_equal(tc_wire_pack(&envelope, &arena, &frame), 0);
+        struct tc_message m = {.from = TC_CLIENT_FIRST}, is = {.from = TC_CLIENT_FIRST};
+        assert_int_equal(mutator.protocol->decode(frame, &arena, &m), 0);
+        assert_int_equal(tc_mutate_authenticator(&mutator, tc_random_mix(9, h), &m, &arena, &lie), 0);
+        assert_int_equal(mutator.protocol->decode(lie, &arena, &is), 0);
+        const Wire__Envelope *changed = is.envelope.base;
+        uint32_t convinced = 0;
+        for (uint32_t i = 0; i < 4; i++)
+            convinced |= (uint32_t)(tc_wire_check_mac(&env, changed, i, 0) == 0) << i;
+        assert_in_range(convinced, 1, 14);
+        assert_true(same(tc_wire_slice(changed->body), tc_wire_slice(envelope.body)));
+        seen |= 1u << convinced;
+        cluster.request_authentication = TC_AUTH_SIGNATURE;
+        assert_int_equal(tc_mutate_authenticator(&mutator, h, &m, &arena, &lie), TC_EUNSUPPORTED);
+        cluster.request_authentication = TC_AUTH_MAC;
+    }
+    assert_true(tc_bits_count(seen) > 8); /* of 14 ways */
+    tc_arena_free(&arena);
+    tc_keyring_free(keys);
+}
+
 static void without_a_key_nothing_is_signed(void **state)
 {
     (void)state;
@@ -255,6 +304,7 @@ static void memory_is_a_ring(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(operators_change_what_they_apply_to),
+                                       cmocka_unit_test(authenticators_convince_some),
                                        cmocka_unit_test(without_a_key_nothing_is_signed),
                                        cmocka_unit_test(a_full_arena_is_an_error), cmocka_unit_test(memory_is_a_ring)};
     return cmocka_run_group_tests(tests, NULL, NULL);
