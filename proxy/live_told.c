@@ -72,8 +72,11 @@ bool tc_live_told_new(struct tc_live *live, struct tc_observation *o, enum tc_li
     if (teller == TC_LIVE_PRINTED && *top > 0 && last->sequence == *top && !(last->tellers & TC_LIVE_PRINTED) &&
         sequence > *top + 1)
         o->executed.origin = TC_EXEC_TRANSFERRED;
-    if (teller == TC_LIVE_ASKED && sequence < *top)
-        return false; /* the node printed what came later: told now, it would look as if its log went back */
+    if (teller == TC_LIVE_ASKED && sequence < *top) {
+        if (fact->tellers && fact->sequence > sequence)
+            return false;                      /* too long ago to be kept apart */
+        o->executed.origin = TC_EXEC_REPLAYED; /* it printed what came later: its log does not go back now */
+    }
     *fact = (struct fact){.sequence = sequence, .value = o->executed.value, .tellers = (uint8_t)teller};
     *top = sequence > *top ? sequence : *top;
     return true;

@@ -71,7 +71,10 @@ static void test_asked_about_what_was_printed_over(void **state)
     assert_true(told(5, 1, TC_LIVE_PRINTED));
     assert_true(told(9, 1, TC_LIVE_PRINTED));
     assert_int_equal(origin, TC_EXEC_EXECUTED); /* a hole in what it prints is for the oracles to see */
-    assert_false(told(7, 1, TC_LIVE_ASKED));
+    assert_true(told(7, 1, TC_LIVE_ASKED));
+    assert_int_equal(origin, TC_EXEC_REPLAYED); /* its log does not go back, but what it holds there is compared */
+    assert_true(told(7 + 65536, 1, TC_LIVE_PRINTED));
+    assert_false(told(7, 1, TC_LIVE_ASKED)); /* too long ago */
 }
 
 /* After a restart it fetches 6 and 7, which it tells only if it is asked, and votes again from 9 on. */
@@ -86,7 +89,8 @@ static void test_fetched_heights_are_no_hole(void **state)
     assert_int_equal(origin, TC_EXEC_TRANSFERRED);
     assert_true(told(10, 1, TC_LIVE_PRINTED));
     assert_int_equal(origin, TC_EXEC_EXECUTED);
-    assert_false(told(8, 1, TC_LIVE_ASKED));
+    assert_true(told(8, 1, TC_LIVE_ASKED));
+    assert_int_equal(origin, TC_EXEC_REPLAYED);
 }
 
 static void test_contradiction_is_told(void **state)
