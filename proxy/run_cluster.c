@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static unsigned port_of(const char *address)
@@ -59,6 +60,16 @@ static int check_endpoint(const char *path, uint32_t line, const char *key, uint
     return tc_error_wrap(err, "%s:%u: %s of replica %u", path, line, key, node);
 }
 
+/* A log that is not there may come yet; a directory never tells anything. */
+static int check_log(const struct tc_run *run, const char *path, uint32_t node, struct tc_error *err)
+{
+    struct stat found;
+    if (!run->logs[node][0] || stat(run->logs[node], &found) < 0 || !S_ISDIR(found.st_mode))
+        return 0;
+    return tc_error_set(err, TC_EUSAGE, "%s:%u: log of replica %u: expected a file or FIFO, found the directory %s",
+                        path, run->scenario->cluster.nodes[node].log_line, node, run->logs[node]);
+}
+
 /* Where others' nodes are: what we could not dial, and two nodes in one place, are said before anything begins. */
 static int check_addresses(const struct tc_run *run, struct tc_error *err)
 {
@@ -69,6 +80,8 @@ static int check_addresses(const struct tc_run *run, struct tc_error *err)
         int result = check_endpoint(path, node->address_line, "address", i, node->address, err);
         if (result == 0)
             result = check_endpoint(path, node->listen_line, "listen", i, node->listen, err);
+        if (result == 0)
+            result = check_log(run, path, i, err);
         if (result < 0)
             return result;
         for (uint32_t other = 0; other < i; other++)
