@@ -116,9 +116,11 @@ void tc_judge_free(struct tc_judge *judge)
 
 static uint32_t kinds_of(const struct tc_message *m)
 {
+    uint32_t kinds = 0;
     if (m->statement_count == 0)
         return TC_KIND_BIT(TC_KIND_OTHER);
-    uint32_t kinds = 0;
+    if (m->statement_count == 1 && (unsigned)m->statements[0].kind < TC_KIND_COUNT)
+        return TC_KIND_BIT(m->statements[0].kind);
     for (uint32_t i = 0; i < m->statement_count; i++)
         if ((unsigned)m->statements[i].kind < TC_KIND_COUNT)
             kinds |= TC_KIND_BIT(m->statements[i].kind);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LINE       64u
 #define NO_ROW     UINT32_MAX
 #define BEGIN_BITS 5 /* room for so many rows at first, in powers of two; then it doubles */
 #define BLOCKS_MAX (24 - BEGIN_BITS + 1)
@@ -15,6 +16,7 @@ struct row_head {
     uint32_t next;
     uint32_t unused; /* keeps rows aligned to 16 */
 };
+_Static_assert(sizeof(struct row_head) == TC_TABLE_HEAD_SIZE, "what rows are laid out by");
 
 struct tc_table {
     uint32_t rows_max;           /* the bound */
@@ -70,7 +72,8 @@ static bool grow(struct tc_table *table)
     const uint32_t rows = table->rows == 0 ? UINT32_C(1) << BEGIN_BITS : 2 * table->rows;
     const size_t buckets_size = ((size_t)rows << SPARSE) * sizeof *table->buckets;
     uint32_t *buckets = malloc(buckets_size);
-    uint8_t *block = malloc((rows - table->rows) * table->stride);
+    const size_t block_size = (rows - table->rows) * table->stride;
+    uint8_t *block = table->stride % LINE == 0 ? aligned_alloc(LINE, block_size) : malloc(block_size);
     if (!buckets || !block) {
         free(buckets);
         free(block);
@@ -95,7 +98,9 @@ struct tc_table *tc_table_new(uint32_t rows_max, size_t row_size)
         return NULL;
     const uint32_t bits = log2_of(rows_max);
     table->rows_max = UINT32_C(1) << (bits < BEGIN_BITS ? BEGIN_BITS : bits);
-    table->stride = (sizeof(struct row_head) + row_size + 15) & ~(size_t)15;
+    const size_t stride = sizeof(struct row_head) + row_size;
+    const size_t unit = stride > LINE ? LINE : 16; /* long rows begin with a line of the cache */
+    table->stride = (stride + unit - 1) & ~(unit - 1);
     if (!grow(table)) {
         tc_table_free(table);
         return NULL;

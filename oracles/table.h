@@ -8,6 +8,9 @@
 
 struct tc_table;
 
+/* Rows of more than 48 bytes lie so many bytes behind the begin of a line of the cache, of 64 bytes. */
+#define TC_TABLE_HEAD_SIZE 16u
+
 /* A key for a place of the protocol. Every message asks for one or two, so the view alone is scrambled: within a view
  * different sequence numbers have different keys, and the table spreads what lies side by side. */
 static inline uint64_t tc_table_key(uint64_t epoch, uint64_t view, uint64_t sequence)

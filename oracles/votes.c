@@ -55,7 +55,7 @@ struct tc_votes *tc_votes_new(const struct tc_protocol *protocol, const struct t
     votes->words = (votes->n + 63) / 64;
     columns_init(votes, protocol);
     tc_votes_layout(votes);
-    votes->table = tc_table_new(rows_for(votes->row_size), votes->row_size);
+    votes->table = tc_table_new(rows_for(votes->row_used), votes->row_size);
     votes->frames = tc_frames_new(FRAMES_SIZE);
     votes->current = malloc(TC_STATEMENTS_MAX * sizeof *votes->current);
     tc_arena_init(&votes->arena, 64u << 20);

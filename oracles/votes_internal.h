@@ -31,8 +31,8 @@ struct vote_reference {
 enum vote_set { VOTE_SIGNERS, VOTE_SPOKEN, VOTE_SETS };
 
 /* The planes of one signer lie side by side, for every message looks at both. A row is a struct tc_slot followed by
- *   sets       [TC_SLOT_VALUES_MAX][columns][VOTE_SETS] of `words` words
  *   convicted  one set
+ *   sets       [TC_SLOT_VALUES_MAX][columns][VOTE_SETS] of `words` words
  *   references [columns][n][2 planes] */
 struct tc_votes {
     const struct tc_protocol *protocol;
@@ -41,7 +41,8 @@ struct tc_votes {
     uint8_t column_of[TC_KIND_COUNT][TC_PHASE_COUNT];
     struct column columns[TC_COLUMNS_MAX];
     uint8_t column_count;
-    size_t sets_at, convicted_at, references_at, row_size;
+    size_t convicted_at, sets_at, references_at, row_size;
+    size_t row_used; /* of row_size, without what only keeps lines of the cache apart */
     struct tc_table *table;
     struct tc_frames *frames;
     struct tc_vote *current;
@@ -53,7 +54,7 @@ struct tc_votes {
     uint32_t verified;
 };
 
-/* Sets where in a row each set of signers lies, and row_size, from n, the columns and what is kept. */
+/* Sets where in a row each set of signers lies, and its size, from n, the columns and what is kept. */
 void tc_votes_layout(struct tc_votes *votes);
 
 /* Forgets pointers into rows that were given to another slot. */

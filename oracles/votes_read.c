@@ -4,13 +4,22 @@
 #include "../proxy/nodeset.h"
 #include "votes_internal.h"
 
+/* Where the next line of the cache begins in a row. */
+static size_t next_line(size_t at)
+{
+    return ((at + TC_TABLE_HEAD_SIZE + 63) & ~(size_t)63) - TC_TABLE_HEAD_SIZE;
+}
+
+/* Every message looks at the sets of one value and at one signer's references: both begin with a line, since the sets
+ * are whole lines. */
 void tc_votes_layout(struct tc_votes *votes)
 {
     const size_t set_size = votes->words * sizeof(uint64_t);
-    votes->sets_at = (sizeof(struct tc_slot) + 7) & ~(size_t)7;
-    votes->convicted_at = votes->sets_at + (size_t)TC_SLOT_VALUES_MAX * votes->column_count * VOTE_SETS * set_size;
-    votes->references_at = votes->convicted_at + set_size;
+    votes->convicted_at = (sizeof(struct tc_slot) + 7) & ~(size_t)7;
+    votes->sets_at = next_line(votes->convicted_at + set_size);
+    votes->references_at = votes->sets_at + (size_t)TC_SLOT_VALUES_MAX * votes->column_count * VOTE_SETS * set_size;
     votes->row_size = votes->references_at + (size_t)2 * votes->column_count * votes->n * sizeof(struct vote_reference);
+    votes->row_used = votes->row_size - (votes->sets_at - votes->convicted_at - set_size);
 }
 
 void tc_votes_drop_stale(struct tc_votes *votes)

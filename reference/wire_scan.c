@@ -80,9 +80,16 @@ static inline bool scan_awaited(struct scanner *in, uint8_t tag, Wire__Envelope 
 
 static inline bool scan_in_order(struct scanner *in, Wire__Envelope *envelope)
 {
+    const uint8_t *at = in->at;
     *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
-    return scan_awaited(in, VARINT(1), envelope) && scan_awaited(in, VARINT(2), envelope) &&
-           scan_awaited(in, BYTES(3), envelope) && scan_awaited(in, BYTES(4), envelope) &&
+    if (in->end - at >= 4 && at[0] == VARINT(1) && at[1] < 0x80 && at[2] == VARINT(2) && at[3] < 0x80) {
+        envelope->type = at[1]; /* two small numbers, as nearly always */
+        envelope->sender = at[3];
+        in->at += 4;
+    } else if (!scan_awaited(in, VARINT(1), envelope) || !scan_awaited(in, VARINT(2), envelope)) {
+        return false;
+    }
+    return scan_awaited(in, BYTES(3), envelope) && scan_awaited(in, BYTES(4), envelope) &&
            scan_awaited(in, BYTES(5), envelope);
 }
 
