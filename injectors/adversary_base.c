@@ -89,8 +89,7 @@ struct tc_op *tc_adversary_op(struct tc_plan *plan, enum tc_verb verb)
     if (plan->op_count == TC_PLAN_OPS_MAX)
         return NULL;
     struct tc_op *op = &plan->ops[plan->op_count++];
-    op->verb = verb;
-    op->from = op->to = op->node = TC_NODE_NONE;
+    *op = (struct tc_op){.verb = verb, .from = TC_NODE_NONE, .to = TC_NODE_NONE, .node = TC_NODE_NONE};
     return op;
 }
 

@@ -5,12 +5,21 @@
 #define NO_BLOCK         UINT32_MAX
 #define WORDS            (TC_REPLICAS_MAX / 64)
 
+static struct tc_nodeset *row_of(struct tc_links *links, uint32_t node)
+{
+    if (!tc_nodeset_has(&links->ends, node)) {
+        tc_nodeset_add(&links->ends, node);
+        links->rows[node] = (struct tc_nodeset){0};
+    }
+    return &links->rows[node];
+}
+
 bool tc_links_add(struct tc_links *links, uint32_t a, uint32_t b)
 {
-    if (a == b || a >= TC_NODES_MAX || b >= TC_NODES_MAX || tc_nodeset_has(&links->rows[a], b))
+    if (a == b || a >= TC_NODES_MAX || b >= TC_NODES_MAX || tc_links_has(links, a, b))
         return false;
-    tc_nodeset_add(&links->rows[a], b);
-    tc_nodeset_add(&links->rows[b], a);
+    tc_nodeset_add(row_of(links, a), b);
+    tc_nodeset_add(row_of(links, b), a);
     return true;
 }
 
@@ -25,13 +34,13 @@ bool tc_links_remove(struct tc_links *links, uint32_t a, uint32_t b)
 
 bool tc_links_has(const struct tc_links *links, uint32_t a, uint32_t b)
 {
-    return a < TC_NODES_MAX && tc_nodeset_has(&links->rows[a], b);
+    return tc_nodeset_has(&links->ends, a) && tc_nodeset_has(&links->rows[a], b);
 }
 
 bool tc_links_empty(const struct tc_links *links)
 {
     for (uint32_t node = 0; node < TC_NODES_MAX; node++)
-        if (tc_nodeset_count(&links->rows[node]) > 0)
+        if (!tc_links_spares(links, node))
             return false;
     return true;
 }
@@ -162,6 +171,12 @@ static void cover_by_matching(struct search *s, const uint64_t alive[WORDS])
     s->best_count = count_words(s->best);
 }
 
+static void add_row(struct search *s, const struct tc_links *links, uint32_t node)
+{
+    for (uint32_t i = 0; links && !tc_links_spares(links, node) && i < WORDS; i++)
+        s->rows[node][i] |= links->rows[node].words[i];
+}
+
 void tc_links_cover(const struct tc_links *a, const struct tc_links *b, uint32_t n, struct tc_nodeset *cover)
 {
     struct search s = {.n = n < TC_REPLICAS_MAX ? n : TC_REPLICAS_MAX};
@@ -169,8 +184,8 @@ void tc_links_cover(const struct tc_links *a, const struct tc_links *b, uint32_t
     for (uint32_t node = 0; node < s.n; node++) {
         if (!tc_nodeset_has(cover, node))
             alive[node / 64] |= UINT64_C(1) << (node % 64);
-        for (uint32_t i = 0; i < WORDS; i++)
-            s.rows[node][i] = (a ? a->rows[node].words[i] : 0) | (b ? b->rows[node].words[i] : 0);
+        add_row(&s, a, node);
+        add_row(&s, b, node);
     }
     cover_by_matching(&s, alive);
     branch(&s, alive, chosen);
@@ -186,7 +201,7 @@ void tc_links_clients_cut_off(const struct tc_links *a, const struct tc_links *b
         down += tc_nodeset_has(faulty, replica);
     for (uint32_t client = TC_CLIENT_FIRST; client < TC_NODES_MAX; client++) {
         uint32_t lost = 0;
-        if ((!a || tc_nodeset_empty(&a->rows[client])) && (!b || tc_nodeset_empty(&b->rows[client])))
+        if ((!a || tc_links_spares(a, client)) && (!b || tc_links_spares(b, client)))
             continue;
         for (uint32_t replica = 0; replica < n; replica++)
             lost += !tc_nodeset_has(faulty, replica) &&

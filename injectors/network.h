@@ -6,10 +6,18 @@
 #include "../proxy/nodeset.h"
 #include "../proxy/types.h"
 
-/* A set of undirected links: rows[a] has b exactly when rows[b] has a. Zeroed: empty. */
+/* A set of undirected links: rows[a] has b exactly when rows[b] has a. Empty if `ends` is: a row counts only once its
+ * node is in there, and need not be zeroed before. */
 struct tc_links {
+    struct tc_nodeset ends;
     struct tc_nodeset rows[TC_NODES_MAX];
 };
+
+/* Is no link of the node in the set? */
+static inline bool tc_links_spares(const struct tc_links *links, uint32_t node)
+{
+    return !tc_nodeset_has(&links->ends, node) || tc_nodeset_empty(&links->rows[node]);
+}
 
 /* Adds or removes a – b. Ignores a == b and numbers that are no node. True if it changed anything. */
 bool tc_links_add(struct tc_links *links, uint32_t a, uint32_t b);

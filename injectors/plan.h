@@ -60,7 +60,8 @@ struct tc_op {
     uint32_t times;
 };
 
-/* A script's answer. Owned by the engine, zeroed before the call; what it points to lives in `arena`. */
+/* A script's answer. Owned by the engine; before the call the verdict says forward and all counts are 0. What lies
+ * beyond a count is of earlier answers: who adds an entry writes it whole. What it points to lives in `arena`. */
 struct tc_plan {
     struct tc_verdict verdict; /* MESSAGE and HEAR calls only */
     struct tc_op ops[TC_PLAN_OPS_MAX];

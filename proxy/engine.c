@@ -3,13 +3,16 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct tc_engine *tc_engine_new(const struct tc_engine_config *config)
 {
     assert(config->protocol);
-    struct tc_engine *e = calloc(1, sizeof *e);
+    struct tc_engine *e = malloc(sizeof *e);
     if (!e)
         return NULL;
+    memset(e, 0, offsetof(struct tc_engine, cut));
+    e->cut.ends = e->lossy.ends = e->lost.ends = (struct tc_nodeset){0};
     e->config = *config;
     if (e->config.lane_budget_bytes == 0)
         e->config.lane_budget_bytes = TC_LANE_BUDGET_DEFAULT;
@@ -25,7 +28,7 @@ struct tc_engine *tc_engine_new(const struct tc_engine_config *config)
     tc_arena_init(&e->arena, TC_STEP_ARENA_MAX);
     for (size_t i = 0; i <= TC_KEPT_LONG; i++)
         tc_arena_init(&e->kept[i].arena, TC_STEP_ARENA_MAX);
-    e->plan = calloc(1, sizeof *e->plan);
+    e->plan = malloc(sizeof *e->plan); /* see plan_reset */
     e->schedule = tc_schedule_new(2 * TC_PAIRS_MAX + 1, e->config.schedule_items_max, e->config.schedule_bytes_max);
     if (!e->plan || !e->schedule || (e->handler && !tc_engine_set_rule(e, e->handler->name))) {
         tc_engine_free(e);

@@ -5,13 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A plan is some eighty kilobytes: only what the last answer used is zeroed. */
+/* A plan is some eighty kilobytes: entries are written when they are taken. */
 static void plan_reset(struct tc_engine *e)
 {
     struct tc_plan *p = e->plan;
     struct tc_verdict *v = &p->verdict;
-    if (v->frame_count > 0)
-        memset(v->frames, 0, v->frame_count * sizeof v->frames[0]);
     v->verb = TC_FORWARD;
     v->delay_ns = 0;
     v->duplicates = 0;
@@ -19,12 +17,6 @@ static void plan_reset(struct tc_engine *e)
     v->hold_name = NULL;
     v->frame_count = 0;
     v->why = NULL;
-    if (p->op_count > 0)
-        memset(p->ops, 0, p->op_count * sizeof p->ops[0]);
-    if (p->timer_count > 0)
-        memset(p->timers, 0, p->timer_count * sizeof p->timers[0]);
-    if (p->note_count > 0)
-        memset(p->notes, 0, p->note_count * sizeof p->notes[0]);
     p->op_count = 0;
     p->timer_count = 0;
     p->note_count = 0;

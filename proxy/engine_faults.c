@@ -47,7 +47,7 @@ static bool deliveries_pend(const struct tc_engine *e)
 void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m)
 {
     bool healed = false;
-    if (tc_nodeset_empty(&e->lossy.rows[m->from])) /* which has whatever is lost */
+    if (tc_links_spares(&e->lossy, m->from)) /* which has whatever is lost */
         return;
     /* Behind what is still late nothing passes. */
     if (e->attacking || tc_engine_script_active(e) || deliveries_pend(e))

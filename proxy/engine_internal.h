@@ -201,7 +201,8 @@ struct tc_engine {
     uint32_t kept_next;
     struct tc_occurrence *occurrences;
     uint32_t occurrence_sets, occurrence_sets_max, occurrence_stamp;
-    struct tc_said *said; /* NULL until a capture's leg is seen */
+    uint64_t occurrence_begun[TC_OCCURRENCE_SETS / 64]; /* bit i: set i was used, and therefore zeroed, in the table */
+    struct tc_said *said;                               /* NULL until a capture's leg is seen */
     uint64_t said_stamp;
     struct tc_error error;
 
@@ -211,17 +212,19 @@ struct tc_engine {
     struct tc_nodeset paused, exited, killed; /* killed: by us, not running since */
     struct tc_nodeset exit_asked;
     struct tc_nodeset wiped;
-    struct tc_links cut;   /* partitions and severs in force */
-    struct tc_links lossy; /* messages of correct nodes are dropped or late */
     struct tc_misgreeting misgreetings[TC_MISGREETINGS_MAX];
-    struct tc_links lost; /* lost for good: stays when the attack ends */
-    bool traitors_acted;  /* a fault on behalf of the traitors was decided */
+    bool traitors_acted; /* a fault on behalf of the traitors was decided */
     bool lossy_any, cut_any;
     struct tc_faults faults, told;
     bool faults_dirty;
 
     uint64_t next_observation, next_token;
     struct tc_engine_stats stats;
+
+    /* links, at the end: of them only what is used is ever touched */
+    struct tc_links cut;   /* partitions and severs in force */
+    struct tc_links lossy; /* messages of correct nodes are dropped or late */
+    struct tc_links lost;  /* lost for good: stays when the attack ends */
 };
 
 /* ---- engine_output.c: actions, observations ---- */

@@ -116,9 +116,17 @@ static uint32_t occurrence_place(const struct tc_message *m, uint64_t tag)
     return at % TC_OCCURRENCE_SETS;
 }
 
+/* Its set, zeroed when it is first used: most of the table never is. */
 static struct tc_occurrence *occurrence_set(struct tc_engine *e, uint32_t place)
 {
-    return &e->occurrences[(size_t)(place & (e->occurrence_sets - 1)) * TC_OCCURRENCE_WAYS];
+    const uint32_t set = place & (e->occurrence_sets - 1);
+    struct tc_occurrence *entries = &e->occurrences[(size_t)set * TC_OCCURRENCE_WAYS];
+    uint64_t *word = &e->occurrence_begun[set / 64];
+    if (!(*word >> set % 64 & 1)) {
+        *word |= UINT64_C(1) << set % 64;
+        memset(entries, 0, TC_OCCURRENCE_WAYS * sizeof *entries);
+    }
+    return entries;
 }
 
 /* The entry with this tag, else the free one or the one longest not met. */
@@ -155,14 +163,19 @@ static bool occurrences_grow(struct tc_engine *e)
     else if (old_sets >= e->occurrence_sets_max)
         return false;
     struct tc_occurrence *old = e->occurrences;
-    struct tc_occurrence *grown = calloc((size_t)sets * TC_OCCURRENCE_WAYS, sizeof *grown);
+    struct tc_occurrence *grown = malloc((size_t)sets * TC_OCCURRENCE_WAYS * sizeof *grown);
+    uint64_t begun[TC_OCCURRENCE_SETS / 64];
     if (!grown)
         return false;
+    memcpy(begun, e->occurrence_begun, sizeof begun);
+    memset(e->occurrence_begun, 0, sizeof begun);
     e->occurrences = grown;
     e->occurrence_sets = sets;
-    for (size_t i = 0; i < (size_t)old_sets * TC_OCCURRENCE_WAYS; i++)
-        if (old[i].tag != 0)
+    for (size_t i = 0; i < (size_t)old_sets * TC_OCCURRENCE_WAYS; i++) {
+        const size_t set = i / TC_OCCURRENCE_WAYS;
+        if ((begun[set / 64] >> set % 64 & 1) && old[i].tag != 0)
             *occurrence_find(occurrence_set(e, old[i].place), old[i].tag, e->occurrence_stamp) = old[i];
+    }
     free(old);
     return true;
 }

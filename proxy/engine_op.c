@@ -87,7 +87,7 @@ static bool heal_links(struct tc_engine *e)
 {
     bool healed = e->cut_any;
     if (healed)
-        e->cut = (struct tc_links){0};
+        e->cut.ends = (struct tc_nodeset){0};
     e->cut_any = false;
     e->faults_dirty |= healed;
     tc_engine_cut_happened(e, false);

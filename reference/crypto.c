@@ -7,12 +7,14 @@
 
 /* Texts up to this size are signed from the stack: votes and replies never touch the allocator. */
 #define TEXT_INLINE_MAX 1024
+#define DOMAINS_MAX     32 /* types of messages */
 
 struct key {
     bool has_public, has_secret;
     uint8_t public_key[TC_PUBLIC_KEY_SIZE];
     uint8_t secret_key[crypto_sign_ed25519_SECRETKEYBYTES]; /* Ed25519: seed ‖ public */
     uint8_t hash_key[32];                                   /* keyed hash: what both sides derive */
+    uint64_t domains[DOMAINS_MAX];                          /* tc_keyring_domain */
 };
 
 /* MAC keys of one node with every other, made when first used: an X25519 costs as much as a verification. */
@@ -25,6 +27,7 @@ struct tc_keyring {
     enum tc_scheme scheme;
     struct key nodes[TC_NODES_MAX];
     struct mac_row *macs[TC_NODES_MAX];
+    char domain_name[TC_NAME_MAX]; /* the cluster whose domains are kept */
 };
 
 enum tc_scheme tc_keyring_scheme(const struct tc_keyring *keys)
@@ -83,6 +86,7 @@ int tc_keyring_add_secret(struct tc_keyring *keys, uint32_t node, const uint8_t 
         hash_labelled("turncoat keyed-hash public key", seed, TC_SECRET_SEED_SIZE, key->public_key);
         hash_labelled("turncoat keyed-hash secret", key->public_key, TC_PUBLIC_KEY_SIZE, key->hash_key);
     }
+    memset(key->domains, 0, sizeof key->domains);
     key->has_public = true;
     key->has_secret = true;
     forget_macs(keys, node);
@@ -166,12 +170,28 @@ static uint64_t get_le64(const uint8_t *in)
 /* The simulation's signature: the text folded under domain and key to 8 bytes, written eight times over. A change of
  * any byte of key, text or signature shows, and that is all that is asked of it: a cryptographic hash would cost more
  * than the rest of what a replica does with a vote. */
-static uint64_t hash_word(const uint8_t key[static 32], const char *domain, struct tc_slice text)
+static uint64_t hash_word(const struct key *key, uint64_t domain, struct tc_slice text)
 {
-    const struct tc_slice head = {(const uint8_t *)domain, strlen(domain)};
-    const uint64_t first = tc_random_fold_bytes(get_le64(key), head); /* neither waits for the other */
-    const uint64_t second = tc_random_fold_bytes(get_le64(key + 8), text);
-    return tc_random_mix(first, second);
+    return tc_random_mix(domain, tc_random_fold_bytes(get_le64(key->hash_key + 8), text));
+}
+
+uint64_t tc_hash_domain(const struct tc_keyring *keys, uint32_t node, const char *domain)
+{
+    return tc_random_fold_bytes(get_le64(keys->nodes[node].hash_key),
+                                (struct tc_slice){(const uint8_t *)domain, strlen(domain)});
+}
+
+uint64_t *tc_keyring_domain(struct tc_keyring *keys, const char name[static TC_NAME_MAX], uint32_t node,
+                            uint32_t number)
+{
+    if (keys->scheme != TC_SCHEME_KEYED_HASH || number >= DOMAINS_MAX || !tc_keyring_public(keys, node))
+        return NULL;
+    if (memcmp(keys->domain_name, name, TC_NAME_MAX) != 0) {
+        for (size_t i = 0; i < TC_NODES_MAX; i++)
+            memset(keys->nodes[i].domains, 0, sizeof keys->nodes[i].domains);
+        memcpy(keys->domain_name, name, TC_NAME_MAX);
+    }
+    return &keys->nodes[node].domains[number];
 }
 
 static void hash_signature(uint64_t word, uint8_t signature[static TC_SIGNATURE_SIZE])
@@ -199,15 +219,32 @@ static void keyed_hash(const uint8_t key[static 32], const char *domain, struct 
     crypto_generichash_blake2b_final(&state, out, size);
 }
 
+int tc_hash_sign(const struct tc_keyring *keys, uint32_t node, uint64_t domain, struct tc_slice text,
+                 uint8_t signature[static TC_SIGNATURE_SIZE])
+{
+    if (!tc_keyring_has_secret(keys, node))
+        return TC_EKEY;
+    hash_signature(hash_word(&keys->nodes[node], domain, text), signature);
+    return 0;
+}
+
+int tc_hash_verify(const struct tc_keyring *keys, uint32_t node, uint64_t domain, struct tc_slice text,
+                   struct tc_slice signature)
+{
+    if (!tc_keyring_public(keys, node))
+        return TC_EKEY;
+    const bool good = signature.len == TC_SIGNATURE_SIZE &&
+                      is_hash_signature(hash_word(&keys->nodes[node], domain, text), signature.data);
+    return good ? 0 : TC_ESIGNATURE;
+}
+
 int tc_sign(const struct tc_keyring *keys, uint32_t node, const char *domain, struct tc_slice text,
             uint8_t signature[static TC_SIGNATURE_SIZE])
 {
     if (!tc_keyring_has_secret(keys, node))
         return TC_EKEY;
-    if (keys->scheme == TC_SCHEME_KEYED_HASH) {
-        hash_signature(hash_word(keys->nodes[node].hash_key, domain, text), signature);
-        return 0;
-    }
+    if (keys->scheme == TC_SCHEME_KEYED_HASH)
+        return tc_hash_sign(keys, node, tc_hash_domain(keys, node, domain), text, signature);
     uint8_t inline_buffer[TEXT_INLINE_MAX];
     uint8_t *heap;
     size_t len;
@@ -228,8 +265,7 @@ int tc_verify(const struct tc_keyring *keys, uint32_t node, const char *domain, 
     if (signature.len != TC_SIGNATURE_SIZE)
         return TC_ESIGNATURE;
     if (keys->scheme == TC_SCHEME_KEYED_HASH)
-        return is_hash_signature(hash_word(keys->nodes[node].hash_key, domain, text), signature.data) ? 0
-                                                                                                      : TC_ESIGNATURE;
+        return tc_hash_verify(keys, node, tc_hash_domain(keys, node, domain), text, signature);
     uint8_t inline_buffer[TEXT_INLINE_MAX];
     uint8_t *heap;
     size_t len;

@@ -57,6 +57,19 @@ int tc_sign(const struct tc_keyring *keys, uint32_t node, const char *domain, st
 int tc_verify(const struct tc_keyring *keys, uint32_t node, const char *domain, struct tc_slice text,
               struct tc_slice signature);
 
+/* Of the simulation's signatures half is the same for all texts of one domain. The keyring keeps it under a number of
+ * the domain's (of a cluster's `name`), so that the domain need not be written again: where it is kept, 0 as long as
+ * nobody put tc_hash_domain there. NULL: an Ed25519 keyring, an unknown node, or too large a number; sign as above. */
+uint64_t *tc_keyring_domain(struct tc_keyring *keys, const char name[static TC_NAME_MAX], uint32_t node,
+                            uint32_t number);
+uint64_t tc_hash_domain(const struct tc_keyring *keys, uint32_t node, const char *domain);
+
+/* What tc_sign and tc_verify would do, of a keyed hash whose domain is known. The same errors. */
+int tc_hash_sign(const struct tc_keyring *keys, uint32_t node, uint64_t domain, struct tc_slice text,
+                 uint8_t signature[static TC_SIGNATURE_SIZE]);
+int tc_hash_verify(const struct tc_keyring *keys, uint32_t node, uint64_t domain, struct tc_slice text,
+                   struct tc_slice signature);
+
 /* The MAC between two nodes over `domain ‖ 0 ‖ text`; needs the secret key of one and the public key
  * of the other (X25519 of the converted Ed25519 keys, BLAKE2b keyed with it).
  * 0, or TC_EKEY. tc_mac(keys, a, b, …) equals tc_mac(keys, b, a, …). */

@@ -90,6 +90,9 @@ uint64_t tc_replica_view_timeout_ns(const struct tc_replica_base *base);
 /* Zeroed memory, for the caller to free; NULL marks the replica dead. */
 void *tc_replica_alloc(struct tc_replica_base *base, size_t size);
 
+/* The same, not zeroed: for bytes that are all written at once. */
+void *tc_replica_alloc_bytes(struct tc_replica_base *base, size_t size);
+
 /* The same until the end of the step, which frees it. */
 void *tc_replica_scratch(struct tc_replica_base *base, size_t size);
 

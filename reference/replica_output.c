@@ -10,13 +10,19 @@
 #define COMPLAINTS_PERIOD   8 /* complaints about one peer in a period */
 #define COMPLAINT_SIZE      200
 
+void *tc_replica_alloc_bytes(struct tc_replica_base *base, size_t size)
+{
+    void *made = malloc(size > 0 ? size : 1);
+    if (!made)
+        base->out_of_memory = true;
+    return made;
+}
+
 void *tc_replica_alloc(struct tc_replica_base *base, size_t size)
 {
-    void *made = malloc(size > 0 ? size : 1); /* and not calloc, which takes the long way to its memory */
+    void *made = tc_replica_alloc_bytes(base, size); /* and not calloc, which takes the long way to its memory */
     if (made)
         memset(made, 0, size);
-    else
-        base->out_of_memory = true;
     return made;
 }
 

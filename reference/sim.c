@@ -57,7 +57,7 @@ static bool decided_enough(const struct tc_sim *sim)
 
 void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observation)
 {
-    if (observation->kind != TC_OBS_EXECUTED || observation->node >= TC_REPLICAS_MAX)
+    if (observation->kind != TC_OBS_EXECUTED || observation->node >= sim->cluster->n)
         return;
     uint64_t *executed = &sim->nodes[observation->node].executed;
     if (observation->executed.sequence > *executed) {
@@ -292,7 +292,7 @@ static int open_parts(struct tc_sim *sim, struct tc_error *err)
         return tc_error_set(err, TC_EUNSUPPORTED, "protocol %s has no reference replica to simulate",
                             sim->protocol->name);
     sim->memory = config->memory ? config->memory : tc_sim_memory_new();
-    sim->nodes = calloc(TC_NODES_MAX, sizeof *sim->nodes);
+    sim->nodes = malloc(TC_NODES_MAX * sizeof *sim->nodes); /* by number; only those that there are are touched */
     sim->newest = calloc((size_t)sim->cluster->n * config->load.clients + 1, sizeof *sim->newest);
     sim->links = calloc(nodes * sim->cluster->n, sizeof *sim->links);
     sim->link_count = calloc(nodes * nodes, sizeof *sim->link_count);
@@ -301,6 +301,8 @@ static int open_parts(struct tc_sim *sim, struct tc_error *err)
     if (!sim->memory || !sim->nodes || !sim->newest || !sim->links || !sim->link_count || !sim->link_free_ns ||
         !sim->link_key || tc_sim_clients_open(sim))
         return tc_error_set(err, TC_EMEMORY, "no memory for a simulation of %zu nodes", nodes);
+    memset(sim->nodes, 0, sim->cluster->n * sizeof *sim->nodes);
+    memset(&sim->nodes[TC_CLIENT_FIRST], 0, config->load.clients * sizeof *sim->nodes);
     return 0;
 }
 

@@ -7,6 +7,8 @@
 
 #define BUCKETS_FIRST 256u
 #define ENTRY_COST    8u
+#define CLIENT_PAGE   32u /* clients in a piece of the table */
+#define CLIENT_PAGES  (TC_NODES_MAX / CLIENT_PAGE)
 
 /* "TCPBFT01", after the first protocol that had this store. Every state's digest covers it, and the draws of a seed are
  * keyed by such digests: another tag would make another run of every seed that was ever noted down. */
@@ -36,7 +38,7 @@ struct tc_store {
     uint32_t bucket_count, count;
     size_t bytes;
     struct sum total;
-    struct client clients[TC_NODES_MAX];
+    struct client *clients[CLIENT_PAGES]; /* NULL: none of these has been heard of */
 };
 
 struct tc_store *tc_store_new(void)
@@ -53,6 +55,20 @@ struct tc_store *tc_store_new(void)
     return store;
 }
 
+static void page_free(struct client *page)
+{
+    for (size_t i = 0; page && i < CLIENT_PAGE; i++)
+        free(page[i].result);
+    free(page);
+}
+
+/* NULL: never heard of. */
+static const struct client *client_at(const struct tc_store *store, uint32_t number)
+{
+    const struct client *page = number < TC_NODES_MAX ? store->clients[number / CLIENT_PAGE] : NULL;
+    return page && page[number % CLIENT_PAGE].timestamp > 0 ? &page[number % CLIENT_PAGE] : NULL;
+}
+
 void tc_store_free(struct tc_store *store)
 {
     if (!store)
@@ -64,8 +80,8 @@ void tc_store_free(struct tc_store *store)
             entry = next;
         }
     }
-    for (size_t i = 0; i < TC_NODES_MAX; i++)
-        free(store->clients[i].result);
+    for (size_t i = 0; i < CLIENT_PAGES; i++)
+        page_free(store->clients[i]);
     free(store->buckets);
     free(store);
 }
@@ -234,10 +250,13 @@ static struct sum client_sum(uint32_t client, uint64_t timestamp, struct tc_slic
 
 static int set_client(struct tc_store *store, uint32_t number, uint64_t timestamp, struct tc_slice result)
 {
-    struct client *client = &store->clients[number];
-    uint8_t *copy = malloc(result.len + 1); /* an empty result is a result too */
+    struct client **page = &store->clients[number / CLIENT_PAGE];
+    if (!*page)
+        *page = calloc(CLIENT_PAGE, sizeof **page);
+    uint8_t *copy = *page ? malloc(result.len + 1) : NULL; /* an empty result is a result too */
     if (!copy)
         return TC_EMEMORY;
+    struct client *client = &(*page)[number % CLIENT_PAGE];
     if (result.len > 0)
         memcpy(copy, result.data, result.len);
     if (client->timestamp > 0)
@@ -257,7 +276,7 @@ int tc_store_execute(struct tc_store *store, uint32_t client, uint64_t timestamp
     *fresh = false;
     if (client >= TC_NODES_MAX)
         return TC_EUSAGE;
-    if (timestamp <= store->clients[client].timestamp)
+    if (timestamp <= tc_store_last(store, client))
         return 0;
     Wire__Result result = WIRE__RESULT__INIT;
     ProtobufCMessage *base = NULL;
@@ -277,29 +296,32 @@ int tc_store_execute(struct tc_store *store, uint32_t client, uint64_t timestamp
 
 void tc_store_take_clients(struct tc_store *store, struct tc_store *from)
 {
-    for (size_t i = 0; i < TC_NODES_MAX; i++) {
-        if (store->clients[i].timestamp > 0)
-            sum_remove(&store->total, &store->clients[i].sum);
-        free(store->clients[i].result);
-        store->clients[i] = from->clients[i];
-        if (store->clients[i].timestamp > 0) {
-            sum_add(&store->total, &store->clients[i].sum);
-            sum_remove(&from->total, &store->clients[i].sum);
+    const struct client *client;
+    for (uint32_t i = 0; i < TC_NODES_MAX; i++) {
+        if ((client = client_at(store, i)))
+            sum_remove(&store->total, &client->sum);
+        if ((client = client_at(from, i))) {
+            sum_add(&store->total, &client->sum);
+            sum_remove(&from->total, &client->sum);
         }
-        memset(&from->clients[i], 0, sizeof from->clients[i]);
+    }
+    for (size_t i = 0; i < CLIENT_PAGES; i++) {
+        page_free(store->clients[i]);
+        store->clients[i] = from->clients[i];
+        from->clients[i] = NULL;
     }
 }
 
 uint64_t tc_store_last(const struct tc_store *store, uint32_t client)
 {
-    return client < TC_NODES_MAX ? store->clients[client].timestamp : 0;
+    const struct client *known = client_at(store, client);
+    return known ? known->timestamp : 0;
 }
 
 struct tc_slice tc_store_reply(const struct tc_store *store, uint32_t client)
 {
-    if (client >= TC_NODES_MAX)
-        return (struct tc_slice){NULL, 0};
-    return (struct tc_slice){store->clients[client].result, store->clients[client].result_len};
+    const struct client *known = client_at(store, client);
+    return known ? (struct tc_slice){known->result, known->result_len} : (struct tc_slice){NULL, 0};
 }
 
 void tc_store_digest(const struct tc_store *store, uint8_t digest[static TC_VALUE_SIZE])
@@ -319,21 +341,22 @@ static int compare_keys(const void *left, const void *right)
 static size_t saved_size(const struct tc_store *store)
 {
     size_t size = 8 + 8 + 4 + store->bytes + 4;
-    for (size_t i = 0; i < TC_NODES_MAX; i++)
-        if (store->clients[i].timestamp > 0)
-            size += 2 + 8 + 4 + store->clients[i].result_len;
+    for (uint32_t i = 0; i < TC_NODES_MAX; i++) {
+        const struct client *client = client_at(store, i);
+        size += client ? 2 + 8 + 4 + client->result_len : 0;
+    }
     return size;
 }
 
 static void save_clients(const struct tc_store *store, struct tc_writer *writer)
 {
     uint32_t count = 0;
-    for (size_t i = 0; i < TC_NODES_MAX; i++)
-        count += store->clients[i].timestamp > 0;
+    for (uint32_t i = 0; i < TC_NODES_MAX; i++)
+        count += client_at(store, i) != NULL;
     tc_writer_u32(writer, count);
-    for (size_t i = 0; i < TC_NODES_MAX; i++) {
-        const struct client *client = &store->clients[i];
-        if (client->timestamp == 0)
+    for (uint32_t i = 0; i < TC_NODES_MAX; i++) {
+        const struct client *client = client_at(store, i);
+        if (!client)
             continue;
         tc_writer_u16(writer, (uint16_t)i);
         tc_writer_u64(writer, client->timestamp);

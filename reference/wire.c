@@ -59,20 +59,31 @@ int tc_wire_set_body(Wire__Envelope *envelope, const ProtobufCMessage *body, str
     return rc;
 }
 
+/* The short way, where there is one and it can be gone. NULL: it cannot; TC_ELIMIT shows on the other, too. */
+static ProtobufCMessage *scan_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor,
+                                   struct tc_arena *arena)
+{
+    const bool request = descriptor == &wire__request__descriptor, reply = descriptor == &wire__reply__descriptor;
+    const bool vote = !request && !reply && tc_wire_is_vote(descriptor);
+    void *body = request || reply || vote ? tc_arena_alloc(arena, descriptor->sizeof_message) : NULL;
+    const bool read = body && (request ? tc_wire_scan_request(bytes, body)
+                               : reply ? tc_wire_scan_reply(bytes, body)
+                                       : tc_wire_scan_vote(bytes, descriptor, body));
+    return read ? body : NULL;
+}
+
+int tc_wire_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
+                      ProtobufCMessage **body)
+{
+    *body = scan_body(bytes, descriptor, arena);
+    return *body ? 0 : tc_fields_unpack_borrowed(descriptor, bytes, arena, body);
+}
+
 int tc_wire_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
                      struct tc_arena *arena, void **body)
 {
     ProtobufCMessage *base;
-    if (tc_wire_is_vote(descriptor)) {
-        struct tc_wire_vote *vote = tc_arena_alloc(arena, sizeof *vote);
-        if (!vote)
-            return TC_ELIMIT;
-        if (tc_wire_scan_vote(tc_wire_slice(envelope->body), descriptor, vote)) {
-            *body = vote;
-            return 0;
-        }
-    }
-    int rc = tc_fields_unpack_borrowed(descriptor, tc_wire_slice(envelope->body), arena, &base);
+    const int rc = tc_wire_read_body(tc_wire_slice(envelope->body), descriptor, arena, &base);
     if (rc == 0)
         *body = base;
     return rc;
@@ -128,6 +139,19 @@ static const char *domain_of(const struct tc_cluster *cluster, uint32_t sender, 
     return buffer;
 }
 
+/* The same of the simulation's signatures, which are checked by the hundred in every run: as the keyring keeps it.
+ * NULL: these are no such signatures. */
+static const uint64_t *kept_domain(const struct tc_protocol_env *env, const Wire__Envelope *envelope)
+{
+    uint64_t *domain = tc_keyring_domain(env->keys, env->cluster->id, envelope->sender, (uint32_t)envelope->type);
+    if (domain && *domain == 0) {
+        char text[TC_WIRE_DOMAIN_SIZE];
+        domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, text);
+        *domain = tc_hash_domain(env->keys, envelope->sender, text);
+    }
+    return domain;
+}
+
 bool tc_wire_uses_macs(const struct tc_cluster *cluster, uint32_t type)
 {
     return cluster->request_authentication == TC_AUTH_MAC && (type == WIRE__TYPE__REQUEST || type == WIRE__TYPE__REPLY);
@@ -135,12 +159,16 @@ bool tc_wire_uses_macs(const struct tc_cluster *cluster, uint32_t type)
 
 int tc_wire_sign(const struct tc_protocol_env *env, Wire__Envelope *envelope, struct tc_arena *arena)
 {
-    char domain[TC_WIRE_DOMAIN_SIZE];
+    char text[TC_WIRE_DOMAIN_SIZE];
     uint8_t *signature = tc_arena_alloc(arena, TC_SIGNATURE_SIZE);
     if (!signature)
         return TC_ELIMIT;
-    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
-    int rc = tc_sign(env->keys, envelope->sender, domain, tc_wire_slice(envelope->body), signature);
+    const uint64_t *domain = kept_domain(env, envelope);
+    const struct tc_slice body = tc_wire_slice(envelope->body);
+    int rc = domain
+                 ? tc_hash_sign(env->keys, envelope->sender, *domain, body, signature)
+                 : tc_sign(env->keys, envelope->sender,
+                           domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, text), body, signature);
     if (rc != 0)
         return rc;
     envelope->signature = (ProtobufCBinaryData){TC_SIGNATURE_SIZE, signature};
@@ -150,10 +178,13 @@ int tc_wire_sign(const struct tc_protocol_env *env, Wire__Envelope *envelope, st
 
 int tc_wire_verify(const struct tc_protocol_env *env, const Wire__Envelope *envelope)
 {
-    char domain[TC_WIRE_DOMAIN_SIZE];
-    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, domain);
-    return tc_verify(env->keys, envelope->sender, domain, tc_wire_slice(envelope->body),
-                     tc_wire_slice(envelope->signature));
+    char text[TC_WIRE_DOMAIN_SIZE];
+    const uint64_t *domain = kept_domain(env, envelope);
+    const struct tc_slice body = tc_wire_slice(envelope->body), signature = tc_wire_slice(envelope->signature);
+    if (domain)
+        return tc_hash_verify(env->keys, envelope->sender, *domain, body, signature);
+    domain_of(env->cluster, envelope->sender, (uint32_t)envelope->type, text);
+    return tc_verify(env->keys, envelope->sender, text, body, signature);
 }
 
 /* Fills envelope->macs for receivers first … first+count-1 and empties signature. TC_EKEY, TC_ELIMIT. */

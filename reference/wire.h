@@ -62,6 +62,10 @@ bool tc_wire_is_vote(const ProtobufCMessageDescriptor *descriptor);
 /* Reads such a body likewise. */
 bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *descriptor, struct tc_wire_vote *vote);
 
+/* The bodies of requests and replies, likewise. */
+bool tc_wire_scan_request(struct tc_slice body, Wire__Request *request);
+bool tc_wire_scan_reply(struct tc_slice body, Wire__Reply *reply);
+
 /* The same the other way round: the envelope, behind room for its length, and the body, in `arena`. false: not that
  * simple, or no room; pack it. */
 bool tc_wire_write_envelope(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes);
@@ -77,6 +81,10 @@ int tc_wire_set_body(Wire__Envelope *envelope, const ProtobufCMessage *body, str
  * envelope's body. TC_EMALFORMED, TC_ELIMIT. */
 int tc_wire_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
                      struct tc_arena *arena, void **body);
+
+/* The same of bytes that are a body. */
+int tc_wire_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
+                      ProtobufCMessage **body);
 
 /* A whole HELLO frame of `node`. TC_ELIMIT. */
 int tc_wire_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_arena *arena, struct tc_slice *frame);

@@ -204,6 +204,49 @@ bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *d
     return true;
 }
 
+bool tc_wire_scan_request(struct tc_slice body, Wire__Request *request)
+{
+    *request = (Wire__Request)WIRE__REQUEST__INIT;
+    struct scanner in = {body.data, body.len > 0 ? body.data + body.len : body.data};
+    while (in.at < in.end) {
+        const uint8_t tag = *in.at++;
+        if (tag == VARINT(1) ? !scan_number(&in, 9, &request->timestamp)
+                             : tag != BYTES(2) || !scan_bytes(&in, &request->operation))
+            return false;
+    }
+    return true;
+}
+
+bool tc_wire_scan_reply(struct tc_slice body, Wire__Reply *reply)
+{
+    *reply = (Wire__Reply)WIRE__REPLY__INIT;
+    struct scanner in = {body.data, body.len > 0 ? body.data + body.len : body.data};
+    uint64_t client = 0;
+    while (in.at < in.end) {
+        bool good;
+        switch (*in.at++) {
+        case VARINT(1):
+            good = scan_number(&in, 9, &reply->view);
+            break;
+        case VARINT(2):
+            good = scan_number(&in, 9, &reply->timestamp);
+            break;
+        case VARINT(3):
+            good = scan_number(&in, 4, &client);
+            break;
+        case BYTES(4):
+            good = scan_bytes(&in, &reply->result);
+            break;
+        default:
+            good = false;
+        }
+        if (!good)
+            return false;
+    }
+    reply->client = (uint32_t)client;
+    return true;
+}
+
 /* ---- writing ---- */
 
 #define NUMBER_SIZE_MAX 11 /* tag and varint */

@@ -50,7 +50,9 @@ static struct tc_justifier *create(const struct tc_protocol_env *env, tc_breach_
     j->block_buckets = j->ballot_buckets = JUSTIFY_BUCKETS_FIRST;
     j->blocks = calloc((size_t)j->block_buckets * JUSTIFY_WAYS, sizeof *j->blocks);
     j->ballots = calloc((size_t)j->ballot_buckets * JUSTIFY_WAYS, j->ballot_size);
-    j->replicas = calloc(j->n, sizeof *j->replicas);
+    j->replicas = malloc(j->n * sizeof *j->replicas);
+    for (uint32_t i = 0; j->replicas && i < j->n; i++)
+        memset(&j->replicas[i], 0, offsetof(struct justify_replica, votes));
     if (!chained)
         j->told = calloc((size_t)j->n * j->n * JUSTIFY_NEW_VIEWS, sizeof *j->told);
     tc_arena_init(&j->arena, 16u << 20);

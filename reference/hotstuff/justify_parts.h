@@ -83,7 +83,8 @@ struct justify_replica {
     uint64_t targets_gone; /* the highest sequence number of one that had to go */
     uint64_t first_said;   /* the view of what it said first; 0: nothing yet */
     struct justify_link links[TC_REPLICAS_MAX];
-    struct justify_vote votes[JUSTIFY_PHASES][JUSTIFY_VOTES];
+    uint32_t votes_begun[JUSTIFY_PHASES]; /* so many of a phase's votes were zeroed: views begin low */
+    struct justify_vote votes[JUSTIFY_PHASES][JUSTIFY_VOTES]; /* last: most of it is never touched */
 };
 
 struct tc_justifier {

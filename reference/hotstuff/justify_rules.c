@@ -133,11 +133,20 @@ static uint32_t phase_of(uint32_t type)
     return type == HOTSTUFF__TYPE__GENERIC_VOTE ? 3 : type - HOTSTUFF__TYPE__PREPARE_VOTE;
 }
 
+/* Where its vote of this phase and view is remembered. */
+static struct justify_vote *vote_at(struct justify_replica *r, uint32_t phase, uint64_t view)
+{
+    const uint32_t place = view % JUSTIFY_VOTES;
+    while (r->votes_begun[phase] <= place)
+        r->votes[phase][r->votes_begun[phase]++] = (struct justify_vote){0};
+    return &r->votes[phase][place];
+}
+
 /* false: it voted so before, and that was judged then. */
 static bool note_vote(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, uint32_t type,
                       const struct justify_point *at)
 {
-    struct justify_vote *vote = &j->replicas[replica].votes[phase_of(type)][at->view % JUSTIFY_VOTES];
+    struct justify_vote *vote = vote_at(&j->replicas[replica], phase_of(type), at->view);
     if (vote->view == at->view && justify_same(vote->digest, at->digest))
         return false;
     if (vote->view == at->view)

@@ -16,6 +16,7 @@ static void destroy(struct hotstuff *r)
     tc_hotstuff_certificate_clear(&r->decided);
     tc_hotstuff_certificate_clear(&r->timeout_certificate);
     free(r->votes);
+    free(r->peers);
     free(r->said);
     free(r->snapshot);
     tc_replica_base_free(&r->base);
@@ -29,8 +30,6 @@ static void configure(struct hotstuff *r, bool chained)
     r->bucket_count = 4 * r->base.window;
     r->view_deadline_ns = r->resend_deadline_ns = TC_NEVER_NS;
     r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
-    for (size_t i = 0; i < TC_REPLICAS_MAX; i++)
-        r->peers[i].helped_ns = r->peers[i].state_ns = TC_NEVER_NS;
 }
 
 static struct tc_replica *create(const struct tc_replica_config *config, bool chained, struct tc_error *err)
@@ -45,7 +44,10 @@ static struct tc_replica *create(const struct tc_replica_config *config, bool ch
     configure(r, chained);
     r->buckets = calloc(r->bucket_count, sizeof *r->buckets);
     r->votes = calloc((size_t)PHASE_COUNT * r->base.n, sizeof *r->votes);
-    if (r->buckets && r->votes)
+    r->peers = calloc(r->base.n, sizeof *r->peers);
+    for (size_t i = 0; r->peers && i < r->base.n; i++)
+        r->peers[i].helped_ns = r->peers[i].state_ns = TC_NEVER_NS;
+    if (r->buckets && r->votes && r->peers)
         return (struct tc_replica *)r;
     destroy(r);
 out_of_memory:

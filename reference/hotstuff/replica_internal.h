@@ -92,7 +92,7 @@ struct hotstuff {
 
     /* view; base.active is false while we wait for a quorum that asks for it too */
     struct certificate timeout_certificate;
-    struct peer peers[TC_REPLICAS_MAX];
+    struct peer *peers; /* n */
 
     /* voting (PODC'19 algorithms 2 and 3) */
     struct certificate high;    /* prepareQC, chained: genericQC */

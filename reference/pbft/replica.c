@@ -52,7 +52,9 @@ static struct tc_replica *create(const struct tc_replica_config *config, struct 
     configure(r);
     r->slots = malloc(r->base.window * sizeof *r->slots);
     r->view_changes = calloc(r->base.n, sizeof *r->view_changes);
-    r->checkpoints = calloc((size_t)r->base.n * CHECKPOINT_RING, sizeof *r->checkpoints);
+    r->checkpoints = malloc((size_t)r->base.n * CHECKPOINT_RING * sizeof *r->checkpoints);
+    for (size_t i = 0; r->checkpoints && i < (size_t)r->base.n * CHECKPOINT_RING; i++)
+        r->checkpoints[i].sequence = 0; /* none: the rest is written with it */
     if (r->slots && r->view_changes && r->checkpoints)
         return (struct tc_replica *)r;
     destroy(r);

@@ -193,8 +193,12 @@ void tc_pbft_record_snapshot(struct pbft *r)
 {
     Pbft__State state;
     struct record_list list = {.count = 0};
-    list.items = tc_replica_scratch(&r->base, (1 + (size_t)r->base.window * RECORDS_PER_SLOT) * sizeof *list.items);
-    if (r->base.replaying || !list.items || !state_message(r, &state))
+    if (r->base.replaying)
+        return;
+    list.items = tc_arena_alloc(&r->base.arena, (1 + (size_t)r->base.window * RECORDS_PER_SLOT) * sizeof *list.items);
+    if (!list.items)
+        r->base.out_of_memory = true;
+    if (!list.items || !state_message(r, &state))
         return;
     list_add(&list, view_record(r));
     for (uint64_t i = 1; i <= r->base.window; i++) {

@@ -30,16 +30,22 @@ struct outcome {
 static bool compute_outcome(struct pbft *r, const struct view_change *const *changes, uint32_t count,
                             struct outcome *out)
 {
-    uint64_t *views = tc_replica_scratch(&r->base, (r->base.window + 1) * sizeof *views);
-    bool *claimed = tc_replica_scratch(&r->base, r->base.window + 1);
-    out->digests = tc_replica_scratch(&r->base, (r->base.window + 1) * sizeof *out->digests);
+    uint64_t last = 0; /* that anybody claims: mostly far below the end of the window */
     out->stable = 0;
     out->count = 0;
-    if (!views || !claimed || !out->digests)
-        return false;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count; i++) {
         if (changes[i]->stable_sequence > out->stable)
             out->stable = changes[i]->stable_sequence;
+        for (uint32_t j = 0; j < changes[i]->claim_count; j++)
+            if (changes[i]->claims[j].sequence > last)
+                last = changes[i]->claims[j].sequence;
+    }
+    const size_t room = last > out->stable ? (size_t)(last - out->stable) : 1;
+    uint64_t *views = tc_replica_scratch(&r->base, room * sizeof *views);
+    bool *claimed = tc_replica_scratch(&r->base, room);
+    out->digests = tc_replica_scratch(&r->base, room * sizeof *out->digests);
+    if (!views || !claimed || !out->digests)
+        return false;
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t j = 0; j < changes[i]->claim_count; j++) {
             const struct claim *claim = &changes[i]->claims[j];
@@ -262,7 +268,7 @@ static bool make_new_view(struct pbft *r, const Wire__Envelope *envelope, const 
     out->view = body->view;
     out->stable_sequence = stable;
     out->packed_len = wire__envelope__get_packed_size(envelope);
-    out->packed = tc_replica_alloc(&r->base, out->packed_len);
+    out->packed = tc_replica_alloc_bytes(&r->base, out->packed_len);
     if (!out->packed || !read_orders(r, body, out)) {
         tc_pbft_new_view_clear(out);
         return false;

@@ -116,7 +116,7 @@ bool tc_pbft_view_change_check(struct pbft *r, const Wire__Envelope *envelope, c
     out->view = body->view;
     out->stable_sequence = body->stable_sequence;
     out->body_len = envelope->body.len;
-    out->body = tc_replica_alloc(&r->base, out->body_len);
+    out->body = tc_replica_alloc_bytes(&r->base, out->body_len);
     if (!out->body) {
         tc_pbft_view_change_clear(out);
         return false;
