@@ -47,12 +47,19 @@ static void started(struct tc_sim *sim)
     tc_sim_push(sim, (struct tc_sim_event){.time_ns = sim->now_ns, .kind = TC_SIM_PHASE});
 }
 
-static bool decided_enough(const struct tc_sim *sim)
+static uint32_t executed_by(const struct tc_sim *sim, uint64_t sequence)
 {
     uint32_t reached = 0;
     for (uint32_t i = 0; i < sim->cluster->n; i++)
-        reached += sim->nodes[i].executed >= sim->config.decisions_max;
-    return reached >= sim->cluster->n - sim->cluster->f;
+        reached += sim->nodes[i].executed >= sequence;
+    return reached;
+}
+
+static bool decided_enough(const struct tc_sim *sim)
+{
+    const uint64_t enough = sim->config.decisions_max;
+    return executed_by(sim, enough) >= sim->cluster->n - sim->cluster->f ||
+           (enough <= UINT64_MAX / TC_SIM_OVERRUN && executed_by(sim, enough * TC_SIM_OVERRUN) > sim->cluster->f);
 }
 
 void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observation)

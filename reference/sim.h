@@ -30,6 +30,8 @@ struct tc_sim_memory;
 struct tc_sim_memory *tc_sim_memory_new(void);
 void tc_sim_memory_free(struct tc_sim_memory *memory);
 
+#define TC_SIM_OVERRUN 4
+
 struct tc_sim_config {
     struct tc_sim_memory *memory; /* borrowed, by one simulation at a time; NULL: the simulation has its own */
     struct tc_engine *engine;
@@ -40,7 +42,10 @@ struct tc_sim_config {
     uint64_t bugs; /* of every replica, see bugs.h */
     /* A phase of TC_NEVER_NS does not end by itself. start_timeout_ns 0 = 10 s. */
     struct tc_world_plan plan;
-    uint64_t decisions_max; /* the run ends once n - f replicas executed this sequence number; 0: when the plan ends */
+    /* The run ends once n - f replicas executed this sequence number, or f + 1 one TC_SIM_OVERRUN times as large: then
+     * so many are cut off from a decision for good that nothing but a far checkpoint brings them back. 0: when the plan
+     * ends. */
+    uint64_t decisions_max;
     struct tc_sim_load load;
     struct tc_sim_network network;
     struct tc_sim_disk disk;

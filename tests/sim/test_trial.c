@@ -218,6 +218,36 @@ static void test_handler_takes_the_place_of_the_attack(void **state)
     tc_trial_free(trial);
 }
 
+/* Replicas 2 and 3 never learn that the first sequence number was committed: they vote on, and execute nothing. */
+static int starve(void *self, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    (void)self;
+    (void)err;
+    if (call->kind != TC_CALL_MESSAGE || call->message->statement_count == 0)
+        return 0;
+    const struct tc_statement *s = &call->message->statements[0];
+    const bool first = s->phase == TC_PHASE_COMMIT && s->sequence == 1;
+    if (first && (call->message->to == 2 || call->message->to == 3))
+        plan->verdict.verb = TC_DROP;
+    return 0;
+}
+
+static void test_a_run_does_not_wait_for_those_cut_off(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    load("equivocate-half", &scenario);
+    const struct tc_handler handler = {
+        .name = "starve", .kinds = TC_SCRIPT_KINDS_ALL, .calls = 1u << TC_CALL_MESSAGE, .call = starve};
+    const struct tc_trial_setup setup = {.scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .decisions_max = 5};
+    struct tc_trial *trial = begin(&setup);
+    assert_int_equal(tc_trial_run(trial, &(struct tc_trial_request){.seed = 1, .handler = &handler}, &result, &err), 0);
+    assert_int_equal(result.decided, 5 * TC_SIM_OVERRUN);
+    tc_trial_free(trial);
+}
+
 /* ---- errors ---- */
 
 static void test_errors_leave_a_usable_trial(void **state)
@@ -257,6 +287,7 @@ int main(void)
         cmocka_unit_test(test_reuse_byzzfuzz),
         cmocka_unit_test(test_reuse_with_real_signatures),
         cmocka_unit_test(test_handler_takes_the_place_of_the_attack),
+        cmocka_unit_test(test_a_run_does_not_wait_for_those_cut_off),
         cmocka_unit_test(test_errors_leave_a_usable_trial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
