@@ -12,6 +12,7 @@
 #include "script.h"
 #include <lauxlib.h>
 #include <lua.h>
+#include <stdatomic.h>
 
 #define TC_STEPS_DEFAULT  UINT64_C(10000000)
 #define TC_MEMORY_DEFAULT ((size_t)64 << 20)
@@ -67,6 +68,7 @@ struct tc_sandbox {
     bool calling;             /* protected: the memory cap holds. What we do outside is small, and must not fail */
     char refused_at[160];     /* "file:line" that asked for memory beyond the cap, last */
     bool exhausted;           /* sticky until the next call is armed: no pcall can swallow it */
+    _Atomic bool halted;      /* by another thread, for good */
     struct tc_script *script; /* NULL: no protocol, no run (scenario files, help) */
     const struct tc_source *source;
     uint32_t declared_line; /* line of the attack, scenario, cluster or reference call */

@@ -64,6 +64,8 @@ static void raise_exhausted(lua_State *L)
         box->exhausted = true;
         lua_sethook(L, exhausted_hook, LUA_MASKCOUNT, 1);
     }
+    if (atomic_load_explicit(&box->halted, memory_order_relaxed))
+        luaL_error(L, "the script holds up the run: its calls take too long (a long loop?)");
     luaL_error(L, "the call used up its budget of %I steps (an endless loop?)", (lua_Integer)box->steps_max);
 }
 
@@ -78,7 +80,7 @@ static void slice_hook(lua_State *L, lua_Debug *at)
     (void)at;
     struct tc_sandbox *box = tc_sandbox_of(L);
     box->steps_left -= SLICE;
-    if (box->steps_left <= 0)
+    if (box->steps_left <= 0 || atomic_load_explicit(&box->halted, memory_order_relaxed))
         raise_exhausted(L);
 }
 

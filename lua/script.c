@@ -141,6 +141,11 @@ void tc_script_free(struct tc_script *script)
     free(script);
 }
 
+void tc_script_halt(struct tc_script *script)
+{
+    atomic_store_explicit(&script->box.halted, true, memory_order_relaxed);
+}
+
 const struct tc_script_info *tc_script_info(const struct tc_script *script)
 {
     return &script->info;

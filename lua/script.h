@@ -61,6 +61,10 @@ void tc_script_free(struct tc_script *script);
 /* What the file says of itself, and its arguments as they were given. Borrowed, valid as long as the script. */
 const struct tc_script_info *tc_script_info(const struct tc_script *script);
 
+/* Ends the call in hand, and every later one, with an error: for a thread that sees it hold up the run. The only
+ * function of these that another thread may call. */
+void tc_script_halt(struct tc_script *script);
+
 /* The handler to give to the engine; valid as long as the script. */
 const struct tc_handler *tc_script_handler(struct tc_script *script);
 

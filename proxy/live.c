@@ -9,6 +9,8 @@
 #include <string.h>
 
 #define CAPTURE_BYTES_DEFAULT (UINT64_C(1) << 30)
+#define HELD_UP_ONCE_NS       UINT64_C(500000000)  /* shorter pauses are every day's */
+#define HELD_UP_NS            UINT64_C(2000000000) /* in all, that no bound of a protocol has room for */
 
 uint64_t tc_live_time_ns(const struct tc_live *live)
 {
@@ -49,10 +51,26 @@ static void check_capture(struct tc_live *live)
                      (unsigned long long)packets, reason);
 }
 
+/* Chores come late when a step took long, or the machine stood still: then it was we who carried nothing, and nodes
+ * that said nothing meanwhile may not be silent. */
+static void check_held_up(struct tc_live *live, uint64_t late_ns)
+{
+    if (live->tick_ns == 0 || late_ns < HELD_UP_ONCE_NS)
+        return;
+    const bool told = live->stats.held_up_ns >= HELD_UP_NS;
+    live->stats.held_up_ns += late_ns;
+    if (!told && live->stats.held_up_ns >= HELD_UP_NS)
+        tc_live_not_carried(
+            live, TC_NODE_NONE,
+            "turncoat itself was held up for %.1f s: a script that is slow, or a machine that stood still",
+            (double)live->stats.held_up_ns / 1e9);
+}
+
 static void chores(struct tc_live *live)
 {
     const uint64_t now_ns = tc_live_time_ns(live);
     if (now_ns >= live->tick_ns) {
+        check_held_up(live, now_ns - live->tick_ns);
         live->tick_ns = now_ns + TC_LIVE_CHORE_NS;
         tc_live_listen_again(live);
         tc_live_dial_check(live);
@@ -195,6 +213,8 @@ int tc_live_run(struct tc_live *live, struct tc_error *err)
     tc_live_schedule(live);
     if (tc_loop_run(live->loop))
         tc_live_fail(live, TC_EIO, NULL);
+    const uint64_t ended_ns = tc_live_now_ns(live);
+    check_held_up(live, ended_ns > live->tick_ns ? ended_ns - live->tick_ns : 0);
     tc_live_drain(live);
     const int capture_status = finish_capture(live, err);
     const struct tc_error *engine_error = tc_engine_error(live->config.engine);

@@ -97,6 +97,7 @@ struct tc_live_stats {
     uint64_t verified, unverified; /* frames asked to be verified; not verified for lack of room */
     size_t pairs_now, queued_now_bytes;
     uint64_t late_max_ns; /* latest that a deadline of the engine was served */
+    uint64_t held_up_ns;  /* in pauses of half a second or more, in which nothing was carried */
 };
 void tc_live_stats(const struct tc_live *live, struct tc_live_stats *out);
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "run_internal.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #define START_TIMEOUT_NS UINT64_C(10000000000)
 #define BUCKET_NS        UINT64_C(100000000)
+#define HUNG_GRACE_S     5 /* in which a halted script must end its step */
 
 /* The file in which the cluster stands. */
 static const char *cluster_path(const struct tc_run *run)
@@ -131,14 +133,25 @@ static int open_judges(struct tc_run *run, struct tc_error *err)
     return 0;
 }
 
-/* The step that hung is in another thread and holds everything: say it, and leave with what is on disk. */
-static void hung(void *self)
+/* The step holds everything, and did not even let itself be halted: say it, and leave with what is on disk. */
+static void give_up(int number)
 {
-    (void)self;
-    static const char text[] = "\nturncoat: one step of the engine took more than 10 s; giving up\n";
+    (void)number;
+    static const char text[] = "\nturncoat: one step of the engine does not end; giving up\n";
     ssize_t ignored = write(STDERR_FILENO, text, sizeof text - 1);
     (void)ignored;
     _exit(70);
+}
+
+/* The step that hung is in another thread. A script is halted: that ends the step with a script error, and the run as
+ * any other. */
+static void hung(void *self)
+{
+    struct tc_run *run = self;
+    signal(SIGALRM, give_up);
+    alarm(HUNG_GRACE_S);
+    if (run->script)
+        tc_script_halt(run->script);
 }
 
 /* Captures are stamped by the clock on the wall: the record says how the run's own goes beside it. */
@@ -194,6 +207,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .protocol = request->verify_all ? run->protocol : NULL,
         .protocol_env = &run->env,
         .hung = run->handler ? hung : NULL, /* nothing else can hang, and a process without threads is faster */
+        .hung_self = run,
     };
     memcpy(config.plan.phase_ns, run->scenario->phase_ns, sizeof config.plan.phase_ns);
     for (uint32_t i = 0; i < run->cluster.n; i++)
@@ -293,6 +307,7 @@ int tc_run(const struct tc_run_request *request, struct tc_run_result *result, s
         int ended = run.checking ? tc_run_check_world(&run, err)
                     : run.sim    ? tc_run_sim(&run, err)
                                  : tc_live_run(run.live, err);
+        alarm(0); /* the step that hung has ended */
         tc_run_show_end(&run);
         if (ended == TC_EINTERRUPTED && request->interrupt_ends)
             ended = 0;

@@ -187,6 +187,38 @@ static void test_a_queue_beyond_its_bound(void **state)
     run_free(run);
 }
 
+/* The run's clock goes on by three seconds, once: as if the thread had stood still for so long. */
+static void stand_still(void *self, uint64_t now_ns)
+{
+    struct run *run = self;
+    if (atomic_load(&run->progressed) == 0)
+        run->live->epoch_ns -= UINT64_C(3000000000);
+    sink_progress(self, now_ns);
+}
+
+/* A script that takes its time, or a machine that stood still: we carried nothing meanwhile, and say so, once. */
+static void test_a_run_that_was_held_up(void **state)
+{
+    (void)state;
+    for (int held = 0; held < 2; held++) {
+        struct run *run = run_new(0);
+        if (held)
+            run->config.sink.progress = stand_still;
+        run_start(run);
+        if (held)
+            await_observed(run, TC_OBS_OVERFLOW, 1);
+        await_count(run, &run->progressed, 2);
+        run_interrupt(run);
+        assert_int_equal(atomic_load(&run->observed[TC_OBS_OVERFLOW]), held);
+        if (held) {
+            assert_true(first_overflow(run)->not_carried);
+            assert_non_null(strstr(first_overflow(run)->text, "turncoat itself was held up for"));
+            assert_in_range(run->stats.held_up_ns, UINT64_C(2000000000), UINT64_C(4000000000));
+        }
+        run_free(run);
+    }
+}
+
 int main(void)
 {
     block_signals();
@@ -197,6 +229,7 @@ int main(void)
         cmocka_unit_test(test_two_dials_fail_at_once),
         cmocka_unit_test(test_no_pair_to_accept_with),
         cmocka_unit_test(test_a_queue_beyond_its_bound),
+        cmocka_unit_test(test_a_run_that_was_held_up),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

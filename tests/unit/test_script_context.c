@@ -178,6 +178,22 @@ static void attack_files_are_checked(void **state)
     world_free(w);
 }
 
+/* What a thread does that sees the script hold up the run: no call is left to end by itself. */
+static void a_script_that_is_halted_fails(void **state)
+{
+    (void)state;
+    struct world *w = world_new(4);
+    assert_int_equal(world_text(w,
+                                "return attack 't' { summary = 't', on_start = function(c)\n"
+                                " pcall(function() for i = 1, 1000000 do end end)\n for i = 1, 1000000 do end end }"),
+                     0);
+    assert_int_equal(world_begin(w), 0); /* within the budget */
+    tc_script_halt(w->script);
+    assert_int_equal(world_begin(w), TC_ELIMIT);
+    assert_non_null(strstr(w->err.text, ":2: the script holds up the run"));
+    world_free(w);
+}
+
 static void traitors_are_named_once(void **state)
 {
     (void)state;
@@ -270,6 +286,7 @@ int main(void)
         cmocka_unit_test(attack_files_are_checked),
         cmocka_unit_test(traitors_are_named_once),
         cmocka_unit_test(who_is_nobody_is_said_with_its_place),
+        cmocka_unit_test(a_script_that_is_halted_fails),
         cmocka_unit_test(the_same_seed_gives_the_same_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
