@@ -11,8 +11,8 @@ tc_command_fn tc_command_run, tc_command_demo, tc_command_proxy, tc_command_test
     tc_command_check, tc_command_watch, tc_command_hunt, tc_command_replay, tc_command_shrink, tc_command_report,
     tc_command_replica, tc_command_client;
 
-/* The library of attacks and scenarios: --lua-dir, else $TURNCOAT_LUA, else what is installed with this program, else the
- * source tree it was built from, else where it was to be installed. Static or borrowed. */
+/* The library of attacks and scenarios: --lua-dir, else $TURNCOAT_LUA, else what is installed with this program, else
+ * the source tree it was built from, else where it was to be installed. Static or borrowed. */
 const char *tc_command_lua_dir(const struct tc_arguments *arguments);
 
 /* The path of this program, for spawning replicas. */

@@ -152,6 +152,7 @@ void tc_engine_phase(struct tc_engine *e, enum tc_run_phase phase)
     bool leaves = e->attacking && phase != TC_RUN_DURING;
     bool enters = !e->attacking && phase == TC_RUN_DURING;
     e->phase = phase;
+    tc_engine_tell_unfinished(e);
     tc_engine_observe(e, TC_OBS_PHASE, TC_NODE_NONE, TC_NODE_NONE)->phase.phase = phase;
     if (leaves)
         attack_ends(e);

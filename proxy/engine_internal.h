@@ -62,6 +62,7 @@ struct tc_lane {
 
 struct tc_pair {
     bool open, dialled, up; /* up: TC_OBS_LINK_UP was said */
+    bool broken;            /* TC_OBS_BROKEN was said */
     uint32_t generation;
     uint16_t from, to;
     struct tc_transport *transport; /* NULL: plain, or not dialled yet */
@@ -312,6 +313,8 @@ void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bo
 /* Whoever dialled it is not the node that the address said: it is nobody's link, and passed raw. */
 void tc_engine_pair_disown(struct tc_engine *e, uint32_t conn);
 void tc_engine_lane_settle(struct tc_engine *e, uint32_t conn); /* FIN and pressure, after its queue changed */
+/* TC_OBS_BROKEN of every encrypted connection whose handshake is still under way. */
+void tc_engine_tell_unfinished(struct tc_engine *e);
 uint32_t tc_engine_link_conn(struct tc_engine *e, uint16_t from, uint16_t to); /* UINT32_MAX: none */
 
 /* Says that the pair carries traffic, once its dialler is known. */

@@ -231,12 +231,31 @@ static void lane_forget(struct tc_engine *e, uint32_t conn, struct tc_lane *lane
     lane->in_size = 0;
 }
 
+/* A handshake that never came to its end has no reason of its own: whom we dialled did not answer as he should. */
+static void tell_unfinished(struct tc_engine *e, struct tc_pair *pair)
+{
+    if (!pair->open || !pair->transport || !pair->dialled || pair->up || pair->broken)
+        return;
+    pair->broken = true;
+    struct tc_observation *o = tc_engine_observe(e, TC_OBS_BROKEN, pair->to, pair->from);
+    o->text = "the handshake never came to its end";
+    o->exit.status = TC_EUNREACHABLE;
+}
+
+void tc_engine_tell_unfinished(struct tc_engine *e)
+{
+    for (uint32_t i = 0; e->config.transport.class && i < e->pair_count; i++)
+        if (e->pairs[i])
+            tell_unfinished(e, e->pairs[i]);
+}
+
 void tc_engine_pair_down(struct tc_engine *e, uint32_t conn, bool close_near, bool close_far)
 {
     struct tc_pair *pair = tc_engine_pair(e, conn);
     if (!pair)
         return;
     conn &= ~1u;
+    tell_unfinished(e, pair);
     tc_engine_transport_free(e, pair);
     for (uint32_t side = 0; side < 2; side++) {
         lane_forget(e, conn | side, &pair->lanes[side]);

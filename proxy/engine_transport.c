@@ -47,6 +47,7 @@ static void broken(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, con
     struct tc_observation *o = tc_engine_observe(e, TC_OBS_BROKEN, nodes[side], nodes[!side]);
     o->text = text ? text : "an encrypted connection broke";
     o->exit.status = err->code;
+    pair->broken = true;
     tc_engine_retire(e, text);
     write_sealed(e, conn, pair);
     if (err->code == TC_EREFUSED)

@@ -112,6 +112,9 @@ bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *obser
                           char text[static TC_RUN_LINK_TEXT_MAX]);
 /* The next link that is not up when the attack begins, from *at on (0 at first); false: no more. */
 bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_RUN_LINK_TEXT_MAX]);
+/* Before the verdict: a peer of a running cluster that took connections, and with which no handshake ever came to its
+ * end, leaves the run inconclusive. */
+void tc_run_links_end(struct tc_run *run);
 void tc_run_links_close(struct tc_run *run);
 
 /* Public keys of all nodes, secret keys of those we hold. */

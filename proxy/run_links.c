@@ -18,8 +18,10 @@ struct end {
 
 struct link {
     bool up, told;
-    bool ever;     /* it was up once */
-    uint64_t said; /* messages since it came up, without NodeInfo */
+    bool ever;       /* it was up once */
+    bool unfinished; /* a handshake did not come to its end, */
+    uint16_t silent; /* with this one */
+    uint64_t said;   /* messages since it came up, without NodeInfo */
 };
 
 struct tc_run_links {
@@ -138,11 +140,31 @@ static bool broke(struct tc_run *run, const struct tc_observation *o, char text[
     struct link *link = link_of(run->links, o->node, o->peer);
     if (!link || link->told)
         return false;
+    if (o->exit.status == TC_EUNREACHABLE) { /* the next one may: tc_run_links_end */
+        link->unfinished = true;
+        link->silent = o->node;
+        return false;
+    }
     link->told = true;
     snprintf(text, TC_RUN_LINK_TEXT_MAX, "%u – %u broke at replica %u's end: %s", o->peer, o->node, o->node, o->text);
     if (run->phase != TC_RUN_DURING) /* else the attack may have asked for it */
         unsure(run, text);
     return true;
+}
+
+/* Why a link that is not up is not. */
+static void say_why(struct tc_run *run, uint16_t a, uint16_t b, char text[static TC_RUN_LINK_TEXT_MAX])
+{
+    const struct link *link = link_of(run->links, a, b);
+    if (link->unfinished)
+        snprintf(
+            text, TC_RUN_LINK_TEXT_MAX,
+            "%u – %u is not up: replica %u takes the connection, and the handshake with it does not come to its end", a,
+            b, link->silent);
+    else
+        snprintf(text, TC_RUN_LINK_TEXT_MAX,
+                 "%u – %u is not up: nobody dialled %s or %s, or the node behind it did not answer", a, b,
+                 tc_run_dialled(run, a, b), tc_run_dialled(run, b, a));
 }
 
 /* What the ends of a link say to each other that never came up through us is hidden from the judge. A network that runs
@@ -198,11 +220,21 @@ bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_
         const uint16_t a = (uint16_t)(*at / links->n), b = (uint16_t)(*at % links->n);
         if (a >= b || links->links[*at].up || links->links[*at].told)
             continue;
-        snprintf(text, TC_RUN_LINK_TEXT_MAX,
-                 "%u – %u is not up: nobody dialled %s or %s, or the node behind it did not answer", a, b,
-                 tc_run_dialled(run, a, b), tc_run_dialled(run, b, a));
+        say_why(run, a, b, text);
         ++*at;
         return true;
     }
     return false;
+}
+
+void tc_run_links_end(struct tc_run *run)
+{
+    const struct tc_run_links *links = run->links;
+    char text[TC_RUN_LINK_TEXT_MAX];
+    for (uint32_t at = 0; links && at < links->n * links->n; at++) {
+        if (!links->links[at].unfinished || links->links[at].ever || links->links[at].told)
+            continue;
+        say_why(run, (uint16_t)(at / links->n), (uint16_t)(at % links->n), text);
+        unsure(run, text);
+    }
 }

@@ -131,6 +131,39 @@ static void a_link_that_broke_is_another_matter(void **state)
     close_world(&w);
 }
 
+/* One takes connections and never answers: nobody knows what its link would have carried. */
+static void a_handshake_that_never_ends_is_no_pass(void **state)
+{
+    (void)state;
+    for (int comes_up = 0; comes_up < 2; comes_up++) {
+        struct world w;
+        char text[TC_RUN_LINK_TEXT_MAX];
+        uint32_t at = 0;
+        struct tc_observation broken = {.kind = TC_OBS_BROKEN, .node = 2, .peer = 3, .text = "no end"};
+        broken.exit.status = TC_EUNREACHABLE;
+        open_world(&w, false);
+        for (uint16_t b = 1; b < 4; b++)
+            for (uint16_t a = 0; a < b && a < 2; a++)
+                happen(&w, TC_OBS_LINK_UP, b, a);
+        w.run.phase = TC_RUN_BEFORE;
+        assert_false(tc_run_links_observe(&w.run, &broken, text)); /* the next one may */
+        assert_true(tc_run_links_missing(&w.run, &at, text));
+        assert_non_null(strstr(text, "2 – 3 is not up: replica 2 takes the connection, and the handshake with it"));
+        phase(&w, TC_RUN_DURING);
+        if (comes_up)
+            happen(&w, TC_OBS_LINK_UP, 2, 3);
+        phase(&w, TC_RUN_ENDED);
+        tc_run_links_end(&w.run);
+        bench_finish(&w.bench, "bounded-recovery");
+        struct tc_verdict_summary summary;
+        tc_judge_summary(w.bench.judge, 0, &summary);
+        assert_int_equal(strstr(summary.sentence, "2 – 3 is not up: replica 2 takes the connection") != NULL,
+                         !comes_up);
+        assert_true(comes_up || summary.status == TC_INCONCLUSIVE);
+        close_world(&w);
+    }
+}
+
 /* What a node says of itself when a link comes up. */
 static void greet_as(struct world *w, uint16_t from, uint16_t to, const char *network, uint64_t block_version)
 {
@@ -189,6 +222,7 @@ int main(void)
         cmocka_unit_test(a_link_that_bypasses_us_leaves_nothing_to_judge),
         cmocka_unit_test(with_all_links_it_is_judged),
         cmocka_unit_test(a_link_that_broke_is_another_matter),
+        cmocka_unit_test(a_handshake_that_never_ends_is_no_pass),
         cmocka_unit_test(a_link_that_is_refused_is_told_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
