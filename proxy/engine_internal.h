@@ -62,7 +62,7 @@ struct tc_lane {
 
 struct tc_pair {
     bool open, dialled, up; /* up: TC_OBS_LINK_UP was said */
-    bool broken;            /* TC_OBS_BROKEN was said */
+    bool broken;            /* TC_OBS_BROKEN was said, or the handshake is broken on purpose */
     uint32_t generation;
     uint16_t from, to;
     struct tc_transport *transport; /* NULL: plain, or not dialled yet */

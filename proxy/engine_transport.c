@@ -65,6 +65,7 @@ static int begin(struct tc_engine *e, uint32_t conn, struct tc_pair *pair, struc
     if (status)
         return status;
     tc_engine_handshake_fault(e, &config);
+    pair->broken = config.fault != TC_HANDSHAKE_HONEST; /* that it does not end is then no peer's doing */
     pair->transport = kind->class->create(&config);
     if (!pair->transport)
         return tc_error_set(err, TC_EMEMORY, "no memory for an encrypted connection");

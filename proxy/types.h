@@ -208,7 +208,8 @@ enum tc_observation_kind {
     TC_OBS_FAULTS,   /* the set of faulty nodes changed */
     TC_OBS_NOTE,     /* a script's note */
     TC_OBS_HALTED,   /* a node says that it cannot go on, though its process still runs; `text` is its word */
-    TC_OBS_BROKEN,   /* an encrypted connection ended because a peer broke its rules; `text` says how */
+    TC_OBS_BROKEN,   /* an encrypted connection ended because a peer broke its rules, or its handshake never came to its
+                        end (status TC_EUNREACHABLE); `text` says how */
     TC_OBS_ACCUSED,  /* a replica says that a block it decided bears evidence against somebody */
     TC_OBS_MEMBER,   /* a replica tells a member of the set that votes, which has changed: one observation for each */
     TC_OBS_COUNT
