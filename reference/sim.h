@@ -30,7 +30,7 @@ struct tc_sim_memory;
 struct tc_sim_memory *tc_sim_memory_new(void);
 void tc_sim_memory_free(struct tc_sim_memory *memory);
 
-#define TC_SIM_OVERRUN 4
+#define TC_SIM_OVERRUN 4 /* times decisions_max: how far a run goes on for replicas that are cut off */
 
 struct tc_sim_config {
     struct tc_sim_memory *memory; /* borrowed, by one simulation at a time; NULL: the simulation has its own */

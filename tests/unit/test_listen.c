@@ -86,6 +86,18 @@ static void await(int fd, short events)
     assert_int_equal(poll(&ready, 1, 10000), 1);
 }
 
+/* The connection that was begun with client_fd is made; our side of it. */
+static int take(int listen_fd, int client_fd, struct tc_endpoint *peer)
+{
+    assert_true(client_fd >= 0);
+    await(client_fd, POLLOUT);
+    assert_int_equal(tc_connect_finish(client_fd, NULL), 0);
+    await(listen_fd, POLLIN);
+    const int fd = tc_listen_accept(listen_fd, peer);
+    assert_true(fd >= 0);
+    return fd;
+}
+
 static void test_connect_and_accept(void **state)
 {
     (void)state;
@@ -95,12 +107,7 @@ static void test_connect_and_accept(void **state)
     assert_true(tc_endpoint_port(&server) != 0);
     assert_int_equal(tc_listen_accept(listen_fd, &peer), TC_ENOT_FOUND);
     const int client_fd = tc_connect_start(&server, NULL);
-    assert_true(client_fd >= 0);
-    await(client_fd, POLLOUT);
-    assert_int_equal(tc_connect_finish(client_fd, NULL), 0);
-    await(listen_fd, POLLIN);
-    const int fd = tc_listen_accept(listen_fd, &peer);
-    assert_true(fd >= 0);
+    const int fd = take(listen_fd, client_fd, &peer);
     assert_int_equal(tc_socket_local(fd, &local), 0);
     assert_int_equal(tc_endpoint_port(&local), tc_endpoint_port(&server));
     assert_int_equal(tc_socket_local(client_fd, &own), 0);
@@ -132,12 +139,7 @@ static void test_connect_from(void **state)
         const struct tc_endpoint source = endpoint_of(cases[i].source);
         const int listen_fd = tc_listen_open(&server, NULL);
         const int client_fd = tc_connect_start_from(&server, &source, NULL);
-        assert_true(client_fd >= 0);
-        await(client_fd, POLLOUT);
-        assert_int_equal(tc_connect_finish(client_fd, NULL), 0);
-        await(listen_fd, POLLIN);
-        const int fd = tc_listen_accept(listen_fd, &peer);
-        assert_true(fd >= 0);
+        const int fd = take(listen_fd, client_fd, &peer);
         tc_endpoint_text(&peer, text);
         assert_memory_equal(text, cases[i].seen, strlen(cases[i].seen));
         assert_int_not_equal(tc_endpoint_port(&peer), 17000);
