@@ -13,7 +13,8 @@
 #define BUCKETS 65536u
 #define NONE    UINT32_MAX
 
-#define SOUND_SHARE 8u /* so many right checksums for each wrong one: then the capture has checksums */
+#define SOUND_SHARE      8u /* so many right checksums for each wrong one: then the capture has checksums */
+#define STEP_BACK_MAX_NS UINT64_C(1000000)
 
 struct stream {
     struct tc_capture_end ends[2]; /* client, server */
@@ -303,8 +304,10 @@ int tc_capture_reader_packet(struct tc_capture_reader *r, int link_type, uint64_
         return r->result;
     if (r->counts->packets++ == 0)
         r->counts->first_ns = wall_ns;
-    /* Stamps of packets taken on several processors may step back a little; the order of capture counts. */
-    uint64_t time_ns = wall_ns > r->counts->first_ns ? wall_ns - r->counts->first_ns : 0;
+    const uint64_t time_ns = wall_ns > r->counts->first_ns ? wall_ns - r->counts->first_ns : 0;
+    /* Stamps of packets taken on several processors may step back a little: then the order of capture counts. */
+    if (r->now_ns > time_ns + STEP_BACK_MAX_NS || r->counts->first_ns > wall_ns + STEP_BACK_MAX_NS)
+        r->counts->late++;
     if (time_ns > r->now_ns)
         r->now_ns = time_ns;
     r->counts->last_ns = r->now_ns;

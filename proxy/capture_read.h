@@ -33,7 +33,9 @@ struct tc_capture_counts {
     uint64_t sound, damaged; /* segments whose checksum is right; wrong (these are taken as lost) */
     uint64_t first_ns;       /* when the first packet was captured, since 1970 */
     uint64_t last_ns;        /* and the last one, since the first */
-    uint64_t late; /* packets that stand behind their own acknowledgement: the order of capture is not theirs */
+    /* Packets that stand behind their own acknowledgement, or whose stamp is more than a millisecond before another
+     * one's that stands before them: the order of the file is not theirs. */
+    uint64_t late;
     uint64_t over; /* packets of streams beyond TC_CAPTURE_SLOTS_MAX at one time */
     uint32_t streams;
     bool ended_early; /* the file ends, or is damaged, in the middle of a packet */

@@ -213,6 +213,28 @@ static void test_packets_behind_their_acknowledgement(void **state)
     }
 }
 
+/* Stamps that step back by more than processors differ: packets that somebody put in another order. */
+static void test_stamps_that_step_back(void **state)
+{
+    (void)state;
+    static const struct {
+        int stamps_ns[3];
+        uint64_t late;
+    } cases[] = {{{5000000, 4100000, 5000001}, 0}, {{5000000, 3900000, 5000001}, 1}, {{1, 9000000, 2}, 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct trace t;
+        struct heard heard;
+        trace_begin(&t);
+        for (uint32_t k = 0; k < 3; k++) {
+            t.time_us = cases[i].stamps_ns[k] - 1;
+            packet(&t, true, 100 + k, "", "x", 0);
+        }
+        const struct tc_capture_counts counts = trace_end(&t, 0, &heard);
+        assert_string_equal(heard.sides[0], "xxx");
+        assert_int_equal(counts.late, cases[i].late);
+    }
+}
+
 static size_t put_block(uint8_t *at, uint32_t type, const void *body, uint32_t len)
 {
     const uint32_t padded = (len + 3) / 4 * 4, total = 12 + padded;
@@ -274,6 +296,7 @@ int main(void)
         cmocka_unit_test(test_mid_stream_gap_and_reset),
         cmocka_unit_test(test_cut_packets_and_files),
         cmocka_unit_test(test_packets_behind_their_acknowledgement),
+        cmocka_unit_test(test_stamps_that_step_back),
         cmocka_unit_test(test_pcapng),
         cmocka_unit_test(test_foreign_files_are_refused),
     };
