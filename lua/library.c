@@ -132,37 +132,57 @@ int tc_script_find(const char *lua_dir, const char *kind, const char *name, char
 
 /* ---- what there is ---- */
 
-static void describe_attack(const char *lua_dir, const char *path, struct tc_script_info *info)
+static int describe_attack(const char *lua_dir, const char *path, struct tc_script_info *info, struct tc_error *err)
 {
-    struct tc_error err = {0};
     struct tc_script *script;
     struct tc_script_config config = {.path = path, .lua_dir = lua_dir};
-    if (tc_script_load(&config, &script, &err)) {
-        snprintf(info->summary, sizeof info->summary, "%.*s", (int)sizeof info->summary - 1, err.text);
-        return;
-    }
+    const int rc = tc_script_load(&config, &script, err);
+    if (rc)
+        return rc;
     char name[TC_NAME_MAX];
     memcpy(name, info->name, sizeof name);
     *info = *tc_script_info(script);
     memcpy(info->name, name, sizeof name); /* a file is called by its own name */
     tc_script_free(script);
+    return 0;
 }
 
-static void describe_scenario(const char *lua_dir, const char *path, struct tc_script_info *info)
+/* The scenario in the file at `path`; an attack there is the scenario's attack. */
+static int describe_scenario(const char *lua_dir, const char *path, struct tc_script_info *info, bool *is_attack,
+                             struct tc_error *err)
 {
-    struct tc_error err = {0};
     struct tc_scenario *scenario = calloc(1, sizeof *scenario);
-    if (!scenario) {
-        snprintf(info->summary, sizeof info->summary, "out of memory");
-        return;
-    }
-    if (tc_scenario_load(lua_dir, path, scenario, &err))
-        snprintf(info->summary, sizeof info->summary, "%.*s", (int)sizeof info->summary - 1, err.text);
-    else
-        snprintf(info->summary, sizeof info->summary, "%s", scenario->summary);
-    if (!err.code && !scenario->sweep.protocol_count)
+    if (!scenario)
+        return tc_error_set(err, TC_EMEMORY, "out of memory");
+    const int rc = tc_scenario_load(lua_dir, path, scenario, err);
+    *is_attack = rc == 0 && strcmp(scenario->attack, path) == 0;
+    snprintf(info->summary, sizeof info->summary, "%s", scenario->summary);
+    if (rc == 0 && !scenario->sweep.protocol_count)
         snprintf(info->protocol, sizeof info->protocol, "%s", scenario->cluster.protocol);
     free(scenario);
+    return rc;
+}
+
+static struct tc_script_info info_of(const char *name, int name_len)
+{
+    struct tc_script_info info = {
+        .expect_safety = TC_EXPECT_UNSET, .expect_liveness = TC_EXPECT_UNSET, .expect_evidence = TC_EXPECT_UNSET};
+    snprintf(info.name, sizeof info.name, "%.*s", name_len, name);
+    return info;
+}
+
+int tc_script_describe(const char *lua_dir, const char *path, struct tc_script_info *out, bool *is_attack,
+                       struct tc_error *err)
+{
+    char found[512];
+    int rc = tc_script_find(lua_dir, "scenarios", path, found, err);
+    if (rc)
+        return rc;
+    const char *last = strrchr(found, '/'), *name = last ? last + 1 : found, *dot = strrchr(name, '.');
+    *out = info_of(name, dot ? (int)(dot - name) : (int)strlen(name));
+    snprintf(out->path, sizeof out->path, "%s", found);
+    rc = describe_scenario(lua_dir, found, out, is_attack, err);
+    return rc == 0 && *is_attack ? describe_attack(lua_dir, found, out, err) : rc;
 }
 
 int tc_script_each(const char *lua_dir, const char *kind, tc_script_each_fn *each, void *self)
@@ -175,15 +195,14 @@ int tc_script_each(const char *lua_dir, const char *kind, tc_script_each_fn *eac
     if (!rc)
         rc = names_read(folder, names);
     for (size_t i = 0; !rc && i < names->count; i++) {
-        *info = (struct tc_script_info){
-            .expect_safety = TC_EXPECT_UNSET, .expect_liveness = TC_EXPECT_UNSET, .expect_evidence = TC_EXPECT_UNSET};
-        snprintf(info->name, sizeof info->name, "%s", names->items[i]);
+        struct tc_error err = {0};
+        bool is_attack;
+        *info = info_of(names->items[i], (int)strlen(names->items[i]));
         if ((size_t)snprintf(info->path, sizeof info->path, "%s/%s.lua", folder, names->items[i]) >= sizeof info->path)
             continue;
-        if (strcmp(kind, "attacks") == 0)
-            describe_attack(lua_dir, info->path, info);
-        else
-            describe_scenario(lua_dir, info->path, info);
+        if (strcmp(kind, "attacks") == 0 ? describe_attack(lua_dir, info->path, info, &err)
+                                         : describe_scenario(lua_dir, info->path, info, &is_attack, &err))
+            snprintf(info->summary, sizeof info->summary, "%.*s", (int)sizeof info->summary - 1, err.text);
         each(self, info);
     }
     if (names)

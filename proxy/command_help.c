@@ -4,7 +4,7 @@
 
 #include "../injectors/adversary.h"
 #include "../lua/scenario.h"
-#include "../oracles/oracle.h"
+#include "../oracles/oracles.h"
 #include "../proxy/names.h"
 #include "../reference/bugs.h"
 
@@ -42,7 +42,8 @@ static void print_kinds(uint32_t kinds)
     printf("\n");
 }
 
-static void print_attack(const struct tc_script_info *info)
+/* `run`: its name in the library, or its path. */
+static void print_attack(const struct tc_script_info *info, const char *run)
 {
     printf("%s: %s\n\n", info->name, info->summary);
     print_kinds(info->kinds);
@@ -70,7 +71,7 @@ static void print_attack(const struct tc_script_info *info)
         printf("sample    %s\n", info->verdict_sample);
     if (info->source[0])
         printf("source    %s\n", info->source);
-    printf("file      %s\nrun       turncoat run %s\n", info->path, info->name);
+    printf("file      %s\nrun       turncoat run %s\n", info->path, run);
 }
 
 static void match_attack(void *self, const struct tc_script_info *info)
@@ -78,28 +79,84 @@ static void match_attack(void *self, const struct tc_script_info *info)
     struct wanted *wanted = self;
     if (!wanted->found && strcmp(info->name, wanted->name) == 0) {
         wanted->found = true;
-        print_attack(info);
+        print_attack(info, info->name);
     }
+}
+
+static void print_scenario(const struct tc_script_info *info)
+{
+    printf("scenario %s: %s\nfile      %s\nrun       turncoat run %s\n", info->name, info->summary, info->path,
+           info->path);
 }
 
 static void match_scenario(void *self, const struct tc_script_info *info)
 {
     struct wanted *wanted = self;
-    if (strcmp(info->name, wanted->name) == 0) {
-        printf("%sscenario %s: %s\nfile      %s\nrun       turncoat run %s\n", wanted->found ? "\n" : "", info->name,
-               info->summary, info->path, info->path);
-        wanted->found = true;
+    if (strcmp(info->name, wanted->name) != 0)
+        return;
+    printf("%s", wanted->found ? "\n" : "");
+    print_scenario(info);
+    wanted->found = true;
+}
+
+/* A file of the user's own. */
+static int help_file(const char *lua_dir, const char *path, struct tc_error *err)
+{
+    struct tc_script_info info;
+    bool is_attack;
+    const int rc = tc_script_describe(lua_dir, path, &info, &is_attack, err);
+    if (rc == 0 && is_attack)
+        print_attack(&info, info.path);
+    else if (rc == 0)
+        print_scenario(&info);
+    return rc;
+}
+
+/* Without what an oracle reads it is not judged, or judges less. */
+static void print_reads(const struct tc_oracle_class *oracle)
+{
+    static const char *const names[TC_OBS_COUNT] = {
+        [TC_OBS_MESSAGE] = "messages",
+        [TC_OBS_EXECUTED] = "what replicas execute",
+        [TC_OBS_VIEW] = "the views they enter",
+        [TC_OBS_STABLE] = "their checkpoints",
+        [TC_OBS_REQUESTED] = "what clients ask",
+        [TC_OBS_REPLIED] = "what they are answered",
+        [TC_OBS_COMPLAINT] = "what replicas complain of",
+        [TC_OBS_NODE_EXIT] = "the ends of processes",
+        [TC_OBS_ACCUSED] = "evidence in decided blocks",
+    };
+    int shown = 0;
+    for (int kind = 0; kind < TC_OBS_COUNT; kind++)
+        if (names[kind] && (oracle->observations & TC_OBS_BIT(kind)))
+            printf("%s%s", shown++ ? ", " : "reads     ", names[kind]);
+    printf("%s", shown ? "\n" : "");
+}
+
+static void print_bugs(const char *oracle)
+{
+    for (int caught = 0; caught < 2; caught++) {
+        int shown = 0;
+        for (int i = 0; i < TC_BUG_COUNT; i++)
+            if (strcmp(caught ? tc_bugs[i].caught_by : tc_bugs[i].breaks, oracle) == 0)
+                printf("%s %s", shown++ ? "" : caught ? "catches  " : "broken by", tc_bugs[i].name);
+        printf("%s", shown ? "\n" : "");
     }
 }
 
 static bool help_oracle(const char *name)
 {
-    static const char *const properties[] = {"a safety property of the correct replicas", "a liveness property",
-                                             "a detector: it names traitors", "a measure: only thresholds fail it"};
+    static const char *const properties[] = {
+        "a safety property of the correct replicas: broken with at most f traitors it is violated (exit 1)",
+        "a liveness property of the correct replicas: judged while no more than f fail, once the attack is over",
+        "a detector: it names traitors by their own signatures; naming a correct replica would be its own breach",
+        "a measure: only a scenario's thresholds fail it"};
     for (size_t i = 0; tc_oracle_classes[i]; i++) {
         if (strcmp(tc_oracle_classes[i]->name, name) == 0) {
             printf("oracle %s: %s\nit is     %s\n", name, tc_oracle_classes[i]->summary,
                    properties[tc_oracle_classes[i]->property]);
+            print_reads(tc_oracle_classes[i]);
+            print_bugs(name);
             return true;
         }
     }
@@ -156,6 +213,9 @@ int tc_command_help(const struct tc_arguments *a, struct tc_error *err)
     wanted.found |= help_strategy(wanted.name);
     wanted.found |= tc_help_protocol(wanted.name);
     wanted.found |= tc_help_api(wanted.name);
+    const size_t len = strlen(wanted.name);
+    if (!wanted.found && (strchr(wanted.name, '/') || (len > 4 && strcmp(wanted.name + len - 4, ".lua") == 0)))
+        return help_file(tc_command_lua_dir(a), wanted.name, err);
     if (!wanted.found)
         return tc_error_set(
             err, TC_ENOT_FOUND,

@@ -433,6 +433,31 @@ static void the_library_loads(void **state)
     assert_true(scenarios.count >= 22);
 }
 
+static void one_file_is_described(void **state)
+{
+    (void)state;
+    struct tc_script_info info;
+    struct tc_error err = {0};
+    bool is_attack = false;
+    assert_int_equal(tc_script_describe(TC_SOURCE_LUA_DIR, TC_SOURCE_LUA_DIR "/attacks/equivocate-half.lua", &info,
+                                        &is_attack, &err),
+                     0);
+    assert_true(is_attack);
+    assert_string_equal(info.name, "equivocate-half");
+    assert_true(info.arg_count > 0 && info.needs_keys);
+    assert_int_equal(
+        tc_script_describe(TC_SOURCE_LUA_DIR, TC_SOURCE_LUA_DIR "/scenarios/hunt-pbft.lua", &info, &is_attack, &err),
+        0);
+    assert_false(is_attack);
+    assert_string_equal(info.name, "hunt-pbft");
+    assert_string_equal(info.protocol, "pbft");
+    assert_true(info.summary[0]);
+    assert_int_equal(tc_script_describe(TC_SOURCE_LUA_DIR, "./no-such-file.lua", &info, &is_attack, &err),
+                     TC_ENOT_FOUND);
+    assert_int_equal(tc_script_describe(TC_SOURCE_LUA_DIR, TC_SOURCE_LUA_DIR "/../README.md", &info, &is_attack, &err),
+                     TC_EUSAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +475,7 @@ int main(void)
         cmocka_unit_test(a_cluster_file_is_read),
         cmocka_unit_test(load_finds_files_beside_the_scenario),
         cmocka_unit_test(the_library_loads),
+        cmocka_unit_test(one_file_is_described),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
