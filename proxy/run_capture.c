@@ -1,17 +1,14 @@
 /* The capture's part of a run: `turncoat check` and `turncoat watch`. What the wire shows comes from the capture; what
  * it cannot show (execution lines, phases, who is faulty) from the observations of the run that was captured, if given.
  */
-#include "run_internal.h"
+#include "run_capture_internal.h"
 
 #include "../proxy/nodeset.h"
-#include "../reports/record_stream.h"
-#include "capture_world.h"
 #include "listen.h"
 #include "listen_link.h"
 
 #include <inttypes.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,31 +17,6 @@
  * later than its stamp says. Lines may be late at any time (no order across sockets and pipes is known). */
 #define LINE_SLACK_NS UINT64_C(1000000)
 #define LATE_NS       INT64_C(100000000)
-
-/* The observations are read twice at a time: facts that the run itself made (who is faulty, phases, processes) come at
- * their time, lines of the nodes after the slack. */
-struct source {
-    struct tc_record_stream *stream;
-    struct tc_observation next; /* if has_next */
-    bool has_next, lines;
-};
-
-struct tc_checking {
-    struct tc_run *run;
-    struct tc_capture_world *world;
-    struct tc_capture_counts counts;
-    struct source sources[2]; /* facts, lines */
-    uint32_t kinds;           /* in the observations */
-    bool placed;              /* the observations' clock was laid beside the capture's */
-    int64_t offset_ns;        /* from run time to capture time */
-    uint64_t dropped;         /* by the kernel, of a live capture */
-    uint64_t left_out;        /* lines after the capture's end */
-    struct tc_capture_place *places;
-    size_t place_count;
-    char hidden[160]; /* what of the wire was never captured; "" nothing */
-    char notes[6][256];
-    size_t note_count;
-};
 
 static volatile sig_atomic_t interrupted;
 
@@ -145,13 +117,13 @@ static bool is_fact(const struct tc_observation *o)
     }
 }
 
-static uint64_t capture_time(const struct tc_checking *c, const struct source *source, uint64_t time_ns)
+static uint64_t capture_time(const struct tc_checking *c, const struct tc_checking_source *source, uint64_t time_ns)
 {
     int64_t at = (int64_t)time_ns + c->offset_ns + (source->lines ? (int64_t)LINE_SLACK_NS : 0);
     return at > 0 ? (uint64_t)at : 0;
 }
 
-static int advance(struct source *source, struct tc_error *err)
+static int advance(struct tc_checking_source *source, struct tc_error *err)
 {
     int status;
     source->has_next = false;
@@ -195,7 +167,7 @@ static void place_clock(struct tc_checking *c)
     c->offset_ns = first_link_ns == TC_NEVER_NS ? 0 : -(int64_t)first_link_ns;
 }
 
-static int tell(struct tc_checking *c, struct source *source, struct tc_error *err)
+static int tell(struct tc_checking *c, struct tc_checking_source *source, struct tc_error *err)
 {
     struct tc_observation o = source->next;
     o.time_ns = capture_time(c, source, o.time_ns);
@@ -219,10 +191,10 @@ static int tell_until(void *self, uint64_t time_ns, struct tc_error *err)
     if (!c->placed)
         place_clock(c);
     while (result == 0) {
-        struct source *first = NULL;
+        struct tc_checking_source *first = NULL;
         uint64_t first_ns = time_ns;
         for (size_t i = 0; i < 2; i++) {
-            struct source *source = &c->sources[i];
+            struct tc_checking_source *source = &c->sources[i];
             uint64_t at = source->has_next ? capture_time(c, source, source->next.time_ns) : TC_NEVER_NS;
             if (source->has_next && (at < first_ns || (at == first_ns && !first))) {
                 first = source;
@@ -310,7 +282,7 @@ static int tell_traitors(struct tc_checking *c)
  * nobody can say any more what they follow from. */
 static int tell_rest(struct tc_checking *c, struct tc_error *err)
 {
-    struct source *facts = &c->sources[0], *lines = &c->sources[1];
+    struct tc_checking_source *facts = &c->sources[0], *lines = &c->sources[1];
     int result = tell_until(c, c->counts.last_ns, err);
     while (result == 0 && facts->has_next)
         result = tell(c, facts, err);
@@ -321,12 +293,27 @@ static int tell_rest(struct tc_checking *c, struct tc_error *err)
     return result;
 }
 
+static int take(void *self, const struct tc_capture_segment *segment)
+{
+    const struct tc_checking *c = self;
+    const int result = tc_capture_world_take(c->world, segment);
+    return result == 0 ? c->refused.code : result;
+}
+
+void tc_run_check_refuse(struct tc_run *run, const struct tc_error *err)
+{
+    run->checking->refused = *err;
+}
+
 static int read_capture(struct tc_checking *c, struct tc_error *err)
 {
     const char *path = c->run->request->check->capture;
-    int result =
-        path ? tc_capture_read(path, tc_capture_world_take, c->world, &c->counts, err)
-             : tc_run_watch(c->run, tc_capture_world_take, c->world, &c->counts, &interrupted, &c->dropped, err);
+    int result = path ? tc_capture_read(path, take, c, &c->counts, err)
+                      : tc_run_watch(c->run, take, c, &c->counts, &interrupted, &c->dropped, err);
+    if (c->refused.code) {
+        *err = c->refused;
+        return err->code;
+    }
     if (result < 0 && tc_capture_world_error(c->world)->code)
         *err = *tc_capture_world_error(c->world);
     return result == 0 ? tell_rest(c, err) : result;
@@ -396,107 +383,4 @@ int tc_run_check_world(struct tc_run *run, struct tc_error *err)
 uint64_t tc_run_check_now_ns(const struct tc_run *run)
 {
     return run->checking->world ? tc_capture_world_now_ns(run->checking->world) : 0;
-}
-
-/* ---- what is said of it ---- */
-
-void tc_run_check_show(const struct tc_run *run)
-{
-    const struct tc_check *check = run->request->check;
-    if (run->request->quiet)
-        return;
-    printf("capture   %s%s\n", check->capture ? check->capture : "live, from ", check->capture ? "" : check->interface);
-    printf("cluster   %s, %u replicas (f=%u), %s\n", run->protocol->name, run->cluster.n, run->cluster.f,
-           run->scenario->cluster.path);
-    if (check->observations)
-        printf("beside it %s\n", check->observations);
-    fflush(stdout);
-}
-
-static void note(struct tc_checking *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void note(struct tc_checking *c, const char *format, ...)
-{
-    va_list values;
-    if (c->note_count == sizeof c->notes / sizeof *c->notes)
-        return;
-    va_start(values, format);
-    vsnprintf(c->notes[c->note_count++], sizeof c->notes[0], format, values);
-    va_end(values);
-}
-
-const char *tc_run_check_partial(const struct tc_run *run, char text[static 240])
-{
-    const struct tc_checking *c = run->checking;
-    const struct tc_capture_counts *read = &c->counts;
-    const uint64_t late = tc_capture_world_counts(c->world)->middle_streams;
-    const struct {
-        uint64_t count;
-        const char *what;
-    } lacks[] = {{read->gaps, "gap"},
-                 {read->cut, "packet cut short"},
-                 {read->damaged, "packet damaged"},
-                 {read->over, "packet of streams too many"},
-                 {c->dropped, "packet dropped by the kernel"},
-                 {late, "stream begun before it"}};
-    size_t used = 0;
-    text[0] = 0;
-    if (read->ended_early)
-        used = (size_t)snprintf(text, 240, "it ends in the middle");
-    for (size_t i = 0; i < sizeof lacks / sizeof *lacks && used < 200; i++) {
-        const size_t noun = strcspn(lacks[i].what, " ");
-        if (lacks[i].count > 0)
-            used +=
-                (size_t)snprintf(text + used, 240 - used, "%s%" PRIu64 " %.*s%s%s", used ? ", " : "", lacks[i].count,
-                                 (int)noun, lacks[i].what, lacks[i].count == 1 ? "" : "s", lacks[i].what + noun);
-    }
-    if (*c->hidden && used < 200)
-        snprintf(text + used, 240 - used, "%s%s", used ? ", " : "", c->hidden);
-    return *text ? text : NULL;
-}
-
-void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
-{
-    struct tc_checking *c = run->checking;
-    const struct tc_capture_counts *read = &c->counts;
-    const struct tc_capture_world_counts *seen = tc_capture_world_counts(c->world);
-    const struct tc_engine_stats *stats = tc_engine_stats(run->engine);
-    note(c,
-         "read %" PRIu64 " packets: %" PRIu64 " streams of the cluster (%s), %" PRIu64 " of others, %" PRIu64
-         " packets without TCP",
-         read->packets, seen->streams, seen->proxied ? "both legs of a proxy" : "no proxy in between",
-         seen->foreign_streams, read->not_tcp);
-    if (stats->undecodable || stats->spliced)
-        note(c, "of %" PRIu64 " messages %" PRIu64 " could not be decoded, and %" PRIu64 " streams not be framed",
-             stats->messages, stats->undecodable, stats->spliced);
-    if (stats->spliced && run->protocol->transport)
-        note(c,
-             "the links of %s are encrypted, and nobody can read them without the keys of each connection: judge the "
-             "trace.pcap that turncoat writes, which holds the frames in plaintext",
-             run->protocol->name);
-    if (read->ended_early)
-        note(c, "the capture ends in the middle: %s", read->damage);
-    if (read->cut || read->gaps || read->over || read->damaged)
-        note(c,
-             "missing in the capture: %" PRIu64 " gaps in streams; %" PRIu64
-             " packets cut short (snap length), %" PRIu64 " damaged, %" PRIu64 " of more streams than can be followed",
-             read->gaps, read->cut, read->damaged, read->over);
-    if (read->late)
-        note(c,
-             "%" PRIu64
-             " packets stand behind their own acknowledgement, as where captures of several machines are put "
-             "together: nobody can say what a replica knew when it spoke",
-             read->late);
-    if (c->dropped)
-        note(c, "the kernel dropped %" PRIu64 " packets: this machine is too slow to watch all of them", c->dropped);
-    if (seen->middle_streams || seen->undecided_bytes)
-        note(c, "%" PRIu64 " streams were there before the capture began: what was said until then is not known",
-             seen->middle_streams);
-    if (c->left_out)
-        note(c, "%" PRIu64 " lines of nodes after the capture's end were left out", c->left_out);
-    if (seen->streams == 0)
-        note(c, "no stream goes to an address of %s: is it the cluster that was captured?",
-             run->scenario->cluster.path);
-    for (size_t i = 0; i < c->note_count && info->note_count < sizeof info->notes / sizeof *info->notes; i++)
-        info->notes[info->note_count++] = c->notes[i];
 }

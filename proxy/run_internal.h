@@ -70,7 +70,8 @@ struct tc_run {
     char last_note[512];                     /* shown at the end: what an attack found is said in its last words */
     char logs[TC_REPLICAS_MAX][TC_PATH_MAX]; /* of nodes that others started, from where the cluster file stands */
     /* for clusters that others started */
-    struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another network */
+    struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another cluster */
+    uint8_t keys_wrong[TC_NODES_MAX];          /* of a capture: messages of each that do not bear its signature */
     struct tc_run_voice voices[TC_REPLICAS_MAX];
     unsigned stranger_votes;    /* of validators whose key nobody's here is */
     struct tc_run_links *links; /* of encrypted links: what was said of each */
@@ -191,6 +192,8 @@ int tc_run_check_open(struct tc_run *run, struct tc_error *err);
 int tc_run_check_world(struct tc_run *run, struct tc_error *err);
 /* What the capture world has no ground truth for. */
 void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config);
+/* Ends the reading: tc_run_check_world returns this error. */
+void tc_run_check_refuse(struct tc_run *run, const struct tc_error *err);
 void tc_run_check_show(const struct tc_run *run);
 /* What could not be read, for the report. The texts live until the next run. */
 /* What the capture lacks, in words; NULL if it is whole. */

@@ -147,7 +147,7 @@ static void show_links(struct tc_run *run, const struct tc_observation *observat
 static void observe(void *self, const struct tc_observation *observation)
 {
     struct tc_run *run = self;
-    if (run->live)
+    if (run->live || run->checking)
         tc_run_check(run, observation);
     if (run->mistake)
         return;

@@ -23,6 +23,7 @@ struct tc_record_stream {
     struct tc_nodeset tellers;
     bool has_wall;
     uint64_t start_wall_ns, first_link_ns;
+    bool torn;
 };
 
 /* The next line as JSON: 1, 0 at the end, or an error. */
@@ -37,8 +38,9 @@ static int next_line(struct tc_record_stream *s, json_t **out, struct tc_error *
     *out = json_loadb(s->text, (size_t)len, JSON_REJECT_DUPLICATES, &why);
     if (*out)
         return 1;
-    if (s->text[len - 1] != '\n')
-        return 0; /* the run was cut off while it wrote */
+    s->torn = s->text[len - 1] != '\n'; /* the run was cut off while it wrote */
+    if (s->torn)
+        return 0;
     return tc_error_set(err, TC_EMALFORMED, "%s:%llu: %s", s->path, (unsigned long long)s->line, why.text);
 }
 
@@ -162,6 +164,11 @@ bool tc_record_stream_wall(const struct tc_record_stream *s, uint64_t *start_wal
 uint32_t tc_record_stream_kinds(const struct tc_record_stream *s)
 {
     return s->kinds;
+}
+
+bool tc_record_stream_torn(const struct tc_record_stream *s)
+{
+    return s->torn;
 }
 
 uint64_t tc_record_stream_first_link_ns(const struct tc_record_stream *s)

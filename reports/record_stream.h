@@ -16,6 +16,9 @@ void tc_record_stream_close(struct tc_record_stream *stream);
  * TC_EMALFORMED with file and line; TC_EIO. */
 int tc_record_stream_next(struct tc_record_stream *stream, struct tc_observation *out, struct tc_error *err);
 
+/* Was the last line cut off? Known once the end was reached. */
+bool tc_record_stream_torn(const struct tc_record_stream *stream);
+
 /* When the run's time 0 was, in nanoseconds since 1970. false: the file does not say (an older run's). */
 bool tc_record_stream_wall(const struct tc_record_stream *stream, uint64_t *start_wall_ns);
 
