@@ -1,10 +1,11 @@
 /* O16, message cost: in the failure-free phase before the attack a decision costs no more replica-to-replica messages
  * than the protocol's formula says (PBFT: 2n(n-1), self-messages excluded).
  *
- * Counted are the types that the formula counts, each once on its link, for slots that began in that phase.
- * Retransmissions, checkpoints, view changes and state transfer are counted apart and judged by nobody. A phase with a
- * view change in it is not failure-free; where each block has a new leader (a chain), one in which a replica asks for a
- * view after a timeout. */
+ * Counted are the types that the formula counts, each once on its link, for slots that began in that phase. What names
+ * no value (HotStuff's new-view messages) counts once from each replica to each view's leader: said again it bears a
+ * higher certificate, so that its bytes are others. Retransmissions, checkpoints, view changes and state transfer are
+ * counted apart and judged by nobody. A phase with a view change in it is not failure-free; where each block has a new
+ * leader (a chain), one in which a replica asks for a view after a timeout. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -19,6 +20,7 @@ struct tc_oracle {
     uint32_t n;
     uint64_t cost, by_row[ROWS_MAX];
     uint64_t slots, messages, again, apart;
+    uint64_t called[TC_REPLICAS_MAX]; /* the highest view to whose leader it said so */
     uint64_t view;
     bool before, failed;
 };
@@ -30,6 +32,18 @@ static bool init(struct tc_oracle *o)
     o->before = true;
     o->cost = env->protocol->row_count <= ROWS_MAX ? env->protocol->cost(o->n, o->by_row) : 0;
     return true;
+}
+
+/* It names no value, but the formula counts it. */
+static void valueless(struct tc_oracle *o, const struct tc_message *m, const struct tc_statement *s)
+{
+    const struct tc_oracle_env *env = o->env;
+    const bool first = !s->has_view || (s->view > o->called[m->from] &&
+                                        tc_protocol_leader(env->protocol, &env->protocol_env, s->view) == m->to);
+    if (s->has_view && first)
+        o->called[m->from] = s->view;
+    o->again += !first;
+    o->messages += first && o->slots > 0;
 }
 
 static void observe_message(struct tc_oracle *o, const struct tc_observation *observation)
@@ -46,8 +60,8 @@ static void observe_message(struct tc_oracle *o, const struct tc_observation *ob
         o->again++;
         return;
     }
-    if (s->slot == 0) { /* names no value, but the formula counts it: HotStuff's new-view messages */
-        o->messages += o->slots > 0;
+    if (s->slot == 0) {
+        valueless(o, m, s);
         return;
     }
     struct tc_slot *slot = tc_votes_slot(o->env->votes, s);

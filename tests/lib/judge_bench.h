@@ -45,6 +45,7 @@ struct bench {
     struct tc_faults faults;
     uint64_t now_ns, id;
     uint32_t conn, occurrence; /* for the next messages */
+    bool called;               /* the next messages' new-views are of no slot, as HotStuff's, which call a leader */
 };
 
 /* A judge over n replicas and f, all sources of truth present. With `only` the oracle of that name alone. */

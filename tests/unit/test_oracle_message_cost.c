@@ -112,6 +112,56 @@ static void a_chain_changes_its_leader_all_the_time(void **state)
     }
 }
 
+static uint64_t cost_called(uint32_t n, uint64_t *by_row)
+{
+    const uint64_t cost = toy_chain.cost(n, by_row);
+    if (by_row)
+        by_row[TOY_NEW_VIEW] = n - 1;
+    return cost + n - 1;
+}
+
+/* A view of a chain whose leader is called by everybody, `again` times more: as often with other bytes, for the
+ * certificate is a higher one by then. `astray`: to those, too, who do not lead. */
+static void called(struct bench *b, uint64_t view, int again, bool astray)
+{
+    const uint16_t leader = (uint16_t)(view % 4);
+    struct toy s = {.type = TOY_NEW_VIEW, .view = view};
+    for (int time = 0; time <= again; time++)
+        for (s.signer = 0; s.signer < 4; s.signer++)
+            for (uint16_t to = 0; to < 4; to++)
+                if (to != s.signer && (to == leader || (astray && time == again)))
+                    bench_message(b, s.signer, to, &s, 1);
+    s = (struct toy){.type = TOY_PROPOSE, .view = view, .sequence = view, .value = 'a', .signer = leader};
+    bench_broadcast(b, s);
+    for (s.type = TOY_PREPARE; s.type <= TOY_COMMIT; s.type++)
+        for (s.signer = 0; s.signer < 4; s.signer++)
+            if (s.signer != leader)
+                bench_message(b, s.signer, leader, &s, 1);
+}
+
+/* Where a view takes long, its leader is called again, and whoever lags is helped: that is no cost of a decision. */
+static void a_leader_is_called_once(void **state)
+{
+    (void)state;
+    struct tc_protocol protocol = toy_chain;
+    protocol.cost = cost_called;
+    for (int again = 0; again < 3; again++) {
+        struct bench b;
+        const struct tc_judge_config config = {
+            .protocol = &protocol, .has_messages = true, .links_complete = true, .expect = TC_HOLDS};
+        bench_open_config(&b, 4, 1, NAME, config);
+        b.called = true;
+        bench_phase(&b, TC_RUN_BEFORE);
+        for (uint64_t view = 1; view <= 30; view++)
+            called(&b, view, again, again > 1);
+        const struct tc_judgement *j = bench_finish(&b, NAME);
+        assert_int_equal(j->status, TC_HOLDS);
+        assert_non_null(
+            strstr(j->result.reason, "11.9 messages a decision over 30 decisions")); /* not the first calls */
+        bench_close(&b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -119,6 +169,7 @@ int main(void)
         cmocka_unit_test(too_many_are_a_breach),
         cmocka_unit_test(only_the_failure_free_phase_counts),
         cmocka_unit_test(a_chain_changes_its_leader_all_the_time),
+        cmocka_unit_test(a_leader_is_called_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
