@@ -132,6 +132,7 @@ struct tc_protocol {
     bool hello_names_dialler;                   /* the first frame of a connection names its sender */
     bool decides_always; /* it decides without being asked to (empty blocks): a decision is always due */
     bool blocks_accuse;  /* its blocks bear evidence against who signed twice */
+    bool votes_weigh;    /* members come and go and their votes have weights, both of which replicas tell */
     bool views_restart;  /* views count anew with every sequence number (rounds of a height) */
 
     /* The frame at the start of `in`: its length with delimiter (> 0), TC_FRAME_PARTIAL if more bytes are

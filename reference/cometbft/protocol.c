@@ -49,6 +49,9 @@ const struct tc_message_row tc_cometbft_rows[] = {
     OTHER(PEX, 1, "pex-request", pex_request),
     OTHER(PEX, 2, "pex-addresses", pex_addrs),
     OTHER(NODE_INFO, 0, "node-info", node_info),
+    ROW(BLOCK, 1, "commit", TC_KIND_CERTIFICATE, TC_PHASE_PRECOMMIT, commit, "round", "height", "block_id", false),
+    ROW(BLOCK, 2, "extended-commit", TC_KIND_CERTIFICATE, TC_PHASE_PRECOMMIT, extended_commit, "round", "height",
+        "block_id", false),
 };
 const size_t tc_cometbft_row_count = sizeof tc_cometbft_rows / sizeof *tc_cometbft_rows;
 
@@ -107,7 +110,7 @@ int tc_cometbft_build(const char *type, struct tc_arena *arena, struct tc_messag
 {
     for (size_t i = 0; i < tc_cometbft_row_count; i++) {
         const struct tc_message_row *row = &tc_cometbft_rows[i];
-        if (strcmp(row->name, type) != 0)
+        if (strcmp(row->name, type) != 0 || row->wire_type >> 8 == TC_COMETBFT_BLOCK)
             continue;
         const ProtobufCMessageDescriptor *descriptor = row->descriptor;
         ProtobufCMessage *base = tc_arena_alloc(arena, descriptor->sizeof_message);
@@ -164,7 +167,7 @@ static int certificate(const struct tc_message *const *votes, size_t count, stru
                        struct tc_slice *out)
 {
     (void)votes, (void)count, (void)arena, (void)out;
-    return TC_EUNSUPPORTED; /* votes travel one by one; a commit is a part of the next block */
+    return TC_EUNSUPPORTED; /* votes travel one by one; a commit is a part of a block, which is not made of votes */
 }
 
 const struct tc_protocol tc_cometbft = {
@@ -177,6 +180,7 @@ const struct tc_protocol tc_cometbft = {
     .hello_names_dialler = false,
     .decides_always = true,
     .blocks_accuse = true,
+    .votes_weigh = true,
     .views_restart = true,
     .frame = tc_mconnection_frame,
     .decode = tc_cometbft_decode,

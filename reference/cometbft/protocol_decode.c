@@ -12,7 +12,8 @@
  * parts, which become its embedded statements.
  *
  * Where a message carries evidence (channel 38, a block sent for catching up, a block that fits into one part), the
- * accused validator's two votes become embedded statements, and what they are embedded in names the block. */
+ * accused validator's two votes become embedded statements, and what they are embedded in names the block. A block sent
+ * for catching up has its commits embedded behind them (protocol_commit.c). */
 #include "../../proxy/cursor.h"
 #include "../../proxy/random.h"
 #include "block.h"
@@ -293,7 +294,8 @@ static int decode_statements(struct tc_slice first, struct tc_slice rest, struct
     struct tc_statement s = {.parent = PARENT_NONE, .type = (uint8_t)in.row, .body = in.bytes};
     s.fields = (struct tc_fields){tc_cometbft_rows[in.row].descriptor, in.body};
     const struct accusation evidence = evidence_of(&s, arena);
-    const uint32_t room = rest.len > 0 ? 1 + frames_in(rest) + 2 * GATHERED_EVIDENCE_MAX : 1 + votes_in(&evidence);
+    const uint32_t room = rest.len > 0 ? 1 + frames_in(rest) + 2 * GATHERED_EVIDENCE_MAX
+                                       : 1 + votes_in(&evidence) + tc_cometbft_commit_room(&s);
     Cometbft__Wrapper *wrapper = tc_arena_alloc(arena, sizeof *wrapper);
     m->statements = tc_arena_alloc(arena, room * sizeof *m->statements);
     if (!wrapper || !m->statements)
@@ -307,7 +309,8 @@ static int decode_statements(struct tc_slice first, struct tc_slice rest, struct
     m->type = tc_cometbft_rows[in.row].name;
     tc_cometbft_read_neutral(&m->statements[0]);
     add_evidence(m, 0, room, &evidence);
-    return add_parts(m, room, rest, arena);
+    const int added = tc_cometbft_add_commits(m, arena);
+    return added ? added : add_parts(m, room, rest, arena);
 }
 
 int tc_cometbft_decode(struct tc_slice frame, struct tc_arena *arena, struct tc_message *m)

@@ -14,11 +14,14 @@
 #define TC_COMETBFT_STATESYNC 0x60u /* and 61 */
 #define TC_COMETBFT_PEX       0x00u
 #define TC_COMETBFT_NODE_INFO 0xffu
+#define TC_COMETBFT_BLOCK     0x100u /* no channel: what is only found inside a block */
 
-#define TC_COMETBFT_TYPE(group, number) ((uint32_t)(group) << 8 | (number))
-#define TC_COMETBFT_TYPE_PROPOSAL       TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 3)
-#define TC_COMETBFT_TYPE_VOTE           TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 6)
-#define TC_COMETBFT_TYPE_BLOCK_PART     TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 5)
+#define TC_COMETBFT_TYPE(group, number)  ((uint32_t)(group) << 8 | (number))
+#define TC_COMETBFT_TYPE_PROPOSAL        TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 3)
+#define TC_COMETBFT_TYPE_VOTE            TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 6)
+#define TC_COMETBFT_TYPE_BLOCK_PART      TC_COMETBFT_TYPE(TC_COMETBFT_CONSENSUS, 5)
+#define TC_COMETBFT_TYPE_COMMIT          TC_COMETBFT_TYPE(TC_COMETBFT_BLOCK, 1)
+#define TC_COMETBFT_TYPE_EXTENDED_COMMIT TC_COMETBFT_TYPE(TC_COMETBFT_BLOCK, 2)
 
 /* SignedMsgType */
 #define TC_COMETBFT_PREVOTE   1u
@@ -49,6 +52,12 @@ int tc_cometbft_build(const char *type, struct tc_arena *arena, struct tc_messag
 
 /* Sets kind, phase, view, sequence, value and slot of a statement from its fields. */
 void tc_cometbft_read_neutral(struct tc_statement *s);
+
+/* Statements that the commits in a message need; adding them behind those it has, each a certificate with its
+ * precommits embedded (TC_ELIMIT: the arena is full); and, once votes have signers, naming those of certificates. */
+uint32_t tc_cometbft_commit_room(const struct tc_statement *first);
+int tc_cometbft_add_commits(struct tc_message *m, struct tc_arena *arena);
+void tc_cometbft_name_signers(struct tc_message *m);
 
 /* The bytes that a vote's, proposal's or vote extension's signature covers (types/canonical.go): length-delimited, with
  * the chain's id in them. TC_ELIMIT: the arena is full. */

@@ -288,6 +288,7 @@ void tc_cometbft_attribute(const struct tc_protocol_env *env, struct tc_message 
         if (s->origin == TC_ORIGIN_DIRECT && s->signer != TC_NODE_NONE && s->signer != m->from)
             s->origin = TC_ORIGIN_RELAYED; /* gossip: every node passes on what it has */
     }
+    tc_cometbft_name_signers(m);
 }
 
 /* ---- signing ---- */
