@@ -101,8 +101,24 @@ const struct decisions *tc_metrics_decisions(const struct tc_metrics *m)
     return m->lines.first_ns != TC_NEVER_NS ? &m->lines : &m->wire;
 }
 
-/* A pause longer than the view timer that this decision ends, at or after the attack began, is what the cluster
- * recovered from. */
+/* What a pause between decisions exceeds to be one: the view timer and, where decisions are rarer than that by
+ * themselves (a chain that waits between its blocks), twice their mean distance before the attack. */
+static uint64_t pause_min_ns(const struct tc_metrics *m, const struct decisions *decisions)
+{
+    const uint64_t timer_ns = m->env.cluster->view_timeout_ns, attack_ns = m->begin_ns[TC_RUN_DURING];
+    const uint64_t before = decisions->count[TC_RUN_BEFORE];
+    if (before == 0 || attack_ns == TC_NEVER_NS || attack_ns < decisions->first_ns)
+        return timer_ns;
+    const uint64_t usual_ns = 2 * ((attack_ns - decisions->first_ns) / (before > 1 ? before - 1 : 1));
+    return usual_ns > timer_ns ? usual_ns : timer_ns;
+}
+
+uint64_t tc_metrics_pause_min_ns(const struct tc_metrics *m)
+{
+    return pause_min_ns(m, tc_metrics_decisions(m));
+}
+
+/* A pause that this decision ends, at or after the attack began, is what the cluster recovered from. */
 static void note_recovery(struct tc_metrics *m, const struct decisions *decisions, uint64_t now_ns)
 {
     uint64_t attack_ns = m->begin_ns[TC_RUN_DURING];
@@ -110,7 +126,7 @@ static void note_recovery(struct tc_metrics *m, const struct decisions *decision
         return;
     uint64_t since_ns = decisions->last_ns;
     uint64_t pause_ns = now_ns > since_ns ? now_ns - since_ns : 0;
-    if (m->recovered_ns == TC_NEVER_NS && pause_ns > m->env.cluster->view_timeout_ns) {
+    if (m->recovered_ns == TC_NEVER_NS && pause_ns > pause_min_ns(m, decisions)) {
         m->recovered_ns = now_ns;
         m->pause_ns = pause_ns;
     }

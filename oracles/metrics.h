@@ -68,8 +68,11 @@ const struct tc_metrics_bucket *tc_metrics_series(const struct tc_metrics *m, si
 const struct tc_metrics_view_step *tc_metrics_views(const struct tc_metrics *m, size_t *count);
 /* When each phase began (TC_NEVER_NS if it never did). */
 uint64_t tc_metrics_phase_begin_ns(const struct tc_metrics *m, enum tc_run_phase phase);
-/* First decision at or after the attack began that ended a pause longer than the view timer; TC_NEVER_NS if none. */
+/* First decision at or after the attack began that ended a pause; TC_NEVER_NS if none. */
 uint64_t tc_metrics_recovered_ns(const struct tc_metrics *m);
+/* A pause is a time without decisions longer than this: the view timer, or twice the mean distance of the decisions
+ * before the attack if that is longer. */
+uint64_t tc_metrics_pause_min_ns(const struct tc_metrics *m);
 const struct tc_histogram *tc_metrics_latency(const struct tc_metrics *m,
                                               enum tc_run_phase phase); /* decision latency */
 const struct tc_histogram *

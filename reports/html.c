@@ -407,7 +407,7 @@ static void timelines(struct tc_html *h, const json_t *plots)
              strcmp(world, "capture") == 0
                  ? "on the packets of the capture, and on observations where some came with it"
              : strcmp(world, "sim") == 0 ? "in virtual time, from what passed and what the replicas did"
-                                         : "by the proxy from what passed and from the replicas' own logs",
+                                         : "by the proxy from what passed and what the replicas told of themselves",
              *tc_json_string(h->result, "attack") ? " The attack is shaded." : "");
     tc_html_section(h, "timeline", "What happened, over time", lead);
     tc_html_phases(h);

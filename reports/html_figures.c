@@ -11,8 +11,8 @@ static void recoveries(struct tc_html *h)
     if (tc_json_ns(h->result, "recovered_ns") == TC_NEVER_NS)
         return;
     tc_buf_format(h->out,
-                  "<p>Decisions paused for longer than the view timer; the first one after the pause came %.3f s into "
-                  "the run",
+                  "<p>Decisions paused for longer than the view timer and than is usual here; the first one after the "
+                  "pause came %.3f s into the run",
                   (double)tc_json_ns(h->result, "recovered_ns") / 1e9);
     json_array_foreach(list, i, one)
     {

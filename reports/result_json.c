@@ -237,7 +237,7 @@ static json_t *phases(const struct tc_run_info *info, const struct tc_metrics *m
     return list;
 }
 
-/* The first decision after each pause longer than the view timer since the attack began, as exact as the series is;
+/* The first decision after each pause (metrics.h) since the attack began, as exact as the series is;
  * the first one is known exactly. */
 static json_t *recoveries(const struct tc_run_info *info, const struct tc_metrics *m)
 {
@@ -250,7 +250,7 @@ static json_t *recoveries(const struct tc_run_info *info, const struct tc_metric
     const struct tc_metrics_bucket *all = tc_metrics_series(m, &many, &bucket_ns);
     for (size_t i = 0; info->cluster && i < many && json_array_size(list) < RECOVERIES_MAX; i++) {
         uint64_t begin_ns = i * bucket_ns;
-        if (all[i].decisions > 0 && begin_ns > first && silent * bucket_ns > info->cluster->view_timeout_ns)
+        if (all[i].decisions > 0 && begin_ns > first && silent * bucket_ns > tc_metrics_pause_min_ns(m))
             json_array_append_new(list, tc_json_time(begin_ns));
         silent = all[i].decisions > 0 ? 0 : silent + 1;
     }

@@ -188,16 +188,17 @@ static void recovery_is_the_end_of_a_pause_after_the_attack_began(void **state)
 {
     (void)state;
     phase(0, TC_RUN_BEFORE);
-    executed(10 * MS, 0, 1, 1);
-    executed(200 * MS, 0, 2, 1); /* a pause, but before the attack */
+    for (uint64_t i = 1; i <= 4; i++)
+        executed(10 * i * MS, 0, i, 1);
+    executed(200 * MS, 0, 5, 1); /* a pause, but before the attack */
     phase(250 * MS, TC_RUN_DURING);
-    executed(260 * MS, 0, 3, 1);
+    executed(260 * MS, 0, 6, 1);
     entered(500 * MS, 1, 1, false, 200 * MS);
     entered(600 * MS, 1, 1, true, 200 * MS);
     entered(601 * MS, 2, 1, true, 200 * MS); /* one view change, however many enter it */
-    executed(650 * MS, 0, 4, 1);
+    executed(650 * MS, 0, 7, 1);
     phase(700 * MS, TC_RUN_AFTER);
-    executed(710 * MS, 0, 5, 1);
+    executed(710 * MS, 0, 8, 1);
     phase(720 * MS, TC_RUN_ENDED);
     tc_metrics_finish(m, 800 * MS);
     assert_int_equal(tc_metrics_recovered_ns(m), 650 * MS);
@@ -213,6 +214,24 @@ static void recovery_is_the_end_of_a_pause_after_the_attack_began(void **state)
     assert_int_equal(count, 3);
     assert_int_equal(views[1].view, 1);
     assert_true(views[1].active && !views[0].active);
+}
+
+/* A chain that waits between its blocks for longer than its timer does not recover from anything. */
+static void decisions_that_are_rare_by_themselves_pause_for_nothing(void **state)
+{
+    (void)state;
+    const uint64_t timer_ns = cluster.view_timeout_ns;
+    phase(0, TC_RUN_BEFORE);
+    for (uint64_t i = 1; i <= 4; i++)
+        executed(i * timer_ns * 5 / 4, 0, i, 1);
+    phase(4 * timer_ns * 5 / 4 + 1, TC_RUN_DURING);
+    for (uint64_t i = 5; i <= 8; i++)
+        executed(i * timer_ns * 5 / 4 + timer_ns / 2, 0, i, 1);
+    assert_int_equal(tc_metrics_recovered_ns(m), TC_NEVER_NS);
+    executed(12 * timer_ns * 5 / 4, 0, 9, 1);
+    tc_metrics_finish(m, 16 * timer_ns);
+    assert_int_equal(tc_metrics_recovered_ns(m), 12 * timer_ns * 5 / 4);
+    assert_true(tc_metrics_pause_min_ns(m) >= 2 * timer_ns && tc_metrics_pause_min_ns(m) < 3 * timer_ns);
 }
 
 static void no_pause_is_a_recovery_of_zero_and_a_standstill_none(void **state)
@@ -316,6 +335,7 @@ int main(void)
         TEST(lines_win_over_votes),
         TEST(the_series_has_a_bucket_for_each_interval),
         TEST(recovery_is_the_end_of_a_pause_after_the_attack_began),
+        TEST(decisions_that_are_rare_by_themselves_pause_for_nothing),
         TEST(no_pause_is_a_recovery_of_zero_and_a_standstill_none),
         TEST(progress_numbers),
         TEST(without_lines_the_view_is_the_one_that_is_led),
