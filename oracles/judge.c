@@ -8,12 +8,12 @@
 #include "oracles.h"
 #include "proofs.h"
 
-static bool is_disabled(const struct tc_judge_config *config, const char *name)
+static bool is_left_out(const struct tc_judge_config *config, const struct tc_oracle_class *oracle)
 {
-    if (!config->disabled)
-        return false;
-    for (size_t i = 0; config->disabled[i]; i++)
-        if (strcmp(config->disabled[i], name) == 0)
+    if (config->properties && !(config->properties & TC_PROPERTY_BIT(oracle->property)))
+        return true;
+    for (size_t i = 0; config->disabled && config->disabled[i]; i++)
+        if (strcmp(config->disabled[i], oracle->name) == 0)
             return true;
     return false;
 }
@@ -48,7 +48,7 @@ static int seats_fill(struct tc_judge *judge)
 {
     for (size_t i = 0; tc_oracle_classes[i]; i++) {
         const struct tc_oracle_class *oracle = tc_oracle_classes[i];
-        if (is_disabled(&judge->config, oracle->name))
+        if (is_left_out(&judge->config, oracle))
             continue;
         assert(judge->seat_count < SEATS_MAX);
         struct seat *seat = &judge->seats[judge->seat_count];

@@ -22,6 +22,7 @@ struct tc_judge_config {
     enum tc_status expect;       /* HOLDS, VIOLATED or EXPECTED: what the scenario says should come */
     int expect_evidence;         /* 1: a detector must have caught a traitor; 0 or -1: need not */
     const char *const *disabled; /* names of oracles to leave out, ended by NULL; may be NULL */
+    uint32_t properties;         /* only oracles of these: TC_PROPERTY_BITs; 0: of all */
     bool faults_unknown;         /* nobody says who is faulty (a capture): what detectors and liveness oracles find is
                                     said, but not judged */
     const struct tc_unjudged *unjudged; /* oracles that are listed but not judged, ended by {NULL}; may be NULL */
@@ -74,7 +75,7 @@ void tc_judge_finish(struct tc_judge *judge, uint64_t now_ns);
  * some moment on. NULL: all was. Call after tc_judge_finish. */
 const char *tc_judge_partial(const struct tc_judge *judge, char text[static 240]);
 
-/* The oracles that are not disabled, in the order of the table, and what each has come to; NULL past the end. Borrowed
+/* The oracles that are not left out, in the order of the table, and what each has come to; NULL past the end. Borrowed
  * until free. */
 size_t tc_judge_count(const struct tc_judge *judge);
 const struct tc_judgement *tc_judge_get(const struct tc_judge *judge, size_t index);

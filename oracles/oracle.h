@@ -36,6 +36,8 @@ struct tc_evidence {
 /* Safety: judged while |F_s| ≤ f. Liveness: while |F_l| ≤ f. Detector: names suspects. Measure: thresholds only. */
 enum tc_property { TC_SAFETY, TC_LIVENESS, TC_DETECTOR, TC_MEASURE };
 
+#define TC_PROPERTY_BIT(property) (UINT32_C(1) << (property))
+
 /* One thing an oracle found. */
 struct tc_finding {
     const char *oracle;

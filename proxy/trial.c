@@ -295,6 +295,7 @@ static int open_judge(struct tc_trial *trial, bool attacked, struct tc_error *er
                                            .has_messages = true,
                                            .links_complete = true,
                                            .had_attack = attacked,
+                                           .properties = trial->setup.properties,
                                            .expect = tc_trial_expected(scenario),
                                            .expect_evidence = scenario->expect_evidence == TC_EXPECT_YES};
     trial->judge = tc_judge_new(&config);

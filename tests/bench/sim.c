@@ -1,7 +1,8 @@
 /* How fast the simulation is: complete runs in a second of one core (CPU time of this process: others may be busy
- * beside it, though they slow it down all the same) with n = 4, ten decisions, an adversary and every oracle, for each
- * protocol and adversary; and one decision of a large cluster with the memory it takes.
- * bench_sim [RUNS [SEED [LARGEST_N [SCENARIO [STRATEGY]]]]] */
+ * beside it, though they slow it down all the same) with n = 4, ten decisions and an adversary, for each protocol and
+ * adversary, judged by every oracle, and against byzzfuzz by those of safety alone as well; and one decision of a large
+ * cluster with the memory it takes.
+ * bench_sim [RUNS [SEED [LARGEST_N [SCENARIO [STRATEGY [safety]]]]]] */
 #define _GNU_SOURCE
 #include "../../proxy/trial.h"
 
@@ -42,7 +43,9 @@ static void load(const char *name, struct tc_scenario *out)
     out->phase_ns[TC_RUN_DURING] = DURING_NS;
 }
 
-static void runs(const char *name, const char *strategy, uint32_t count, uint64_t seed)
+enum oracles { EVERY_ORACLE, SAFETY_ORACLES };
+
+static void runs(const char *name, const char *strategy, enum oracles oracles, uint32_t count, uint64_t seed)
 {
     static struct tc_scenario scenario;
     struct tc_error err = {0};
@@ -53,6 +56,7 @@ static void runs(const char *name, const char *strategy, uint32_t count, uint64_
     const struct tc_trial_setup setup = {.scenario = &scenario,
                                          .lua_dir = TC_SOURCE_LUA_DIR,
                                          .strategy = tc_adversary_find(strategy),
+                                         .properties = oracles == SAFETY_ORACLES ? TC_PROPERTY_BIT(TC_SAFETY) : 0,
                                          .decisions_max = DECISIONS};
     must(tc_trial_new(&setup, &trial, &err), &err);
     const double began_s = cpu_s();
@@ -71,11 +75,12 @@ static void runs(const char *name, const char *strategy, uint32_t count, uint64_
     }
     const double took_s = cpu_s() - began_s;
     tc_trial_free(trial);
-    printf("%s\tadversary\t%s\truns\t%" PRIu32
+    printf("%s\tadversary\t%s\toracles\t%s\truns\t%" PRIu32
            "\tper_s\t%.0f\tdecisions\t%.1f\tmessages\t%.1f\tevents\t%.1f\tbitten\t%.1f\thold\t%" PRIu64
            "\tviolated\t%" PRIu64 "\thash\t%016" PRIx64 "\n",
-           name, strategy ? strategy : "its attack", count, count / took_s, (double)decided / count,
-           (double)messages / count, (double)events / count, (double)bitten / count, held, violated, hash);
+           name, strategy ? strategy : "its attack", oracles == SAFETY_ORACLES ? "safety" : "every", count,
+           count / took_s, (double)decided / count, (double)messages / count, (double)events / count,
+           (double)bitten / count, held, violated, hash);
 }
 
 static double decisions_s(uint32_t n, uint64_t seed, uint64_t decisions, uint64_t *messages)
@@ -139,13 +144,15 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes && sizes[i] <= largest; i++)
         size(sizes[i], seed);
     if (argc > 4) {
-        runs(argv[4], argc > 5 ? argv[5] : NULL, count, seed);
+        const char *strategy = argc > 5 ? argv[5] : NULL;
+        runs(argv[4], strategy, argc > 6 && strcmp(argv[6], "safety") == 0 ? SAFETY_ORACLES : EVERY_ORACLE, count,
+             seed);
         return 0;
     }
     for (size_t i = 0; count > 0 && i < sizeof scenarios / sizeof *scenarios; i++)
-        runs(scenarios[i], NULL, count, seed);
-    for (size_t i = 0; count > 0 && i < sizeof scenarios / sizeof *scenarios; i++)
-        if (tc_adversary_find("byzzfuzz"))
-            runs(scenarios[i], "byzzfuzz", count, seed);
+        runs(scenarios[i], NULL, EVERY_ORACLE, count, seed);
+    for (enum oracles oracles = EVERY_ORACLE; oracles <= SAFETY_ORACLES; oracles++)
+        for (size_t i = 0; count > 0 && i < sizeof scenarios / sizeof *scenarios; i++)
+            runs(scenarios[i], "byzzfuzz", oracles, count, seed);
     return 0;
 }

@@ -248,6 +248,43 @@ static void test_a_run_does_not_wait_for_those_cut_off(void **state)
     tc_trial_free(trial);
 }
 
+/* ---- whom it is judged by ---- */
+
+static size_t oracles_of(enum tc_property property)
+{
+    size_t count = 0;
+    for (size_t i = 0; tc_oracle_classes[i]; i++)
+        count += tc_oracle_classes[i]->property == property;
+    return count;
+}
+
+/* With the oracles of safety alone the run is the same run, and a fork is found. */
+static void test_judged_for_safety_alone(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    load("bug-commit-quorum-2f", &scenario);
+    struct tc_trial_setup setup = {.scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR, .decisions_max = 20};
+    struct tc_trial *all = begin(&setup);
+    setup.properties = TC_PROPERTY_BIT(TC_SAFETY);
+    struct tc_trial *safety = begin(&setup);
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        const struct outcome expected = run(all, seed);
+        assert_int_equal(tc_trial_run(safety, &(struct tc_trial_request){.seed = seed}, &result, &err), 0);
+        assert_int_equal(result.hash, expected.hash);
+        assert_int_equal(result.summary.status, expected.status);
+        assert_true(tc_judge_count(result.judge) == oracles_of(TC_SAFETY) && expected.oracles > oracles_of(TC_SAFETY));
+        for (size_t i = 0; i < tc_judge_count(result.judge); i++)
+            assert_int_equal(tc_judge_get(result.judge, i)->oracle->property, TC_SAFETY);
+    }
+    assert_int_equal(result.summary.status, TC_VIOLATED);
+    assert_int_equal(result.summary.first->property, TC_SAFETY);
+    tc_trial_free(all);
+    tc_trial_free(safety);
+}
+
 /* ---- errors ---- */
 
 static void test_errors_leave_a_usable_trial(void **state)
@@ -288,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_reuse_with_real_signatures),
         cmocka_unit_test(test_handler_takes_the_place_of_the_attack),
         cmocka_unit_test(test_a_run_does_not_wait_for_those_cut_off),
+        cmocka_unit_test(test_judged_for_safety_alone),
         cmocka_unit_test(test_errors_leave_a_usable_trial),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
