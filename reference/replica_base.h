@@ -126,12 +126,16 @@ Wire__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice fr
  * complained about. */
 bool tc_replica_envelope(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body, uint32_t client,
                          Wire__Envelope *envelope);
+bool tc_replica_envelope_packed(struct tc_replica_base *base, uint32_t type, struct tc_slice body, uint32_t client,
+                                Wire__Envelope *envelope); /* the body being packed, in the arena */
 
 /* An envelope as a frame, and an envelope of ours as one; {NULL, 0} when that fails (complained about), the second also
  * while replaying. */
 struct tc_slice tc_replica_frame(struct tc_replica_base *base, const Wire__Envelope *envelope);
 struct tc_slice tc_replica_message(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body,
                                    uint32_t client);
+struct tc_slice tc_replica_message_packed(struct tc_replica_base *base, uint32_t type, struct tc_slice body,
+                                          uint32_t client); /* likewise */
 
 /* The answer to a client's newest request that was executed, as a frame; and the same, sent. */
 struct tc_slice tc_replica_reply(struct tc_replica_base *base, uint16_t client);

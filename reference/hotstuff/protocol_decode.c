@@ -96,7 +96,7 @@ static int add_share(struct builder *b, uint32_t parent, uint64_t view, uint32_t
         return TC_ELIMIT;
     hotstuff__timeout__init(timeout);
     timeout->view = view;
-    if (tc_fields_pack(&timeout->base, b->arena, &body) != 0)
+    if (tc_hotstuff_timeout_body(view, b->arena, &body) != 0)
         return TC_ELIMIT;
     struct tc_statement *s = &b->list.items[index];
     s->signer = signer < TC_NODES_MAX ? (uint16_t)signer : TC_NODE_NONE;

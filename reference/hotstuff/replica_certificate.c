@@ -23,18 +23,18 @@ void tc_hotstuff_certificate_clear(struct certificate *certificate)
 
 void tc_hotstuff_certificate_copy(struct hotstuff *r, struct certificate *into, const struct certificate *from)
 {
-    struct share *shares = NULL;
+    const size_t shares_size = from->count * sizeof *from->shares, size = tc_hotstuff_certificate_size_max(from);
     if (into == from)
         return;
-    if (from->count > 0) {
-        shares = tc_replica_alloc(&r->base, from->count * sizeof *shares);
-        if (!shares)
-            return;
-        memcpy(shares, from->shares, from->count * sizeof *shares);
-    }
+    uint8_t *room = tc_replica_alloc_bytes(&r->base, shares_size + size);
+    if (!room)
+        return;
+    if (from->count > 0)
+        memcpy(room, from->shares, shares_size);
     free(into->shares);
     *into = *from;
-    into->shares = shares;
+    into->shares = (void *)room;
+    tc_hotstuff_certificate_pack(into, room + shares_size, size);
 }
 
 bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at)
@@ -155,22 +155,32 @@ bool tc_hotstuff_timeout_read(struct hotstuff *r, const Hotstuff__TimeoutCertifi
     return is_held(r, out) || (tc_hotstuff_timeout_body(view, &r->base.arena, &body) == 0 && shares_good(r, out, body));
 }
 
+/* Of either kind, into memory of its own. */
+static bool load(struct hotstuff *r, const struct certificate *read, const uint32_t *signers, size_t signer_count,
+                 const ProtobufCBinaryData *signatures, size_t signature_count, struct certificate *out)
+{
+    struct certificate made = *read;
+    if (signer_count > r->base.n)
+        return false;
+    made.count = (uint32_t)signer_count;
+    made.shares = tc_replica_scratch(&r->base, signer_count * sizeof *made.shares);
+    if (!made.shares || !read_shares(r, signers, signer_count, signatures, signature_count, made.shares))
+        return false;
+    tc_hotstuff_certificate_copy(r, out, &made);
+    return !r->base.out_of_memory;
+}
+
 bool tc_hotstuff_certificate_load(struct hotstuff *r, const Hotstuff__Certificate *message, struct certificate *out)
 {
     tc_hotstuff_certificate_clear(out);
     out->type = tc_hotstuff_first_vote(r);
     if (!message)
         return true;
-    if (message->digest.len != TC_VALUE_SIZE || message->n_signers > r->base.n)
+    struct certificate read = {.type = message->type, .at = {message->view, message->sequence, {0}}};
+    if (message->digest.len != TC_VALUE_SIZE)
         return false;
-    out->type = message->type;
-    out->at.view = message->view;
-    out->at.sequence = message->sequence;
-    memcpy(out->at.digest, message->digest.data, TC_VALUE_SIZE);
-    out->shares = tc_replica_alloc(&r->base, message->n_signers * sizeof *out->shares);
-    out->count = (uint32_t)message->n_signers;
-    return out->shares && read_shares(r, message->signers, message->n_signers, message->signatures,
-                                      message->n_signatures, out->shares);
+    memcpy(read.at.digest, message->digest.data, TC_VALUE_SIZE);
+    return load(r, &read, message->signers, message->n_signers, message->signatures, message->n_signatures, out);
 }
 
 bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertificate *message, struct certificate *out)
@@ -179,13 +189,8 @@ bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertifi
     out->type = HOTSTUFF__TYPE__TIMEOUT;
     if (!message)
         return true;
-    if (message->n_signers > r->base.n)
-        return false;
-    out->at.view = message->view;
-    out->shares = tc_replica_alloc(&r->base, message->n_signers * sizeof *out->shares);
-    out->count = (uint32_t)message->n_signers;
-    return out->shares && read_shares(r, message->signers, message->n_signers, message->signatures,
-                                      message->n_signatures, out->shares);
+    const struct certificate read = {.type = HOTSTUFF__TYPE__TIMEOUT, .at = {.view = message->view}};
+    return load(r, &read, message->signers, message->n_signers, message->signatures, message->n_signatures, out);
 }
 
 /* ---- writing ---- */
@@ -235,45 +240,6 @@ Hotstuff__TimeoutCertificate *tc_hotstuff_timeout_message(struct hotstuff *r, co
         return NULL;
     message->n_signers = message->n_signatures = certificate->count;
     return message;
-}
-
-bool tc_hotstuff_point_put(struct tc_back *out, uint32_t id, const struct point *at)
-{
-    const uint8_t *end = out->at;
-    return tc_back_field(out, 3, (struct tc_slice){at->digest, TC_VALUE_SIZE}) &&
-           tc_back_number(out, 2, at->sequence) && tc_back_number(out, 1, at->view) && tc_back_head(out, id, end);
-}
-
-/* The signers as field `id`, their signatures as the one behind it. */
-static bool put_shares(struct tc_back *out, uint32_t id, const struct certificate *certificate)
-{
-    for (uint32_t i = certificate->count; i > 0; i--)
-        if (!tc_back_field(out, id + 1, (struct tc_slice){certificate->shares[i - 1].signature, TC_SIGNATURE_SIZE}))
-            return false;
-    const uint8_t *end = out->at;
-    for (uint32_t i = certificate->count; i > 0; i--)
-        if (!tc_back_varint(out, certificate->shares[i - 1].signer))
-            return false;
-    return certificate->count == 0 || tc_back_head(out, id, end);
-}
-
-bool tc_hotstuff_certificate_put(struct tc_back *out, uint32_t id, const struct certificate *certificate)
-{
-    const struct point *at = &certificate->at;
-    const uint8_t *end = out->at;
-    if (at->view == 0)
-        return true;
-    if (certificate->type == HOTSTUFF__TYPE__TIMEOUT)
-        return put_shares(out, 2, certificate) && tc_back_number(out, 1, at->view) && tc_back_head(out, id, end);
-    return put_shares(out, 5, certificate) && tc_back_field(out, 4, (struct tc_slice){at->digest, TC_VALUE_SIZE}) &&
-           tc_back_number(out, 3, at->sequence) && tc_back_number(out, 2, at->view) &&
-           tc_back_number(out, 1, certificate->type) && tc_back_head(out, id, end);
-}
-
-size_t tc_hotstuff_certificate_size_max(const struct certificate *certificate)
-{
-    enum { HEADS = 4 + 4, DIGEST = 2 + TC_VALUE_SIZE, NUMBERS = 3 * 11, SHARE = 2 + TC_SIGNATURE_SIZE + 3 };
-    return HEADS + DIGEST + NUMBERS + certificate->count * (size_t)SHARE;
 }
 
 /* ---- counting ---- */

@@ -2,8 +2,9 @@
  *
  * One file per concern: replica.c (the step), replica_block.c
  * (the tree of blocks), replica_request.c (what clients want), replica_certificate.c (votes, quorum and timeout
- * certificates), replica_propose.c and replica_vote.c (both variants' normal case), replica_pacemaker.c (views),
- * replica_execute.c, replica_sync.c (blocks and states for those that lag), replica_durable.c (records out and in).
+ * certificates), replica_pack.c (certificates, and the messages that carry them, as bytes), replica_propose.c and
+ * replica_vote.c (both variants' normal case), replica_pacemaker.c (views), replica_execute.c, replica_sync.c (blocks
+ * and states for those that lag), replica_durable.c (records out and in).
  *
  * What every reference replica has, a step's outputs above all, is in ../replica_base.h. */
 #ifndef TC_HOTSTUFF_REPLICA_INTERNAL_H
@@ -38,7 +39,14 @@ struct certificate {
     uint32_t type;
     struct point at;
     uint32_t count;
-    struct share *shares; /* malloc'ed */
+    struct share *shares;   /* of one that is kept: malloc'ed, with `packed` */
+    struct tc_slice packed; /* as it stands in messages, without its head; NULL of one that is not kept */
+};
+
+/* What a new-view message says beside the view and the highest certificate. */
+struct new_view {
+    bool decide, timeout;                  /* our certificates of these kinds */
+    struct tc_slice share, vote_signature; /* {NULL, 0}: none; the second comes with our last vote */
 };
 
 struct request_id {
@@ -173,12 +181,22 @@ bool tc_hotstuff_timeout_load(struct hotstuff *r, const Hotstuff__TimeoutCertifi
 bool tc_hotstuff_tally(struct hotstuff *r, uint16_t sender, uint32_t type, const struct point *at,
                        const uint8_t *signature, struct certificate *out);
 Hotstuff__Vote *tc_hotstuff_point_message(struct hotstuff *r, const struct point *at);
-/* The same messages, written by hand as field `id` (see fields_back.h); nothing for the certificate of the genesis
- * block, or none. A certificate of type TIMEOUT is a TimeoutCertificate. */
+bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at);
+
+/* ---- replica_pack.c ---- */
+
+/* A point and a certificate, written by hand as field `id` (see fields_back.h); nothing for the certificate of the
+ * genesis block, or none. A certificate of type TIMEOUT is a TimeoutCertificate. */
 bool tc_hotstuff_point_put(struct tc_back *out, uint32_t id, const struct point *at);
 bool tc_hotstuff_certificate_put(struct tc_back *out, uint32_t id, const struct certificate *certificate);
 size_t tc_hotstuff_certificate_size_max(const struct certificate *certificate); /* with its head */
-bool tc_hotstuff_point_read(const Hotstuff__Vote *message, struct point *at);
+/* Packs it into `room` of that size, for later. */
+void tc_hotstuff_certificate_pack(struct certificate *certificate, uint8_t *room, size_t size);
+/* Bodies, in the arena; {NULL, 0} when out of memory. */
+struct tc_slice tc_hotstuff_announcement_pack(struct hotstuff *r, const struct certificate *certificate);
+struct tc_slice tc_hotstuff_proposal_pack(struct hotstuff *r, const struct point *at, const struct certificate *justify,
+                                          const struct certificate *timeout);
+struct tc_slice tc_hotstuff_new_view_pack(struct hotstuff *r, const struct new_view *parts);
 
 /* ---- replica_block.c ---- */
 
@@ -226,6 +244,8 @@ void tc_hotstuff_vote_block(struct hotstuff *r, const struct block *block, const
 /* Blocks came: perhaps the present proposal can be voted for now. */
 void tc_hotstuff_vote_waiting(struct hotstuff *r);
 void tc_hotstuff_resend_vote(struct hotstuff *r);
+/* Our vote for that point, signed, in the arena. false: complained about. */
+bool tc_hotstuff_vote_sign(struct hotstuff *r, uint32_t type, const struct point *at, Wire__Envelope *vote);
 /* What a certificate means for us: prepareQC/genericQC, and with it the chained rules for lock and commit. */
 void tc_hotstuff_learn(struct hotstuff *r, const struct certificate *certificate);
 void tc_hotstuff_chain_rules(struct hotstuff *r);

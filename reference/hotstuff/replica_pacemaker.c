@@ -12,29 +12,29 @@
 
 /* ---- saying ---- */
 
+/* Our signature on the question for `view`. */
+static bool sign_timeout(struct hotstuff *r, uint64_t view, Wire__Envelope *share)
+{
+    struct tc_slice body;
+    return tc_hotstuff_timeout_body(view, &r->base.arena, &body) == 0 &&
+           tc_replica_envelope_packed(&r->base, HOTSTUFF__TYPE__TIMEOUT, body, 0, share);
+}
+
 static struct tc_slice new_view_frame(struct hotstuff *r, bool asking, bool helping)
 {
-    Hotstuff__NewView body = HOTSTUFF__NEW_VIEW__INIT;
+    struct new_view parts = {.decide = helping || asking, .timeout = helping};
     Wire__Envelope share, vote;
-    Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
-    body.view = timeout.view = r->base.view;
-    body.justify = tc_hotstuff_certificate_message(r, &r->high);
-    if (helping || asking)
-        body.decide = tc_hotstuff_certificate_message(r, &r->decided);
-    if (helping)
-        body.timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
     if (asking) {
-        if (!tc_replica_envelope(&r->base, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
+        if (!sign_timeout(r, r->base.view, &share))
             return (struct tc_slice){NULL, 0};
-        body.share = share.signature;
+        parts.share = tc_wire_slice(share.signature);
         if (r->chained && r->voted.view > r->high.at.view && !tc_replica_bug(&r->base, TC_BUG_VOTES_DIE)) {
-            body.vote = tc_hotstuff_point_message(r, &r->voted);
-            if (!body.vote || !tc_replica_envelope(&r->base, r->voted_type, &body.vote->base, 0, &vote))
+            if (!tc_hotstuff_vote_sign(r, r->voted_type, &r->voted, &vote))
                 return (struct tc_slice){NULL, 0};
-            body.vote_signature = vote.signature;
+            parts.vote_signature = tc_wire_slice(vote.signature);
         }
     }
-    return tc_replica_message(&r->base, HOTSTUFF__TYPE__NEW_VIEW, &body.base, 0);
+    return tc_replica_message_packed(&r->base, HOTSTUFF__TYPE__NEW_VIEW, tc_hotstuff_new_view_pack(r, &parts), 0);
 }
 
 void tc_hotstuff_help(struct hotstuff *r, uint16_t peer)
@@ -90,7 +90,6 @@ static void try_certificate(struct hotstuff *r, uint64_t view)
 
 static void ask(struct hotstuff *r, uint64_t view)
 {
-    Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
     Wire__Envelope share;
     r->base.view = view;
     r->base.active = false;
@@ -98,17 +97,15 @@ static void ask(struct hotstuff *r, uint64_t view)
     r->view_deadline_ns = TC_NEVER_NS;
     r->resend_deadline_ns = TC_NEVER_NS;
     r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
-    timeout.view = view;
-    if (!tc_replica_envelope(&r->base, HOTSTUFF__TYPE__TIMEOUT, &timeout.base, 0, &share))
+    if (!sign_timeout(r, view, &share))
         return;
     r->peers[r->base.id].asked_view = view;
     memcpy(r->peers[r->base.id].share, share.signature.data, TC_SIGNATURE_SIZE);
     tc_replica_observe_view(&r->base);
     tc_replica_broadcast(&r->base, new_view_frame(r, true, false));
     if (r->chained && r->voted.view > 0) {
-        const Hotstuff__Vote *body = tc_hotstuff_point_message(r, &r->voted);
         Wire__Envelope vote;
-        if (body && tc_replica_envelope(&r->base, r->voted_type, &body->base, 0, &vote))
+        if (tc_hotstuff_vote_sign(r, r->voted_type, &r->voted, &vote))
             tc_hotstuff_take_vote(r, r->base.id, r->voted_type, &r->voted, vote.signature.data);
     }
     try_certificate(r, view);

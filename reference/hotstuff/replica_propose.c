@@ -53,7 +53,7 @@ static bool others_wait(const struct hotstuff *r)
 
 static void propose_block(struct hotstuff *r, Wire__Envelope **requests, size_t count)
 {
-    Hotstuff__Proposal body = HOTSTUFF__PROPOSAL__INIT;
+    static const struct certificate none = {0};
     Wire__Envelope envelope = WIRE__ENVELOPE__INIT;
     struct point at = {.view = r->base.view, .sequence = r->high.at.sequence + 1};
     const uint32_t type = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
@@ -64,14 +64,9 @@ static void propose_block(struct hotstuff *r, Wire__Envelope **requests, size_t 
         r->base.out_of_memory = true;
         return;
     }
-    body.view = at.view;
-    body.sequence = at.sequence;
-    body.digest = tc_wire_binary((struct tc_slice){at.digest, TC_VALUE_SIZE});
-    body.parent = tc_wire_binary((struct tc_slice){r->high.at.digest, TC_VALUE_SIZE});
-    body.justify = tc_hotstuff_certificate_message(r, &r->high);
-    if (r->high.at.view + 1 != r->base.view)
-        body.timeout = tc_hotstuff_timeout_message(r, &r->timeout_certificate);
-    if (!tc_replica_envelope(&r->base, type, &body.base, 0, &envelope))
+    const bool follows = r->high.at.view + 1 == r->base.view;
+    const struct tc_slice body = tc_hotstuff_proposal_pack(r, &at, &r->high, follows ? &none : &r->timeout_certificate);
+    if (!tc_replica_envelope_packed(&r->base, type, body, 0, &envelope))
         return;
     envelope.requests = requests;
     envelope.n_requests = count;
@@ -101,12 +96,5 @@ void tc_hotstuff_propose(struct hotstuff *r)
 
 void tc_hotstuff_announce(struct hotstuff *r, uint32_t type, const struct certificate *certificate)
 {
-    Hotstuff__Announcement body = HOTSTUFF__ANNOUNCEMENT__INIT;
-    body.view = certificate->at.view;
-    body.sequence = certificate->at.sequence;
-    body.digest = tc_wire_binary((struct tc_slice){certificate->at.digest, TC_VALUE_SIZE});
-    body.justify = tc_hotstuff_certificate_message(r, certificate);
-    if (!body.justify)
-        return;
-    say(r, type, tc_replica_message(&r->base, type, &body.base, 0));
+    say(r, type, tc_replica_message_packed(&r->base, type, tc_hotstuff_announcement_pack(r, certificate), 0));
 }

@@ -5,12 +5,17 @@
 
 /* ---- saying ---- */
 
+bool tc_hotstuff_vote_sign(struct hotstuff *r, uint32_t type, const struct point *at, Wire__Envelope *vote)
+{
+    struct tc_slice body;
+    return tc_hotstuff_vote_body(at->view, at->sequence, at->digest, &r->base.arena, &body) == 0 &&
+           tc_replica_envelope_packed(&r->base, type, body, 0, vote);
+}
+
 static struct tc_slice vote_frame(struct hotstuff *r, uint32_t type, const struct point *at, uint8_t *signature)
 {
     Wire__Envelope envelope;
-    const Hotstuff__Vote *body = tc_hotstuff_point_message(r, at);
-    if (!body || !tc_replica_envelope(&r->base, type, &body->base, 0, &envelope) ||
-        envelope.signature.len != TC_SIGNATURE_SIZE)
+    if (!tc_hotstuff_vote_sign(r, type, at, &envelope) || envelope.signature.len != TC_SIGNATURE_SIZE)
         return (struct tc_slice){NULL, 0};
     memcpy(signature, envelope.signature.data, TC_SIGNATURE_SIZE);
     return tc_replica_frame(&r->base, &envelope);

@@ -1,5 +1,8 @@
 #include "wire.h"
 #include "../fields_alloc.h"
+#include "../fields_back.h"
+
+#define TIMEOUT_MAX 11 /* bytes of a packed Timeout: its tag and the view */
 
 static void put_be64(uint8_t *out, uint64_t value)
 {
@@ -39,7 +42,11 @@ int tc_hotstuff_vote_body(uint64_t view, uint64_t sequence, const uint8_t digest
 
 int tc_hotstuff_timeout_body(uint64_t view, struct tc_arena *arena, struct tc_slice *body)
 {
-    Hotstuff__Timeout timeout = HOTSTUFF__TIMEOUT__INIT;
-    timeout.view = view;
-    return tc_fields_pack(&timeout.base, arena, body);
+    uint8_t *room = tc_arena_alloc(arena, TIMEOUT_MAX);
+    struct tc_back out = {room, room ? room + TIMEOUT_MAX : NULL};
+    const uint8_t *end = out.at;
+    if (!room || !tc_back_number(&out, 1, view))
+        return TC_ELIMIT;
+    *body = (struct tc_slice){out.at, (size_t)(end - out.at)};
+    return 0;
 }
