@@ -8,11 +8,13 @@
 #include <string.h>
 
 #define RECENT      32  /* a broadcast comes in a row, interleaved with a few others */
+#define BUCKETS     256 /* messages are looked for by key: each bucket's newest, and from each item the next older */
 #define FRAME_FIRST 512 /* bytes for a frame at first; then twice as many, and those before are not given back */
 #define ARENA_MAX   (2 * (size_t)TC_MEMORY_MAX * TC_MEMORY_FRAME_MAX)
 
 struct tc_memory {
-    uint64_t keys[TC_MEMORY_MAX]; /* of the items, side by side: every message is looked for */
+    uint64_t newest[BUCKETS];      /* number of the item that came last; 0: none */
+    uint64_t older[TC_MEMORY_MAX]; /* of each item: number of the one before it in its bucket */
     struct tc_memory_item items[TC_MEMORY_MAX];
     uint8_t *memory[TC_MEMORY_MAX]; /* of the frames, in the arena; kept when an item gives way */
     size_t size[TC_MEMORY_MAX];
@@ -25,6 +27,7 @@ struct tc_memory *tc_memory_new(void)
     struct tc_memory *heard = malloc(sizeof *heard); /* one a run: only what is read before it is written is zeroed */
     if (!heard)
         return NULL;
+    memset(heard->newest, 0, sizeof heard->newest);
     memset(heard->memory, 0, sizeof heard->memory);
     memset(heard->size, 0, sizeof heard->size);
     heard->count = 0;
@@ -39,14 +42,18 @@ void tc_memory_free(struct tc_memory *heard)
     free(heard);
 }
 
+static size_t slot_of(uint64_t number)
+{
+    return (size_t)((number - 1) % TC_MEMORY_MAX);
+}
+
 static struct tc_memory_item *known(struct tc_memory *heard, const struct tc_message *m)
 {
-    for (uint64_t i = 0; i < RECENT && i < heard->count; i++) {
-        const size_t slot = (size_t)((heard->count - 1 - i) % TC_MEMORY_MAX);
-        if (heard->keys[slot] != m->key)
-            continue;
-        struct tc_memory_item *item = &heard->items[slot];
-        if (item->from == m->from && item->frame.len == m->frame.len &&
+    const uint64_t before = heard->count > RECENT ? heard->count - RECENT : 0;
+    uint64_t number = heard->newest[m->key % BUCKETS];
+    for (; number > before; number = heard->older[slot_of(number)]) {
+        struct tc_memory_item *item = &heard->items[slot_of(number)];
+        if (item->key == m->key && item->from == m->from && item->frame.len == m->frame.len &&
             memcmp(item->frame.data, m->frame.data, m->frame.len) == 0)
             return item;
     }
@@ -77,12 +84,12 @@ void tc_memory_add(struct tc_memory *heard, const struct tc_message *m)
         tc_nodeset_add(&item->receivers, m->to);
         return;
     }
-    const size_t slot = (size_t)(heard->count % TC_MEMORY_MAX);
+    const size_t slot = slot_of(heard->count + 1);
+    uint64_t *newest = &heard->newest[m->key % BUCKETS];
     if (!fits(heard, slot, m->frame.len))
         return;
     const struct tc_statement *s = &m->statements[0];
     memcpy(heard->memory[slot], m->frame.data, m->frame.len);
-    heard->keys[slot] = m->key;
     heard->items[slot] = (struct tc_memory_item){.key = m->key,
                                                  .number = ++heard->count,
                                                  .view = s->has_view ? s->view : 0,
@@ -94,6 +101,8 @@ void tc_memory_add(struct tc_memory *heard, const struct tc_message *m)
                                                  .kind = s->kind,
                                                  .type = s->type};
     tc_nodeset_add(&heard->items[slot].receivers, m->to);
+    heard->older[slot] = *newest;
+    *newest = heard->count;
 }
 
 size_t tc_memory_count(const struct tc_memory *heard)

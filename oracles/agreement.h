@@ -2,6 +2,8 @@
 #ifndef TC_AGREEMENT_H
 #define TC_AGREEMENT_H
 
+#include <string.h>
+
 #include "oracles.h"
 
 /* One execution line. */
@@ -18,12 +20,7 @@ void tc_agreement_explain(const struct tc_oracle_env *env, const struct tc_execu
 
 static inline bool tc_values_equal(const struct tc_value *a, const struct tc_value *b)
 {
-    if (a->state != b->state)
-        return false;
-    for (size_t i = 0; a->state == TC_VALUE_BYTES && i < TC_VALUE_SIZE; i++)
-        if (a->bytes[i] != b->bytes[i])
-            return false;
-    return true;
+    return a->state == b->state && (a->state != TC_VALUE_BYTES || memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0);
 }
 
 #endif

@@ -83,7 +83,9 @@ static void recompute(struct tc_engine *e)
         const uint32_t borne = e->config.env.cluster ? tc_protocol_bearable(e->config.env.cluster) : 0;
         tc_links_clients_cut_off(&e->cut, &e->lossy, n, borne, &f->liveness);
     }
-    if (e->cut_any || e->lossy_any || tc_nodeset_count(&f->down) > 0) {
+    for (uint32_t node = 0; e->asynchronous && node < n; node++)
+        tc_nodeset_add(&f->liveness, node);
+    if (e->cut_any || e->lossy_any || e->asynchronous || tc_nodeset_count(&f->down) > 0) {
         f->healed_ns = TC_NEVER_NS;
     } else if (f->healed_ns == TC_NEVER_NS) {
         f->healed_ns = e->now_ns;
@@ -91,12 +93,8 @@ static void recompute(struct tc_engine *e)
     f->active = tc_engine_script_active(e) || (!e->ended && deliveries_pend(e));
 }
 
-void tc_engine_faults_update(struct tc_engine *e)
+void tc_engine_faults_recompute(struct tc_engine *e)
 {
-    /* Within F_s only the ledger can grow without our knowing. */
-    bool signed_more = e->config.ledger && !tc_nodeset_subset(&e->config.ledger->signed_for, &e->faults.signed_for);
-    if (!e->faults_dirty && !signed_more)
-        return;
     e->faults_dirty = false;
     recompute(e);
     const struct tc_faults *f = &e->faults, *told = &e->told;

@@ -218,6 +218,7 @@ struct tc_engine {
     bool lossy_any, cut_any;
     struct tc_faults faults, told;
     bool faults_dirty;
+    bool asynchronous; /* the network keeps no bounds now (TC_EV_NETWORK) */
 
     uint64_t next_observation, next_token;
     struct tc_engine_stats stats;
@@ -437,6 +438,15 @@ void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
 void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m);
 enum tc_loss tc_engine_loss(const struct tc_engine *e); /* the protocol's, or worse where the cluster's file says so */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb); /* a verdict was taken */
-void tc_engine_faults_update(struct tc_engine *e); /* recomputes if needed and tells of a change */
+void tc_engine_faults_recompute(struct tc_engine *e);                                        /* and tells of a change */
+
+/* Recomputes them if they may have changed. Here, for each message asks it twice. */
+static inline void tc_engine_faults_update(struct tc_engine *e)
+{
+    /* Within F_s only the ledger can grow without our knowing. */
+    const struct tc_ledger *ledger = e->config.ledger;
+    if (e->faults_dirty || (ledger && !tc_nodeset_subset(&ledger->signed_for, &e->faults.signed_for)))
+        tc_engine_faults_recompute(e);
+}
 
 #endif

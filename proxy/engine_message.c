@@ -152,6 +152,13 @@ static uint32_t occurrence_sets_max(const struct tc_engine *e)
     return sets;
 }
 
+/* The entries of a set of the smaller table: of a set they fill one after another. */
+static void occurrences_move(struct tc_engine *e, const struct tc_occurrence *set)
+{
+    for (size_t i = 0; i < TC_OCCURRENCE_WAYS && set[i].tag != 0; i++)
+        *occurrence_find(occurrence_set(e, set[i].place), set[i].tag, e->occurrence_stamp) = set[i];
+}
+
 /* The first table, or one twice as large with what the old one holds: entries of one set only move apart. False:
  * it has its full size, or no memory is left (without a first table the run cannot go on). */
 static bool occurrences_grow(struct tc_engine *e)
@@ -171,11 +178,9 @@ static bool occurrences_grow(struct tc_engine *e)
     memset(e->occurrence_begun, 0, sizeof begun);
     e->occurrences = grown;
     e->occurrence_sets = sets;
-    for (size_t i = 0; i < (size_t)old_sets * TC_OCCURRENCE_WAYS; i++) {
-        const size_t set = i / TC_OCCURRENCE_WAYS;
-        if ((begun[set / 64] >> set % 64 & 1) && old[i].tag != 0)
-            *occurrence_find(occurrence_set(e, old[i].place), old[i].tag, e->occurrence_stamp) = old[i];
-    }
+    for (uint32_t word = 0; word < old_sets / 64; word++)
+        for (uint64_t sets_left = begun[word]; sets_left != 0; sets_left &= sets_left - 1)
+            occurrences_move(e, &old[(word * 64u + (uint32_t)__builtin_ctzll(sets_left)) * TC_OCCURRENCE_WAYS]);
     free(old);
     return true;
 }
