@@ -122,6 +122,12 @@ void tc_replica_complain(struct tc_replica_base *base, uint32_t peer, const char
  * or a HELLO. */
 Wire__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice frame);
 
+/* An envelope packed into memory of its own, for the caller to free; false: out of memory, or longer than a frame. And
+ * the way back: in the arena, and what is bytes in it is borrowed; NULL: out of memory. */
+bool tc_replica_keep_packed(struct tc_replica_base *base, const Wire__Envelope *envelope, uint8_t **packed,
+                            size_t *len);
+Wire__Envelope *tc_replica_read_packed(struct tc_replica_base *base, struct tc_slice packed);
+
 /* An envelope of ours around `body`, sealed (for `client`, if it is a reply). false: out of memory, too large, no key;
  * complained about. */
 bool tc_replica_envelope(struct tc_replica_base *base, uint32_t type, const ProtobufCMessage *body, uint32_t client,

@@ -150,6 +150,27 @@ Wire__Envelope *tc_replica_open(struct tc_replica_base *base, struct tc_slice fr
     return envelope->type == WIRE__TYPE__HELLO ? NULL : envelope;
 }
 
+bool tc_replica_keep_packed(struct tc_replica_base *base, const Wire__Envelope *envelope, uint8_t **packed, size_t *len)
+{
+    struct tc_slice frame;
+    if (tc_wire_pack(envelope, &base->arena, &frame) != 0)
+        return false;
+    *len = frame.len - TC_WIRE_LENGTH_SIZE;
+    *packed = tc_replica_alloc_bytes(base, *len);
+    if (*packed)
+        memcpy(*packed, frame.data + TC_WIRE_LENGTH_SIZE, *len);
+    return *packed != NULL;
+}
+
+Wire__Envelope *tc_replica_read_packed(struct tc_replica_base *base, struct tc_slice packed)
+{
+    Wire__Envelope *envelope;
+    if (tc_wire_read_envelope(packed, &base->arena, &envelope) == 0)
+        return envelope;
+    base->out_of_memory = true;
+    return NULL;
+}
+
 bool tc_replica_envelope_packed(struct tc_replica_base *base, uint32_t type, struct tc_slice body, uint32_t client,
                                 Wire__Envelope *envelope)
 {

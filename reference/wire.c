@@ -15,23 +15,28 @@ int64_t tc_wire_frame(struct tc_slice in)
     return (int64_t)length + TC_WIRE_LENGTH_SIZE;
 }
 
-int tc_wire_unpack(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope)
+int tc_wire_read_envelope(struct tc_slice packed, struct tc_arena *arena, Wire__Envelope **envelope)
 {
-    if (tc_wire_frame(frame) != (int64_t)frame.len || frame.len == 0)
-        return TC_EMALFORMED;
     Wire__Envelope *scanned = tc_arena_alloc(arena, sizeof *scanned);
     if (!scanned)
         return TC_ELIMIT;
-    if (tc_wire_scan_envelope(frame, arena, scanned)) {
+    if (tc_wire_scan_packed(packed, arena, scanned)) {
         *envelope = scanned;
         return 0;
     }
     ProtobufCMessage *base;
-    struct tc_slice packed = {frame.data + TC_WIRE_LENGTH_SIZE, frame.len - TC_WIRE_LENGTH_SIZE};
     int rc = tc_fields_unpack_borrowed(&wire__envelope__descriptor, packed, arena, &base);
     if (rc == 0)
         *envelope = (Wire__Envelope *)base;
     return rc;
+}
+
+int tc_wire_unpack(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope)
+{
+    if (tc_wire_frame(frame) != (int64_t)frame.len || frame.len == 0)
+        return TC_EMALFORMED;
+    const struct tc_slice packed = {frame.data + TC_WIRE_LENGTH_SIZE, frame.len - TC_WIRE_LENGTH_SIZE};
+    return tc_wire_read_envelope(packed, arena, envelope);
 }
 
 int tc_wire_pack(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame)

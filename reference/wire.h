@@ -44,9 +44,13 @@ int64_t tc_wire_frame(struct tc_slice in);
  * treat the frame as malformed). */
 int tc_wire_unpack(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope **envelope);
 
-/* The same, and cheap; only the requests of a batch need the arena. false: not that simple (unknown fields, requests
+/* The same of an envelope's packed bytes, without the length in front. TC_EMALFORMED, TC_ELIMIT. */
+int tc_wire_read_envelope(struct tc_slice packed, struct tc_arena *arena, Wire__Envelope **envelope);
+
+/* Both, and cheap; only the requests of a batch need the arena. false: not that simple (unknown fields, requests
  * among other fields, malformed, the arena full); unpack it. */
 bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope *envelope);
+bool tc_wire_scan_packed(struct tc_slice packed, struct tc_arena *arena, Wire__Envelope *envelope);
 
 /* A body of two numbers and bytes, numbered 1 to 3, and nothing else: what nearly every proposal and vote is (view,
  * sequence, digest). The generated structs of such messages are laid out like this one. */
@@ -70,6 +74,9 @@ bool tc_wire_scan_reply(struct tc_slice body, Wire__Reply *reply);
  * simple, or no room; pack it. */
 bool tc_wire_write_envelope(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes);
 bool tc_wire_write_vote(const struct tc_wire_vote *vote, struct tc_arena *arena, struct tc_slice *body);
+
+/* Bytes of the packed envelope, without the length in front. */
+size_t tc_wire_size(const Wire__Envelope *envelope);
 
 /* Length and envelope as one frame in `arena`. TC_ELIMIT if it is longer than TC_FRAME_MAX or does not fit. */
 int tc_wire_pack(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *frame);

@@ -1,68 +1,34 @@
 /* The two messages that make up nearly all traffic, envelope and vote, read and written without the generic unpacker
  * and packer: a third of their cost, and what is read borrows its bytes instead of copying them. Anything unusual
- * (unknown fields, other wire types, long numbers, and a batch that is to be written) is left to those; the result is
- * the same either way. */
+ * (unknown fields, other wire types, long numbers) is left to those; the result is the same either way. */
+#include "fields_scan.h"
 #include "wire.h"
 
 #include <string.h>
 
-struct scanner {
-    const uint8_t *at, *end;
-};
-
-/* A number of at most `most` bytes; false for anything longer or cut off. */
-static inline bool scan_number(struct scanner *in, unsigned most, uint64_t *value)
-{
-    uint64_t result = 0;
-    if (in->at < in->end && *in->at < 0x80) {
-        *value = *in->at++;
-        return true;
-    }
-    for (unsigned i = 0; i < most && in->at < in->end; i++) {
-        const uint8_t byte = *in->at++;
-        result |= (uint64_t)(byte & 0x7f) << (7 * i);
-        if (byte < 0x80) {
-            *value = result;
-            return true;
-        }
-    }
-    return false;
-}
-
-static inline bool scan_bytes(struct scanner *in, ProtobufCBinaryData *bytes)
-{
-    uint64_t length;
-    if (!scan_number(in, 4, &length) || length > (uint64_t)(in->end - in->at))
-        return false;
-    /* As protobuf-c: no bytes, no pointer. */
-    *bytes = (ProtobufCBinaryData){(size_t)length, length ? (uint8_t *)(uintptr_t)in->at : NULL};
-    in->at += length;
-    return true;
-}
-
-#define VARINT(id) ((id) << 3)
-#define BYTES(id)  ((id) << 3 | 2)
+#define VARINT TC_SCAN_VARINT
+#define BYTES  TC_SCAN_BYTES
 
 /* One field of an envelope that is not a request. */
-static inline bool scan_field(struct scanner *in, uint8_t tag, Wire__Envelope *envelope)
+static inline bool scan_field(struct tc_scan *in, uint8_t tag, Wire__Envelope *envelope)
 {
     uint64_t number = 0;
     bool good;
     switch (tag) {
     case VARINT(1):
-        good = scan_number(in, 4, &number);
+        good = tc_scan_number(in, 4, &number);
         envelope->type = (uint32_t)number;
         return good;
     case VARINT(2):
-        good = scan_number(in, 4, &number);
+        good = tc_scan_number(in, 4, &number);
         envelope->sender = (uint32_t)number;
         return good;
     case BYTES(3):
-        return scan_bytes(in, &envelope->body);
+        return tc_scan_bytes(in, &envelope->body);
     case BYTES(4):
-        return scan_bytes(in, &envelope->signature);
+        return tc_scan_bytes(in, &envelope->signature);
     case BYTES(5):
-        return scan_bytes(in, &envelope->macs);
+        return tc_scan_bytes(in, &envelope->macs);
     default:
         return false;
     }
@@ -70,7 +36,7 @@ static inline bool scan_field(struct scanner *in, uint8_t tag, Wire__Envelope *e
 
 /* Is this field next? Then it is taken: fields come in the order of their numbers, from nearly everybody, and one that
  * is awaited costs less than one that is looked up. */
-static inline bool scan_awaited(struct scanner *in, uint8_t tag, Wire__Envelope *envelope)
+static inline bool scan_awaited(struct tc_scan *in, uint8_t tag, Wire__Envelope *envelope)
 {
     if (in->at == in->end || *in->at != tag)
         return true;
@@ -78,7 +44,7 @@ static inline bool scan_awaited(struct scanner *in, uint8_t tag, Wire__Envelope 
     return scan_field(in, tag, envelope);
 }
 
-static inline bool scan_in_order(struct scanner *in, Wire__Envelope *envelope)
+static inline bool scan_in_order(struct tc_scan *in, Wire__Envelope *envelope)
 {
     const uint8_t *at = in->at;
     *envelope = (Wire__Envelope)WIRE__ENVELOPE__INIT;
@@ -93,7 +59,7 @@ static inline bool scan_in_order(struct scanner *in, Wire__Envelope *envelope)
            scan_awaited(in, BYTES(5), envelope);
 }
 
-static bool scan_flat(struct scanner in, Wire__Envelope *envelope)
+static bool scan_flat(struct tc_scan in, Wire__Envelope *envelope)
 {
     if (!scan_in_order(&in, envelope))
         return false;
@@ -104,19 +70,19 @@ static bool scan_flat(struct scanner in, Wire__Envelope *envelope)
 }
 
 /* As many requests as follow one another at `in`, which is behind the tag of the first. */
-static size_t count_requests(struct scanner in)
+static size_t count_requests(struct tc_scan in)
 {
     ProtobufCBinaryData request;
     size_t count = 0;
     do {
-        if (!scan_bytes(&in, &request))
+        if (!tc_scan_bytes(&in, &request))
             return 0;
         count++;
     } while (in.at < in.end && *in.at++ == BYTES(6));
     return count;
 }
 
-static bool scan_requests(struct scanner *in, struct tc_arena *arena, Wire__Envelope *envelope)
+static bool scan_requests(struct tc_scan *in, struct tc_arena *arena, Wire__Envelope *envelope)
 {
     const size_t count = count_requests(*in);
     Wire__Envelope **pointers = count > 0 ? tc_arena_alloc(arena, count * sizeof *pointers) : NULL;
@@ -126,7 +92,7 @@ static bool scan_requests(struct scanner *in, struct tc_arena *arena, Wire__Enve
     for (size_t i = 0; i < count; i++) {
         ProtobufCBinaryData bytes;
         in->at += i > 0; /* the tag */
-        if (!scan_bytes(in, &bytes) || !scan_flat((struct scanner){in->at - bytes.len, in->at}, &requests[i]))
+        if (!tc_scan_bytes(in, &bytes) || !scan_flat((struct tc_scan){in->at - bytes.len, in->at}, &requests[i]))
             return false;
         pointers[i] = &requests[i];
     }
@@ -135,11 +101,9 @@ static bool scan_requests(struct scanner *in, struct tc_arena *arena, Wire__Enve
     return true;
 }
 
-bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope *envelope)
+bool tc_wire_scan_packed(struct tc_slice packed, struct tc_arena *arena, Wire__Envelope *envelope)
 {
-    if (frame.len == 0 || tc_wire_frame(frame) != (int64_t)frame.len)
-        return false;
-    struct scanner in = {frame.data + TC_WIRE_LENGTH_SIZE, frame.data + frame.len};
+    struct tc_scan in = tc_scan_of(packed);
     if (!scan_in_order(&in, envelope))
         return false;
     while (in.at < in.end) {
@@ -149,6 +113,14 @@ bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__
             return false;
     }
     return true;
+}
+
+bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope *envelope)
+{
+    if (frame.len == 0 || tc_wire_frame(frame) != (int64_t)frame.len)
+        return false;
+    const struct tc_slice packed = {frame.data + TC_WIRE_LENGTH_SIZE, frame.len - TC_WIRE_LENGTH_SIZE};
+    return tc_wire_scan_packed(packed, arena, envelope);
 }
 
 static inline bool is_field(const ProtobufCFieldDescriptor *field, uint32_t id, ProtobufCType type, unsigned offset)
@@ -165,21 +137,21 @@ bool tc_wire_is_vote(const ProtobufCMessageDescriptor *descriptor)
            is_field(&fields[1], 2, PROTOBUF_C_TYPE_UINT64, offsetof(struct tc_wire_vote, sequence));
 }
 
-static inline bool scan_vote_field(struct scanner *in, uint8_t tag, struct tc_wire_vote *vote)
+static inline bool scan_vote_field(struct tc_scan *in, uint8_t tag, struct tc_wire_vote *vote)
 {
     switch (tag) {
     case VARINT(1):
-        return scan_number(in, 9, &vote->view);
+        return tc_scan_number(in, 9, &vote->view);
     case VARINT(2):
-        return scan_number(in, 9, &vote->sequence);
+        return tc_scan_number(in, 9, &vote->sequence);
     case BYTES(3):
-        return scan_bytes(in, &vote->digest);
+        return tc_scan_bytes(in, &vote->digest);
     default:
         return false;
     }
 }
 
-static inline bool scan_vote_awaited(struct scanner *in, uint8_t tag, struct tc_wire_vote *vote)
+static inline bool scan_vote_awaited(struct tc_scan *in, uint8_t tag, struct tc_wire_vote *vote)
 {
     if (in->at == in->end || *in->at != tag)
         return true;
@@ -192,7 +164,7 @@ bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *d
     *vote = (struct tc_wire_vote){.base = PROTOBUF_C_MESSAGE_INIT(descriptor)};
     if (body.len == 0)
         return true;
-    struct scanner in = {body.data, body.data + body.len};
+    struct tc_scan in = {body.data, body.data + body.len};
     if (!scan_vote_awaited(&in, VARINT(1), vote) || !scan_vote_awaited(&in, VARINT(2), vote) ||
         !scan_vote_awaited(&in, BYTES(3), vote))
         return false;
@@ -207,11 +179,11 @@ bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *d
 bool tc_wire_scan_request(struct tc_slice body, Wire__Request *request)
 {
     *request = (Wire__Request)WIRE__REQUEST__INIT;
-    struct scanner in = {body.data, body.len > 0 ? body.data + body.len : body.data};
+    struct tc_scan in = tc_scan_of(body);
     while (in.at < in.end) {
         const uint8_t tag = *in.at++;
-        if (tag == VARINT(1) ? !scan_number(&in, 9, &request->timestamp)
-                             : tag != BYTES(2) || !scan_bytes(&in, &request->operation))
+        if (tag == VARINT(1) ? !tc_scan_number(&in, 9, &request->timestamp)
+                             : tag != BYTES(2) || !tc_scan_bytes(&in, &request->operation))
             return false;
     }
     return true;
@@ -220,22 +192,22 @@ bool tc_wire_scan_request(struct tc_slice body, Wire__Request *request)
 bool tc_wire_scan_reply(struct tc_slice body, Wire__Reply *reply)
 {
     *reply = (Wire__Reply)WIRE__REPLY__INIT;
-    struct scanner in = {body.data, body.len > 0 ? body.data + body.len : body.data};
+    struct tc_scan in = tc_scan_of(body);
     uint64_t client = 0;
     while (in.at < in.end) {
         bool good;
         switch (*in.at++) {
         case VARINT(1):
-            good = scan_number(&in, 9, &reply->view);
+            good = tc_scan_number(&in, 9, &reply->view);
             break;
         case VARINT(2):
-            good = scan_number(&in, 9, &reply->timestamp);
+            good = tc_scan_number(&in, 9, &reply->timestamp);
             break;
         case VARINT(3):
-            good = scan_number(&in, 4, &client);
+            good = tc_scan_number(&in, 4, &client);
             break;
         case BYTES(4):
-            good = scan_bytes(&in, &reply->result);
+            good = tc_scan_bytes(&in, &reply->result);
             break;
         default:
             good = false;
@@ -273,20 +245,87 @@ static inline uint8_t *put_bytes(uint8_t *at, uint8_t tag, ProtobufCBinaryData b
     return at + bytes.len;
 }
 
-bool tc_wire_write_envelope(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes)
+static inline size_t varint_size(uint64_t value)
 {
-    const size_t body = envelope->body.len, signature = envelope->signature.len, macs = envelope->macs.len;
-    if (envelope->n_requests > 0 || envelope->base.n_unknown_fields > 0 || body > TC_FRAME_MAX ||
-        signature > TC_FRAME_MAX || macs > TC_FRAME_MAX)
-        return false;
-    uint8_t *begin = tc_arena_alloc(arena, TC_WIRE_LENGTH_SIZE + 5 * NUMBER_SIZE_MAX + body + signature + macs);
-    if (!begin)
-        return false;
-    uint8_t *at = put_number(begin + TC_WIRE_LENGTH_SIZE, VARINT(1), envelope->type);
+    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
+}
+
+static inline size_t number_size(uint64_t value)
+{
+    return value == 0 ? 0 : 1 + varint_size(value);
+}
+
+static inline size_t bytes_size(size_t len)
+{
+    return number_size(len) + len;
+}
+
+/* Is there nothing in it that must be left to protobuf-c, but for requests? */
+static inline bool is_plain(const Wire__Envelope *envelope)
+{
+    return envelope->base.n_unknown_fields == 0 && envelope->body.len <= TC_FRAME_MAX &&
+           envelope->signature.len <= TC_FRAME_MAX && envelope->macs.len <= TC_FRAME_MAX;
+}
+
+/* Of an envelope without its requests. */
+static inline size_t flat_size(const Wire__Envelope *envelope)
+{
+    return number_size(envelope->type) + number_size(envelope->sender) + bytes_size(envelope->body.len) +
+           bytes_size(envelope->signature.len) + bytes_size(envelope->macs.len);
+}
+
+static uint8_t *put_flat(uint8_t *at, const Wire__Envelope *envelope)
+{
+    at = put_number(at, VARINT(1), envelope->type);
     at = put_number(at, VARINT(2), envelope->sender);
     at = put_bytes(at, BYTES(3), envelope->body);
     at = put_bytes(at, BYTES(4), envelope->signature);
-    at = put_bytes(at, BYTES(5), envelope->macs);
+    return put_bytes(at, BYTES(5), envelope->macs);
+}
+
+/* A request as a field, there even if it is empty. */
+static uint8_t *put_request(uint8_t *at, const Wire__Envelope *request)
+{
+    const size_t size = flat_size(request);
+    if (size == 0) {
+        *at++ = BYTES(6);
+        *at++ = 0;
+        return at;
+    }
+    return put_flat(put_number(at, BYTES(6), size), request);
+}
+
+/* The packed size; false: not that simple. */
+static bool plain_size(const Wire__Envelope *envelope, size_t *size)
+{
+    *size = flat_size(envelope);
+    for (size_t i = 0; i < envelope->n_requests; i++) {
+        const Wire__Envelope *request = envelope->requests[i];
+        if (!is_plain(request) || request->n_requests > 0)
+            return false;
+        const size_t one = flat_size(request);
+        *size += 1 + varint_size(one) + one;
+    }
+    return is_plain(envelope);
+}
+
+size_t tc_wire_size(const Wire__Envelope *envelope)
+{
+    size_t size;
+    return plain_size(envelope, &size) ? size : wire__envelope__get_packed_size(envelope);
+}
+
+bool tc_wire_write_envelope(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes)
+{
+    size_t size;
+    if (!plain_size(envelope, &size) || size > TC_FRAME_MAX)
+        return false;
+    uint8_t *begin = tc_arena_alloc(arena, TC_WIRE_LENGTH_SIZE + size);
+    if (!begin)
+        return false;
+    uint8_t *at = put_flat(begin + TC_WIRE_LENGTH_SIZE, envelope);
+    for (size_t i = 0; i < envelope->n_requests; i++)
+        at = put_request(at, envelope->requests[i]);
     *bytes = (struct tc_slice){begin, (size_t)(at - begin)};
     return true;
 }

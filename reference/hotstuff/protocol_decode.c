@@ -219,9 +219,9 @@ static int add_envelope(struct builder *b, const Wire__Envelope *envelope, uint3
     const bool known = wire_type < TC_HOTSTUFF_TYPE_CERTIFICATE && (!inner || wire_type == WIRE__TYPE__REQUEST);
     const int row = known ? tc_hotstuff_row(b->table, wire_type) : -1;
     ProtobufCMessage *body = NULL;
-    int rc = row < 0
-                 ? TC_EMALFORMED
-                 : tc_wire_read_body(tc_wire_slice(envelope->body), b->table->rows[row].descriptor, b->arena, &body);
+    int rc =
+        row < 0 ? TC_EMALFORMED
+                : tc_hotstuff_read_body(tc_wire_slice(envelope->body), b->table->rows[row].descriptor, b->arena, &body);
     if (rc != 0 && (rc != TC_EMALFORMED || !inner))
         return rc;
     const int index = add_statement(b, parent, rc == 0 ? row : -1);

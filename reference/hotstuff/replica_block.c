@@ -1,5 +1,4 @@
 /* The tree of blocks that are not executed yet, and the last executed ones for those that lag. */
-#include "../fields_alloc.h"
 #include "replica_internal.h"
 
 #include <stdlib.h>
@@ -38,14 +37,8 @@ static bool pack(struct hotstuff *r, struct block *block, const Wire__Envelope *
     kept.sender = r->base.id;
     kept.requests = envelope->requests;
     kept.n_requests = envelope->n_requests;
-    if (tc_wire_set_body(&kept, &body.base, &r->base.arena) != 0)
-        return false;
-    block->packed_len = wire__envelope__get_packed_size(&kept);
-    block->packed = tc_replica_alloc(&r->base, block->packed_len);
-    if (!block->packed)
-        return false;
-    wire__envelope__pack(&kept, block->packed);
-    return true;
+    return tc_wire_set_body(&kept, &body.base, &r->base.arena) == 0 &&
+           tc_replica_keep_packed(&r->base, &kept, &block->packed, &block->packed_len);
 }
 
 struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, const uint8_t *parent,
@@ -85,13 +78,7 @@ struct block *tc_hotstuff_block_add(struct hotstuff *r, const struct point *at, 
 
 Wire__Envelope *tc_hotstuff_block_envelope(struct hotstuff *r, const struct block *block)
 {
-    ProtobufCMessage *base;
-    const struct tc_slice packed = {block->packed, block->packed_len};
-    if (tc_fields_unpack(&wire__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
-        r->base.out_of_memory = true;
-        return NULL;
-    }
-    return (Wire__Envelope *)base;
+    return tc_replica_read_packed(&r->base, (struct tc_slice){block->packed, block->packed_len});
 }
 
 bool tc_hotstuff_extends(const struct hotstuff *r, const uint8_t *digest, const struct point *ancestor)

@@ -33,9 +33,11 @@ void tc_hotstuff_record_block(struct hotstuff *r, const struct block *block)
 {
     if (r->base.replaying)
         return;
-    uint8_t *bytes = tc_replica_scratch(&r->base, 1 + block->packed_len);
-    if (!bytes)
+    uint8_t *bytes = tc_arena_alloc(&r->base.arena, 1 + block->packed_len);
+    if (!bytes) {
+        r->base.out_of_memory = true;
         return;
+    }
     bytes[0] = RECORD_BLOCK;
     memcpy(bytes + 1, block->packed, block->packed_len);
     tc_replica_persist(&r->base, TC_OUT_PERSIST, (struct tc_slice){bytes, 1 + block->packed_len});

@@ -203,7 +203,7 @@ void tc_hotstuff_on_new_view(struct hotstuff *r, const Wire__Envelope *envelope)
 {
     void *base;
     const uint16_t sender = (uint16_t)envelope->sender;
-    if (tc_wire_get_body(envelope, &hotstuff__new_view__descriptor, &r->base.arena, &base) != 0 ||
+    if (tc_hotstuff_get_body(envelope, &hotstuff__new_view__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad new-view message of node %u", envelope->sender);
         return;

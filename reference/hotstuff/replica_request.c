@@ -1,5 +1,4 @@
 /* Requests: what waits to be executed, what a leader proposes of it, and what the others pass on. */
-#include "../fields_alloc.h"
 #include "replica_internal.h"
 
 #include <stdlib.h>
@@ -37,18 +36,13 @@ static struct pending *pending_add(struct hotstuff *r, const struct request_id *
                                    const Wire__Envelope *envelope)
 {
     struct pending *pending = tc_replica_alloc(&r->base, sizeof *pending);
-    const size_t size = wire__envelope__get_packed_size(envelope);
-    uint8_t *packed = tc_replica_alloc(&r->base, size);
-    if (!pending || !packed) {
+    if (!pending || !tc_replica_keep_packed(&r->base, envelope, &pending->packed, &pending->packed_len)) {
         free(pending);
-        free(packed);
         return NULL;
     }
     pending->link.client = id->client;
     pending->link.timestamp = id->timestamp;
     memcpy(pending->digest, digest, TC_VALUE_SIZE);
-    pending->packed = packed;
-    pending->packed_len = wire__envelope__pack(envelope, packed);
     tc_pending_append(&r->base.pending, &pending->link);
     return pending;
 }
@@ -77,13 +71,7 @@ void tc_hotstuff_pending_free(struct hotstuff *r)
 
 static Wire__Envelope *unpack(struct hotstuff *r, const struct pending *pending)
 {
-    ProtobufCMessage *base;
-    const struct tc_slice packed = {pending->packed, pending->packed_len};
-    if (tc_fields_unpack(&wire__envelope__descriptor, packed, &r->base.arena, &base) != 0) {
-        r->base.out_of_memory = true;
-        return NULL;
-    }
-    return (Wire__Envelope *)base;
+    return tc_replica_read_packed(&r->base, (struct tc_slice){pending->packed, pending->packed_len});
 }
 
 /* To the leader that may still propose: of the present view, or where we voted in it, of the next one. It may have
@@ -151,7 +139,7 @@ bool tc_hotstuff_requests_take(struct hotstuff *r, const Wire__Envelope *envelop
         const Wire__Envelope *request = envelope->requests[i];
         if (!tc_hotstuff_request_read(r, request, &id, digest, &operation))
             return false;
-        bytes += wire__envelope__get_packed_size(request) + 4;
+        bytes += tc_wire_size(request) + 4;
         const struct pending *known = pending_find(r, &id);
         if (known && tc_digest_same(known->digest, digest))
             continue;

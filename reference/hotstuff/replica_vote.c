@@ -210,7 +210,7 @@ void tc_hotstuff_on_proposal(struct hotstuff *r, const Wire__Envelope *envelope)
     struct certificate justify, timeout;
     const uint32_t wanted = r->chained ? HOTSTUFF__TYPE__GENERIC : HOTSTUFF__TYPE__PREPARE;
     if (tc_hotstuff_type(envelope) != wanted ||
-        tc_wire_get_body(envelope, &hotstuff__proposal__descriptor, &r->base.arena, &base) != 0 ||
+        tc_hotstuff_get_body(envelope, &hotstuff__proposal__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope) || !proposal_read(r, envelope, base, &at, &justify, &timeout)) {
         tc_replica_complain(&r->base, r->base.from, "bad proposal of node %u", envelope->sender);
         return;
@@ -237,7 +237,7 @@ void tc_hotstuff_on_announcement(struct hotstuff *r, const Wire__Envelope *envel
     struct certificate justify;
     const uint32_t type = tc_hotstuff_type(envelope);
     const uint32_t votes = type - HOTSTUFF__TYPE__PRE_COMMIT + HOTSTUFF__TYPE__PREPARE_VOTE;
-    if (r->chained || tc_wire_get_body(envelope, &hotstuff__announcement__descriptor, &r->base.arena, &base) != 0 ||
+    if (r->chained || tc_hotstuff_get_body(envelope, &hotstuff__announcement__descriptor, &r->base.arena, &base) != 0 ||
         !tc_replica_authentic(&r->base, envelope)) {
         tc_replica_complain(&r->base, r->base.from, "bad announcement of node %u", envelope->sender);
         return;

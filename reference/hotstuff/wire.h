@@ -18,7 +18,13 @@ static inline bool tc_hotstuff_is_vote(uint32_t type)
            type == HOTSTUFF__TYPE__GENERIC_VOTE;
 }
 
-/* The same for a block whose requests stand beside `envelope`. TC_EMALFORMED, TC_ELIMIT as tc_wire_requests_digest. */
+/* tc_wire_read_body and tc_wire_get_body, cheaper for the messages that carry certificates. */
+int tc_hotstuff_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
+                          ProtobufCMessage **body);
+int tc_hotstuff_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
+                         struct tc_arena *arena, void **body);
+
+/* The digest of a block whose requests stand beside `envelope`. TC_EMALFORMED, TC_ELIMIT as tc_wire_requests_digest. */
 int tc_hotstuff_envelope_digest(const Wire__Envelope *envelope, uint64_t view, uint64_t sequence,
                                 const uint8_t parent[static TC_VALUE_SIZE], struct tc_arena *arena,
                                 uint8_t digest[static TC_VALUE_SIZE]);

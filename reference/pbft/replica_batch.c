@@ -41,7 +41,7 @@ struct request *tc_pbft_request_from(struct pbft *r, const Wire__Envelope *envel
         return NULL;
     request->client = (uint16_t)envelope->sender;
     request->timestamp = body->timestamp;
-    request->packed_size = wire__envelope__get_packed_size(&request->envelope) + 4;
+    request->packed_size = tc_wire_size(&request->envelope) + 4;
     tc_wire_request_digest(request->client, request->timestamp, request->operation, request->digest);
     return request;
 }

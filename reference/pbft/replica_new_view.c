@@ -267,14 +267,10 @@ static bool make_new_view(struct pbft *r, const Wire__Envelope *envelope, const 
     memset(out, 0, sizeof *out);
     out->view = body->view;
     out->stable_sequence = stable;
-    out->packed_len = wire__envelope__get_packed_size(envelope);
-    out->packed = tc_replica_alloc_bytes(&r->base, out->packed_len);
-    if (!out->packed || !read_orders(r, body, out)) {
-        tc_pbft_new_view_clear(out);
-        return false;
-    }
-    wire__envelope__pack(envelope, out->packed);
-    return true;
+    if (tc_replica_keep_packed(&r->base, envelope, &out->packed, &out->packed_len) && read_orders(r, body, out))
+        return true;
+    tc_pbft_new_view_clear(out);
+    return false;
 }
 
 /* The next free sequence number, and the highest that somebody works on, as they are at the start of the view. */
