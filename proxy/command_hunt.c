@@ -45,8 +45,8 @@ static int read_shard(const struct tc_arguments *a, struct tc_hunt_request *requ
 {
     const char *text = a->values[TC_OPTION_SHARD];
     unsigned shard = 0, shards = 1;
-    int end = 0;
-    if (text && (sscanf(text, "%u/%u%n", &shard, &shards, &end) != 2 || text[end] || shards < 1 ||
+    int end = 0; /* six digits are enough for every number that is allowed */
+    if (text && (sscanf(text, "%6u/%6u%n", &shard, &shards, &end) != 2 || text[end] || shards < 1 ||
                  shards > SHARDS_MAX || shard >= shards))
         return tc_error_set(err, TC_EUSAGE, "--shard expects I/N with I from 0 to N-1, found '%s'", text);
     request->shard = shard;
@@ -104,6 +104,8 @@ static int read_limits(const struct tc_arguments *a, struct tc_hunt_request *req
                             TC_HUNT_GROUPS_MAX);
     if (tc_arguments_has(a, TC_OPTION_RUNS) && request->runs == 0)
         return tc_error_set(err, TC_EUSAGE, "--runs expects at least 1");
+    if (tc_arguments_has(a, TC_OPTION_BUDGET) && request->budget_ns == 0)
+        return tc_error_set(err, TC_EUSAGE, "--budget expects more than no time at all");
     request->jobs = (uint32_t)jobs;
     request->find_only = tc_arguments_has(a, TC_OPTION_FIND_ONLY);
     request->stop_after = tc_arguments_has(a, TC_OPTION_KEEP_GOING) ? 0 : (uint32_t)stop_after;
@@ -217,7 +219,7 @@ static int resume(const struct tc_arguments *a, const struct place *place, struc
     if (tc_arguments_has(a, TC_OPTION_SEED) && request->seed != result->seed)
         return tc_error_set(err, TC_EUSAGE, "--resume: %s was begun with seed 0x%" PRIx64 ", found --seed 0x%" PRIx64,
                             place->link, result->seed, request->seed);
-    request->seed = result->seed;
+    request->seed = request->greedy->seed = result->seed;
     tc_hunt_begin(request, &fresh);
     const bool same = strcmp(fresh.name, result->name) == 0 && strcmp(fresh.bug, result->bug) == 0 &&
                       fresh.shard == result->shard && fresh.shards == result->shards &&

@@ -21,6 +21,7 @@ struct look {
     struct tc_tape tapes[2];
     struct tc_tape *tape, *spare; /* of the run that is stored shrunk; another one's */
     uint64_t shrunk_seed, shrunk_index;
+    uint64_t alone_seed; /* of a run that shows it without any traitor; if group->honest > 0 */
     struct tc_honest honest;
     char dir[700]; /* of this kind */
     struct tc_error *err;
@@ -42,6 +43,12 @@ static const struct tc_handler *without_lies(void *self, const struct tc_handler
 {
     struct look *l = self;
     return tc_honest_begin(&l->honest, handler, ledger);
+}
+
+static const struct tc_handler *without_lies_with_spare(void *self, const struct tc_handler *handler,
+                                                        struct tc_ledger *ledger)
+{
+    return with_spare(self, without_lies(self, handler, ledger), ledger);
 }
 
 typedef const struct tc_handler *wrap_fn(void *self, const struct tc_handler *handler, struct tc_ledger *ledger);
@@ -110,6 +117,8 @@ static int count_neighbours(struct look *l)
         const int showed = shows(l, g->seed + i, without_lies, &hash);
         if (showed < 0)
             return showed;
+        if (showed && g->honest == 0)
+            l->alone_seed = g->seed + i;
         g->honest_of++;
         g->honest += (uint32_t)showed;
     }
@@ -207,9 +216,8 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
     run.left_out = shrunk->left_out;
     repeat_line(l, "shrunk.jsonl", repeat);
     repeat_line(l, "decisions.jsonl", whole);
-    char of[64] = "";
-    if (g->shrunk_in != g->all.index)
-        snprintf(of, sizeof of, ", of run %" PRIu64 ", which shows the same", g->shrunk_in);
+    char of[TC_HUNT_OF_MAX];
+    tc_hunt_shrunk_of(g, ", ", "", of);
     if (g->kept == 0)
         snprintf(note[0], sizeof note[0], "shrunk from %u decisions to 0%s: no fault is needed, it comes by itself",
                  g->choices, of);
@@ -228,28 +236,58 @@ static int store_shrunk(struct look *l, const struct tc_hunt_shrunk *shrunk)
 
 /* ---- the whole of it ---- */
 
-static int shrink_tape(struct look *l, uint64_t run, const struct tc_tape *tape, struct tc_hunt_shrunk *out)
+static int shrink_tape(struct look *l, uint64_t seed, uint64_t index, const struct tc_tape *tape,
+                       struct tc_hunt_shrunk *out)
 {
-    return tc_hunt_shrink(l->trial, tc_hunt_seed(l->request->seed, run), tc_hunt_index(l->request, run), tape,
-                          l->request->scenario, l->group->oracle, l->group->rule, out, l->err);
+    return tc_hunt_shrink(l->trial, seed, index, tape, l->request->scenario, l->group->oracle, l->group->rule, out,
+                          l->err);
 }
 
-/* The spare tape, of another run that shows the same, if it shrinks to less. 0 or an error. */
-static int compare(struct look *l, uint64_t run, struct tc_hunt_shrunk *best)
+/* What has to be granted for it: least for what a network does by itself. */
+static uint32_t needs(const struct tc_hunt_shrunk *shrunk)
+{
+    static const uint32_t ranks[] = {
+        [TC_HUNT_NETWORK] = 0, [TC_HUNT_FORGED] = 1, [TC_HUNT_TRAITOR] = 2, [TC_HUNT_OUTSIDE] = 3};
+    return ranks[shrunk->cause];
+}
+
+/* The spare tape, of another run that shows the same, if it needs less, or as much and shrinks to less: 1; else 0, or
+ * an error. */
+static int compare(struct look *l, uint64_t seed, uint64_t index, struct tc_hunt_shrunk *best)
 {
     struct tc_hunt_shrunk other;
     struct tc_tape *const tape = l->tape;
-    const int status = shrink_tape(l, run, l->spare, &other);
-    if (status < 0 || !other.fails || other.result.kept >= best->result.kept) {
+    const int status = shrink_tape(l, seed, index, l->spare, &other);
+    const bool is_better =
+        status == 0 && other.fails &&
+        (needs(&other) < needs(best) || (needs(&other) == needs(best) && other.result.kept < best->result.kept));
+    if (!is_better) {
         free(other.left_out);
         return status;
     }
     free(best->left_out);
     *best = other;
-    l->group->shrunk_in = run;
+    l->shrunk_seed = seed;
+    l->shrunk_index = index;
     l->tape = l->spare;
     l->spare = tape;
-    return 0;
+    return 1;
+}
+
+/* The run found has a traitor in what is left of it, and there are runs without any that show the same: then one of
+ * those is what tells most. */
+static int shrink_alone(struct look *l, struct tc_hunt_shrunk *best)
+{
+    struct tc_trial_result result;
+    const uint64_t index = tc_hunt_index(l->request, l->group->all.index);
+    if (l->group->honest == 0 || best->cause == TC_HUNT_NETWORK)
+        return 0;
+    const int showed = run_shows(l, l->alone_seed, index, without_lies_with_spare, &result);
+    if (showed <= 0 || l->spare->full)
+        return showed < 0 ? showed : 0;
+    const int better = compare(l, l->alone_seed, index, best);
+    l->group->alone = better > 0;
+    return better < 0 ? better : 0;
 }
 
 /* What is put on links may hold so much of what went before that little of it can go. Another run of the same strategy
@@ -272,9 +310,13 @@ static int shrink_others(struct look *l, struct tc_hunt_shrunk *best)
         if (!showed || l->spare->full)
             continue;
         compared++;
-        const int status = compare(l, run, best);
-        if (status < 0)
-            return status;
+        const int better = compare(l, tc_hunt_seed(l->request->seed, run), tc_hunt_index(l->request, run), best);
+        if (better < 0)
+            return better;
+        if (better > 0) {
+            l->group->shrunk_in = run;
+            l->group->alone = false;
+        }
     }
     return 0;
 }
@@ -284,16 +326,19 @@ static int shrink(struct look *l)
     struct tc_hunt_group *g = l->group;
     struct tc_hunt_shrunk shrunk;
     g->shrunk_in = g->all.index;
-    int status = shrink_tape(l, g->all.index, l->tape, &shrunk);
+    g->alone = false;
+    l->shrunk_seed = tc_hunt_seed(l->request->seed, g->all.index);
+    l->shrunk_index = tc_hunt_index(l->request, g->all.index);
+    int status = shrink_tape(l, l->shrunk_seed, l->shrunk_index, l->tape, &shrunk);
     if (status == 0 && !shrunk.fails)
         status =
             tc_error_set(l->err, TC_EINTERNAL, "%s: the decisions of run %" PRIu64 " alone do not repeat its violation",
                          l->dir, g->all.index);
     if (status == 0)
+        status = shrink_alone(l, &shrunk);
+    if (status == 0)
         status = shrink_others(l, &shrunk);
     if (status == 0) {
-        l->shrunk_seed = tc_hunt_seed(l->request->seed, g->shrunk_in);
-        l->shrunk_index = tc_hunt_index(l->request, g->shrunk_in);
         g->choices = l->tape->choice_count;
         g->kept = shrunk.result.kept;
         g->tried = shrunk.result.tried;

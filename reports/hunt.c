@@ -3,6 +3,7 @@
 
 #include "../proxy/nodeset.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,16 @@ const char *tc_hunt_cause_name(enum tc_hunt_cause cause)
     static const char *const names[] = {"not looked at", "network alone suffices", "needs a traitor",
                                         "needs forged bytes", "outside the model"};
     return (size_t)cause < sizeof names / sizeof *names ? names[cause] : "?";
+}
+
+void tc_hunt_shrunk_of(const struct tc_hunt_group *g, const char *before, const char *after,
+                       char text[static TC_HUNT_OF_MAX])
+{
+    text[0] = 0;
+    if (g->alone)
+        snprintf(text, TC_HUNT_OF_MAX, "%sof a run without the traitor%s", before, after);
+    else if (g->shrunk_in != g->all.index)
+        snprintf(text, TC_HUNT_OF_MAX, "%sof run %" PRIu64 ", which shows the same%s", before, g->shrunk_in, after);
 }
 
 struct tc_hunt_sum tc_hunt_total(const struct tc_hunt_result *r)

@@ -39,6 +39,8 @@ enum tc_hunt_cause {
 };
 const char *tc_hunt_cause_name(enum tc_hunt_cause cause); /* "network alone", … static */
 
+#define TC_HUNT_OF_MAX 96
+
 /* One kind of violation: all runs in which this oracle was the first to be violated, by this rule. */
 struct tc_hunt_group {
     char oracle[TC_NAME_MAX], rule[96], strategy[TC_NAME_MAX];
@@ -54,6 +56,7 @@ struct tc_hunt_group {
     uint32_t honest, honest_of;         /* the same, without what only a traitor can do */
     uint32_t choices, kept, tried;      /* decisions; those left after shrinking; runs that took */
     uint64_t shrunk_in;                 /* the run that was shrunk: all.index, or another that shows the same */
+    bool alone;                         /* it was one of the `honest`: nothing that has a traitor in it is needed */
     char first_bad[256];                /* the first decision that is needed, in words */
     char dir[512];                      /* below the directory of the hunt; merged: where its shard has it */
 };
@@ -98,6 +101,10 @@ struct tc_hunt_result {
 
 /* 1 violated, 130 interrupted, 70 error, 3 nothing bit in any run or part of the hunt is missing, 0. */
 int tc_hunt_exit_code(const struct tc_hunt_result *result);
+
+/* Which run was shrunk, between `before` and `after`, if it is not the one that was found first; else "". */
+void tc_hunt_shrunk_of(const struct tc_hunt_group *group, const char *before, const char *after,
+                       char text[static TC_HUNT_OF_MAX]);
 
 /* Why it proves nothing (exit 3), in words; NULL if it does. */
 const char *tc_hunt_why(const struct tc_hunt_result *result);

@@ -66,6 +66,7 @@ static json_t *group_json(const struct tc_hunt_result *r, const struct tc_hunt_g
     tc_json_set(o, "decisions", json_integer(g->choices));
     tc_json_set(o, "shrunk", json_integer(g->kept));
     tc_json_set(o, "shrunk_run", tc_json_count(g->shrunk_in));
+    tc_json_set(o, "shrunk_alone", json_boolean(g->alone));
     tc_json_set(o, "shrink_runs", json_integer(g->tried));
     tc_json_set(o, "minimal", json_boolean(g->minimal));
     tc_json_set(o, "first_bad", tc_json_text(g->first_bad));
@@ -219,6 +220,7 @@ static void read_group(const json_t *o, struct tc_hunt_result *r, struct tc_hunt
     g->kept = (uint32_t)count(o, "shrunk");
     g->tried = (uint32_t)count(o, "shrink_runs");
     g->shrunk_in = json_object_get(o, "shrunk_run") ? count(o, "shrunk_run") : g->all.index;
+    g->alone = json_is_true(json_object_get(o, "shrunk_alone"));
 }
 
 static void read_lists(const json_t *o, struct tc_hunt_result *r)

@@ -99,7 +99,7 @@ static void replay(struct page *p, const struct tc_hunt_group *g, const char *ti
 
 static void group(struct page *p, const struct tc_hunt_group *g)
 {
-    char line[400];
+    char line[400], of[TC_HUNT_OF_MAX];
     tc_buf_add(&p->out, "<section><h2>");
     text(p, g->oracle);
     if (g->rule[0]) {
@@ -117,9 +117,8 @@ static void group(struct page *p, const struct tc_hunt_group *g)
     if (g->cause != TC_HUNT_UNKNOWN) {
         snprintf(line, sizeof line, "from %u decisions to %u, in %u runs%s", g->choices, g->kept, g->tried,
                  g->minimal ? "; none of them can be left out" : "");
-        if (g->shrunk_in != g->all.index)
-            snprintf(line + strlen(line), sizeof line - strlen(line), "; of run %" PRIu64 ", which shows the same",
-                     g->shrunk_in);
+        tc_hunt_shrunk_of(g, "; ", "", of);
+        snprintf(line + strlen(line), sizeof line - strlen(line), "%s", of);
         row(p, "shrunk", line);
         snprintf(line, sizeof line, "%u of %u times; with other seeds %u of %u; without the traitor %u of %u",
                  g->confirmed, g->confirmed_of, g->neighbours, g->neighbours_of, g->honest, g->honest_of);

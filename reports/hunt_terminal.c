@@ -37,6 +37,7 @@ static void traitor_text(const struct tc_hunt_group *g, char *out, size_t size)
 
 static void cause_line(const struct tc_hunt_group *g, struct tc_buf *out)
 {
+    char of[TC_HUNT_OF_MAX];
     if (g->cause == TC_HUNT_UNKNOWN)
         return;
     tc_buf_add(out, "  ");
@@ -44,6 +45,9 @@ static void cause_line(const struct tc_hunt_group *g, struct tc_buf *out)
         tc_buf_add(out, "no fault is needed: it comes by itself");
     else if (g->cause == TC_HUNT_NETWORK)
         tc_buf_add(out, "network alone suffices: no message has to be changed");
+    else if (g->honest > 0)
+        tc_buf_format(out, "network alone suffices in %u of %u runs without the traitor, not in this one", g->honest,
+                      g->honest_of);
     else
         tc_buf_format(out, "network alone does not suffice (%u of %u runs without the traitor)", g->honest,
                       g->honest_of);
@@ -53,9 +57,8 @@ static void cause_line(const struct tc_hunt_group *g, struct tc_buf *out)
         tc_buf_add(out, ", and more than f must sign: outside of the model");
     tc_buf_format(out, "; shrunk from %u decision%s to %u%s", g->choices, g->choices == 1 ? "" : "s", g->kept,
                   g->minimal ? "" : ", and more might go");
-    if (g->shrunk_in != g->all.index)
-        tc_buf_format(out, " (of run %" PRIu64 ", which shows the same)", g->shrunk_in);
-    tc_buf_add(out, "\n");
+    tc_hunt_shrunk_of(g, " (", ")", of);
+    tc_buf_format(out, "%s\n", of);
     tc_buf_format(out, "  confirmed %u of %u times; %u of %u runs of %s with other seeds show it too\n", g->confirmed,
                   g->confirmed_of, g->neighbours, g->neighbours_of, g->strategy);
 }

@@ -252,13 +252,53 @@ static void the_reports_say_it(void **state)
     free(said);
 }
 
+/* What the network does alone in another run, a traitor was not needed for; of what was shrunk, it is said which run.
+ */
+static void the_cause_is_said(void **state)
+{
+    (void)state;
+    static struct tc_hunt_result r;
+    struct tc_error err = {0};
+    static const struct {
+        enum tc_hunt_cause cause;
+        uint32_t honest;
+        bool alone;
+        const char *said, *never;
+    } cases[] = {
+        {TC_HUNT_TRAITOR, 0, false, "network alone does not suffice (0 of 20 runs without the traitor)", "suffices"},
+        {TC_HUNT_TRAITOR, 4, false, "network alone suffices in 4 of 20 runs without the traitor, not in this one",
+         "does not suffice"},
+        {TC_HUNT_NETWORK, 4, true, "to 2 (of a run without the traitor)", "does not suffice"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        begin(&r, 0, 1);
+        find(&r, "agreement", "", 41);
+        struct tc_hunt_group *g = &r.groups[0];
+        g->stored = g->minimal = true;
+        g->cause = cases[i].cause;
+        g->honest = cases[i].honest;
+        g->honest_of = 20;
+        g->alone = cases[i].alone;
+        g->choices = 9;
+        g->kept = 2;
+        g->shrunk_in = g->all.index;
+        assert_int_equal(tc_hunt_write(dir, &r, &err), 0);
+        static struct tc_hunt_result back;
+        assert_int_equal(tc_hunt_read(dir, &back, &err), 0);
+        char *said = tc_hunt_terminal(&back, dir, false);
+        assert_non_null(strstr(said, cases[i].said));
+        assert_null(strstr(said, cases[i].never));
+        free(said);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_result_comes_back),    cmocka_unit_test(results_of_others_are_refused),
         cmocka_unit_test(merging_knows_no_order), cmocka_unit_test(exit_codes),
         cmocka_unit_test(kinds_beyond_the_bound), cmocka_unit_test(the_reports_say_it),
-        cmocka_unit_test(parts_that_are_missing),
+        cmocka_unit_test(parts_that_are_missing), cmocka_unit_test(the_cause_is_said),
     };
     return cmocka_run_group_tests(tests, make_dir, remove_dir);
 }
