@@ -93,7 +93,9 @@ static void breach_contents(struct tc_oracle *o, const struct tc_observation *ob
     o->env->report(o->env->judge, &f);
 }
 
-/* A line of a new incarnation may start anywhere; so may one that tells of a transferred or replayed state. */
+/* A line of a new incarnation may start anywhere; so may one that tells of a transferred or replayed state. One that
+ * tells belatedly of what lies behind the end (fetched to catch up, and told by asking when what came after was printed
+ * already) does not move the end back. */
 static void check_order(struct tc_oracle *o, const struct tc_observation *observation)
 {
     struct log_end *end = &o->ends[observation->node];
@@ -101,6 +103,8 @@ static void check_order(struct tc_oracle *o, const struct tc_observation *observ
     bool same_life = end->known && end->incarnation == observation->incarnation;
     if (same_life && observation->executed.origin == TC_EXEC_EXECUTED && sequence != end->sequence + 1)
         breach_gap(o, observation, end->sequence);
+    if (same_life && observation->executed.origin == TC_EXEC_REPLAYED && sequence < end->sequence)
+        return;
     *end = (struct log_end){.sequence = sequence, .incarnation = observation->incarnation, .known = true};
 }
 

@@ -303,6 +303,8 @@ static void test_every_type_can_be_built(void **state)
     struct fixture *f = *state;
     for (size_t i = 0; i < tc_cometbft_row_count; i++) {
         struct tc_message m;
+        if (tc_cometbft_rows[i].wire_type >> 8 == TC_COMETBFT_BLOCK)
+            continue; /* no message of its own */
         assert_int_equal(tc_cometbft_build(tc_cometbft_rows[i].name, &f->arena, &m), 0);
         assert_true(m.decoded);
         assert_string_equal(m.type, tc_cometbft_rows[i].name);

@@ -75,6 +75,22 @@ static void transfers_and_restarts_may_jump(void **state)
     bench_close(&b);
 }
 
+/* Fetched to catch up, and told by asking when what came after was printed already. */
+static void what_is_told_late_moves_no_end(void **state)
+{
+    (void)state;
+    for (uint64_t next = 24; next <= 25; next++) {
+        struct bench b;
+        bench_open(&b, 4, 1, NAME);
+        bench_execute(&b, 1, 0, 23, 'a');
+        bench_execute(&b, 2, 0, 23, 'a');
+        for (uint64_t late = 13; late < 23; late++)
+            bench_execute_as(&b, 1, 0, late, 'a', TC_EXEC_REPLAYED, 0, 0, 0);
+        bench_execute(&b, 1, 0, next, 'a');
+        assert_int_equal(bench_verdict(&b, NAME), next == 24 ? TC_HOLDS : TC_VIOLATED);
+    }
+}
+
 static void a_traitors_log_binds_nobody(void **state)
 {
     (void)state;
@@ -117,6 +133,7 @@ int main(void)
         cmocka_unit_test(a_step_back_is_a_breach),
         cmocka_unit_test(other_operations_are_a_breach),
         cmocka_unit_test(transfers_and_restarts_may_jump),
+        cmocka_unit_test(what_is_told_late_moves_no_end),
         cmocka_unit_test(a_traitors_log_binds_nobody),
         cmocka_unit_test(a_fork_leaves_no_order_to_judge),
     };
