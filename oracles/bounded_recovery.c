@@ -4,12 +4,12 @@
  * The clock starts anew with every decision, when somebody becomes faulty or cut off who was not since it began, when
  * no more than f are so again, and when a request comes to an idle cluster. The bound is the protocol's own for the
  * view timer in force at that moment (so that back-off from before the healing counts), three times over against slow
- * machines. Where the run itself shows how slow the machine is, by the longest wait between two decisions before the
- * attack, a quarter more, ten such waits and the time in which a client asks again must do, so that a cluster that was
- * halted is known for one within a run of ordinary length. A scenario's own bound is taken as it is. A run that ends in
- * a shorter wait holds, unless that wait is most of what came since the attack began. A chain that decides unasked, and
- * at the end has not done so for two view timers and ten such waits, whoever was faulty meanwhile, is at least no chain
- * that held.
+ * machines, and never shorter than a client takes to ask again. Where the run itself shows how slow the machine is, by
+ * the longest wait between two decisions before the attack, a quarter more, ten such waits and the time in which a
+ * client asks again must do, so that a cluster that was halted is known for one within a run of ordinary length. A
+ * scenario's own bound is taken as it is. A run that ends in a shorter wait holds, unless that wait is most of what
+ * came since the attack began. A chain that decides unasked, and at the end has not done so for two view timers and ten
+ * such waits, whoever was faulty meanwhile, is at least no chain that held.
  *
  * While more than f are faulty nothing is due, nor to a client that is cut off from too many. If the run ends in a
  * standstill then, that is the breach which theory expects. One that passes (a partition that heals) is told only where
@@ -112,8 +112,8 @@ static uint64_t bound_now(const struct tc_oracle *o)
     if (own > (TC_NEVER_NS - 1) / GUARD)
         return TC_NEVER_NS - 1;
     const bool known = o->attack_ns != TC_NEVER_NS && o->calm_decisions >= CALM_DECISIONS;
-    const uint64_t most = own * GUARD;
-    const uint64_t tight = own + own / 4 + CALM_WAITS * o->calm_ns + ASKS_AGAIN_NS;
+    const uint64_t asked = own + own / 4 + ASKS_AGAIN_NS, tight = asked + CALM_WAITS * o->calm_ns;
+    const uint64_t most = own * GUARD > asked ? own * GUARD : asked;
     return known && o->calm_ns < own / CALM_WAITS && tight < most ? tight : most;
 }
 

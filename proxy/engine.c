@@ -162,6 +162,10 @@ static void dispatch(struct tc_engine *e, const struct tc_event *event)
     case TC_EV_STOP:
         stop(e);
         break;
+    case TC_EV_NETWORK:
+        e->asynchronous = !event->ok;
+        e->faults_dirty = true;
+        break;
     case TC_EV_GAP:
         tc_engine_gap(e, event->conn, event->text);
         break;

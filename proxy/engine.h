@@ -38,6 +38,7 @@ enum tc_event_kind {
     TC_EV_PHASE,     /* phase: the run enters it (DURING: the attack begins) */
     TC_EV_RELOAD,    /* handler: takes the place of the present one */
     TC_EV_STOP,      /* the run ends: heal nothing more, resolve what is pending */
+    TC_EV_NETWORK,   /* ok: from here on the network keeps its bounds; else it does not, and nothing is due in time */
     TC_EV_GAP        /* conn, of a capture: bytes are missing before the next ones; text says why */
 };
 

@@ -188,6 +188,9 @@ static void handle(struct tc_sim *sim, struct tc_sim_event *event)
     case TC_SIM_TICK:
         tick(sim);
         break;
+    case TC_SIM_STABLE:
+        tc_sim_step(sim, &(struct tc_event){.kind = TC_EV_NETWORK, .ok = true});
+        break;
     }
 }
 
@@ -208,12 +211,23 @@ static void turn(struct tc_sim *sim)
     tc_sim_event_drop(sim, &event);
 }
 
+/* What was sent before the global stabilisation time has come by then and the longest delay of that time. */
+static void begin_unstable(struct tc_sim *sim)
+{
+    const struct tc_sim_network *network = &sim->config.network;
+    if (network->gst_ns == 0)
+        return;
+    tc_sim_step(sim, &(struct tc_event){.kind = TC_EV_NETWORK, .ok = false});
+    tc_sim_push(sim, (struct tc_sim_event){.time_ns = network->gst_ns + network->gst_delay_ns, .kind = TC_SIM_STABLE});
+}
+
 int tc_sim_run(struct tc_sim *sim, struct tc_error *err)
 {
     const uint64_t start_ns = sim->config.plan.start_timeout_ns ? sim->config.plan.start_timeout_ns : START_NS;
     for (uint16_t i = 0; i < sim->cluster->n; i++)
         tc_sim_boot_soon(sim, i, 0);
     tc_sim_clients_start(sim);
+    begin_unstable(sim);
     tc_sim_push(sim, (struct tc_sim_event){.time_ns = start_ns, .kind = TC_SIM_PHASE});
     tc_sim_push(sim, (struct tc_sim_event){.time_ns = TICK_NS, .kind = TC_SIM_TICK});
     if (!sim->config.plan.wait_first_decision)

@@ -44,7 +44,8 @@ enum tc_sim_event_kind {
     TC_SIM_EXIT,     /* the engine is told that `node` ended */
     TC_SIM_VERIFIED, /* the engine is told: token, ok */
     TC_SIM_PHASE,
-    TC_SIM_TICK
+    TC_SIM_TICK,
+    TC_SIM_STABLE
 };
 
 struct tc_sim_event {

@@ -198,6 +198,27 @@ static void test_cuts_before_gst(void **state)
     }
 }
 
+/* Nothing is due in time before the network keeps its bounds, however long that takes; from then on everything is. */
+static void test_nothing_is_due_before_gst(void **state)
+{
+    (void)state;
+    correct_cluster(5);
+    run.config.network.gst_ns = 40 * SECOND;
+    run.config.network.gst_delay_ns = 10 * SECOND;
+    run.config.network.gst_loss = 32768;
+    run.config.plan.phase_ns[TC_RUN_BEFORE] = 0;
+    run.config.plan.phase_ns[TC_RUN_DURING] = 45 * SECOND;
+    run.config.plan.phase_ns[TC_RUN_AFTER] = 30 * SECOND;
+    sim_run_go(&run);
+    assert_int_equal(run.status, 0);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_true(run.executed[i] > 200);
+    if (run.summary.status != TC_HOLDS)
+        fprintf(stderr, "%s\n", run.summary.sentence);
+    assert_int_equal(run.summary.status, TC_HOLDS);
+    sim_run_free(&run);
+}
+
 /* ---- disks and processes ---- */
 
 static void test_crash_with_unsynced_loss(void **state)
@@ -292,6 +313,7 @@ int main(void)
         cmocka_unit_test(test_clocks_map_back),
         cmocka_unit_test(test_skewed_clocks),
         cmocka_unit_test(test_cuts_before_gst),
+        cmocka_unit_test(test_nothing_is_due_before_gst),
         cmocka_unit_test(test_crash_with_unsynced_loss),
         cmocka_unit_test(test_slow_disk),
         cmocka_unit_test(test_bad_configurations),
