@@ -103,9 +103,29 @@ static void check_stranger(struct tc_run *run, const struct tc_message *m)
     mistake(run, &err);
 }
 
-/* Where peers relay, keys that are swapped between replicas still verify. */
+/* A chain with more validators than the file has replicas: quorums and the number of traitors would be wrong. */
+static void check_members(struct tc_run *run, const struct tc_observation *told)
+{
+    struct tc_error err = {0};
+    if (told->member.count <= run->cluster.n || (run->phase != TC_RUN_ENDED && run->phase != TC_RUN_BEFORE))
+        return;
+    tc_nodeset_add(&run->crowded, told->node);
+    if (tc_nodeset_count(&run->crowded) <= run->cluster.f)
+        return;
+    tc_error_set(
+        &err, TC_EUSAGE,
+        "%s: n: expected as many replicas as the chain has validators, which are %u (so says the rpc of replica "
+        "%u), found %u",
+        run->scenario->cluster.path, (unsigned)told->member.count, told->node, (unsigned)run->cluster.n);
+    mistake(run, &err);
+}
+
+/* Where peers relay, keys that are swapped between replicas still verify. Once there is a traitor, what we say for it
+ * is passed on as its votes are. */
 static void check_voice(struct tc_run *run, const struct tc_message *m)
 {
+    if (tc_nodeset_has(&run->ledger.traitors, m->statements[0].signer))
+        return;
     const uint16_t sayer = tc_run_voice(run, m), owner = m->statements[0].signer;
     struct tc_error err = {0};
     if (sayer == TC_NODE_NONE)
@@ -147,9 +167,9 @@ static void check_message(struct tc_run *run, const struct tc_message *m)
         check_key(run, m);
         if (run->protocol->transport && run->live && !run->mistake)
             check_stranger(run, m);
-        if (run->protocol->transport && run->live && !run->mistake)
-            check_voice(run, m);
     }
+    if (run->protocol->transport && run->live && !run->mistake)
+        check_voice(run, m);
 }
 
 void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
@@ -163,6 +183,8 @@ void tc_run_check(struct tc_run *run, const struct tc_observation *observation)
     }
     if (observation->kind == TC_OBS_BROKEN && observation->exit.status == TC_EKEY && observation->node < run->cluster.n)
         check_home(run, observation);
+    if (observation->kind == TC_OBS_MEMBER && run->live)
+        check_members(run, observation);
     if (observation->kind == TC_OBS_PHASE && observation->phase.phase == TC_RUN_DURING)
         check_traitors(run);
 }

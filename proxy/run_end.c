@@ -177,6 +177,7 @@ void tc_run_report(struct tc_run *run, int ended, const struct tc_error *why, st
     uint64_t now_ns = tc_run_now_ns(run);
     doubt_the_missing(run);
     tc_run_links_end(run);
+    tc_run_voice_end(run);
     tc_judge_finish(run->judge, now_ns);
     tc_metrics_finish(run->metrics, now_ns);
     int threshold_error = judge_thresholds(run, &input, &missed, &err);

@@ -73,6 +73,7 @@ struct tc_run {
     struct tc_nodeset keys_checked, strangers; /* strangers: say that they are of another cluster */
     uint8_t keys_wrong[TC_NODES_MAX];          /* of a capture: messages of each that do not bear its signature */
     struct tc_run_voice voices[TC_REPLICAS_MAX];
+    struct tc_nodeset crowded;  /* they tell of more validators than the file has replicas */
     unsigned stranger_votes;    /* of validators whose key nobody's here is */
     struct tc_run_links *links; /* of encrypted links: what was said of each */
     bool mistake;               /* the cluster file is wrong: the run ends, nobody is blamed */
@@ -136,6 +137,8 @@ void tc_run_check_identity(struct tc_run *run, uint16_t node, const char *networ
 /* The replica that says the votes of this message's signer before the signer does, time and again; else
  * TC_NODE_NONE. For messages that nothing was done to. */
 uint16_t tc_run_voice(struct tc_run *run, const struct tc_message *m);
+/* At the end: votes too few to tell whether keys are swapped leave the run inconclusive. */
+void tc_run_voice_end(struct tc_run *run);
 
 /* Says which logs are missing, and that the run waits for the first decision. */
 void tc_run_show_logs(const struct tc_run *run);

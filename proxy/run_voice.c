@@ -1,7 +1,10 @@
 /* Whose vote is said first by whom. Where peers relay, a vote does not tell on which link its signer sits; but a vote
  * that nobody said before can only come from its signer. If a key's votes always come from another replica first, the
  * file gives the wrong key to both: found before anybody is blamed for it. */
+#include "../proxy/nodeset.h"
 #include "run_internal.h"
+
+#include <stdio.h>
 
 #define FIRST_MIN 4 /* votes in a row that another replica said first */
 
@@ -41,4 +44,36 @@ uint16_t tc_run_voice(struct tc_run *run, const struct tc_message *m)
     voice->times = m->from == voice->other ? voice->times + 1 : 1;
     voice->other = m->from;
     return !voice->own && voice->times >= FIRST_MIN ? m->from : TC_NODE_NONE;
+}
+
+/* Asked over rpc, a node says itself with which key it signs: that was compared. */
+static bool is_open(const struct tc_run *run, uint16_t node)
+{
+    return run->voices[node].begun > 0 && !run->voices[node].own && !run->scenario->cluster.nodes[node].rpc[0] &&
+           !tc_nodeset_has(&run->ledger.traitors, node);
+}
+
+void tc_run_voice_end(struct tc_run *run)
+{
+    char why[160];
+    uint32_t matched = 0;
+    uint16_t open = TC_NODE_NONE, other = TC_NODE_NONE;
+    if (run->scenario->cluster.start || !run->live || !run->protocol->transport || run->mistake)
+        return;
+    for (uint16_t node = run->cluster.n; node-- > 0;) {
+        matched += run->voices[node].own;
+        if (is_open(run, node) && run->voices[node].times > 0)
+            other = node;
+        else if (is_open(run, node))
+            open = node;
+    }
+    if (other != TC_NODE_NONE)
+        snprintf(why, sizeof why,
+                 "the few votes of the key given for replica %u were said by replica %u first: the keys may be swapped",
+                 (unsigned)other, (unsigned)run->voices[other].other);
+    else if (open != TC_NODE_NONE && matched == 0)
+        snprintf(why, sizeof why, "too few votes to tell whether the keys given are those of the replicas (no rpc)");
+    else
+        return;
+    tc_judge_unsure(run->judge, why);
 }
