@@ -43,6 +43,15 @@ static void listener_add(struct tc_judge *judge, const struct tc_oracle_class *c
         judge->listening[i] |= kinds >> i & 1u ? bit : 0;
 }
 
+static void seat_listen(struct tc_judge *judge, const struct seat *seat)
+{
+    const uint32_t bit = UINT32_C(1) << (seat - judge->seats), wanted = seat->judgement.oracle->observations;
+    for (uint32_t kind = 0; kind < TC_OBS_COUNT; kind++)
+        judge->seated[kind] |= wanted & TC_OBS_BIT(kind) ? bit : 0;
+    if (wanted & TC_OBS_BIT(TC_OBS_MESSAGE))
+        listener_add(judge, seat->judgement.oracle, seat->oracle);
+}
+
 /* An oracle that runs out of memory at creation is left to say so itself: the judge refuses to start without it. */
 static int seats_fill(struct tc_judge *judge)
 {
@@ -57,8 +66,7 @@ static int seats_fill(struct tc_judge *judge)
         judge->seat_count++;
         if (!seat->oracle || (oracle->init && !oracle->init(seat->oracle)))
             return TC_EMEMORY;
-        if (oracle->observations & TC_OBS_BIT(TC_OBS_MESSAGE))
-            listener_add(judge, oracle, seat->oracle);
+        seat_listen(judge, seat);
     }
     return 0;
 }
@@ -211,10 +219,9 @@ void tc_judge_observe(struct tc_judge *judge, const struct tc_observation *obser
         return;
     }
     take_note(judge, observation);
-    for (size_t i = 0; i < judge->seat_count; i++) {
-        const struct tc_oracle_class *oracle = judge->seats[i].judgement.oracle;
-        if (oracle->observations & TC_OBS_BIT(observation->kind))
-            oracle->observe(judge->seats[i].oracle, observation);
+    for (uint32_t seated = judge->seated[observation->kind]; seated != 0; seated &= seated - 1) {
+        const struct seat *seat = &judge->seats[__builtin_ctz(seated)];
+        seat->judgement.oracle->observe(seat->oracle, observation);
     }
 }
 

@@ -35,6 +35,7 @@ struct tc_judge {
     struct listener listeners[SEATS_MAX]; /* in the order of their seats */
     size_t listener_count;
     uint64_t listening[WANTS_MAX]; /* which of them want a message of this kind: bit i stands for listeners[i] */
+    uint32_t seated[TC_OBS_COUNT]; /* which oracles want another observation: bit i stands for seats[i] */
     bool spliced, finished, out_of_memory;
     bool gap;     /* it was a gap in a capture that spliced it */
     bool starved; /* for want of something of ours a connection was not carried: who was silent may not have been */

@@ -28,13 +28,18 @@ void tc_text_add(struct tc_text *t, const char *format, ...)
 
 void tc_text_number(struct tc_text *t, uint64_t number)
 {
-    char digits[24];
-    int count = snprintf(digits, sizeof digits, "%" PRIu64, number);
-    for (int i = 0; i < count; i++) {
-        if (i > 0 && (count - i) % 3 == 0)
-            tc_text_add(t, ",");
-        tc_text_add(t, "%c", digits[i]);
-    }
+    char digits[32]; /* twenty, six commas and the end */
+    size_t at = sizeof digits;
+    uint32_t count = 0;
+    digits[--at] = '\0';
+    do {
+        if (count > 0 && count % 3 == 0)
+            digits[--at] = ',';
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+        count++;
+    } while (number > 0);
+    tc_text_add(t, "%s", digits + at);
 }
 
 void tc_text_value(struct tc_text *t, const struct tc_value *value)
