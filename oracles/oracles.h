@@ -39,7 +39,8 @@ static inline bool tc_oracle_judges(const struct tc_oracle_env *env, uint32_t no
 }
 
 /* A finding of this class, now, with nothing in it yet. (It is large: 7 kB.) */
-void tc_finding_begin(struct tc_finding *f, const struct tc_oracle_class *oracle, uint64_t time_ns);
+void tc_finding_begin(struct tc_finding *f, const struct tc_oracle_class *oracle, uint64_t time_ns)
+    __attribute__((cold));
 
 /* Adds a message to the evidence (bytes borrowed until report), or a fact without bytes. The place to write its words
  * into: a text that is thrown away if the evidence is full. */

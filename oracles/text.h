@@ -14,8 +14,8 @@ struct tc_text {
 /* Starts an empty text in `buffer` (size ≥ 1). */
 struct tc_text tc_text_begin(char *buffer, size_t size);
 
-/* Appends, printf-like. */
-void tc_text_add(struct tc_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Appends, printf-like. Cold: texts are made of findings and of results, never for each message. */
+void tc_text_add(struct tc_text *t, const char *format, ...) __attribute__((cold, format(printf, 2, 3)));
 
 /* Appends a number with a comma between thousands: 12,003. */
 void tc_text_number(struct tc_text *t, uint64_t number);

@@ -247,7 +247,8 @@ struct tc_observation *tc_engine_observe(struct tc_engine *e, enum tc_observatio
 struct tc_observation *tc_engine_observe_frame(struct tc_engine *e, const struct tc_message *m, bool said, bool heard);
 
 /* TC_OBS_OVERFLOW: a bound was reached, and `text` (static, or retired) says which. Never silence. Returns it. */
-struct tc_observation *tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text);
+struct tc_observation *tc_engine_overflow(struct tc_engine *e, uint16_t node, uint16_t peer, const char *text)
+    __attribute__((cold));
 
 /* Writes to `conn`; joins the step's previous write there when both are neighbours in the event's bytes. */
 void tc_engine_write(struct tc_engine *e, uint32_t conn, struct tc_slice bytes);
@@ -415,7 +416,8 @@ bool tc_engine_call(struct tc_engine *e, enum tc_call_kind kind, const struct tc
 void tc_engine_phase(struct tc_engine *e, enum tc_run_phase phase);
 /* TC_EV_RELOAD: another handler from here on; the traitors stay those who were named first. */
 void tc_engine_reload(struct tc_engine *e, const struct tc_handler *handler);
-void tc_engine_script_failed(struct tc_engine *e); /* e->error says how: no more calls, and the run is to end */
+/* e->error says how: no more calls, and the run is to end. */
+void tc_engine_script_failed(struct tc_engine *e) __attribute__((cold));
 /* The rule that decisions are taken under from here on; keeps a copy. False: out of memory. */
 bool tc_engine_set_rule(struct tc_engine *e, const char *name);
 

@@ -46,11 +46,12 @@ struct tc_error {
 };
 
 /* Sets code and sentence (printf-like), replacing what was there; returns `code`, so that
- * `return tc_error_set(err, TC_EUSAGE, "…")` works. `err` may be NULL. */
-int tc_error_set(struct tc_error *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+ * `return tc_error_set(err, TC_EUSAGE, "…")` works. `err` may be NULL. Cold: compilers put what leads to it aside, so
+ * that what a message passes through lies together. */
+int tc_error_set(struct tc_error *err, int code, const char *format, ...) __attribute__((cold, format(printf, 3, 4)));
 
 /* Puts "context: " in front of the sentence; returns err->code. `err` may be NULL (returns TC_EINTERNAL). */
-int tc_error_wrap(struct tc_error *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int tc_error_wrap(struct tc_error *err, const char *format, ...) __attribute__((cold, format(printf, 2, 3)));
 
 /* The table's short text for a code; "success" for 0, "unknown error" for anything else. Static. */
 const char *tc_error_text(int code);

@@ -114,7 +114,7 @@ void tc_replica_observe_stable(struct tc_replica_base *base, uint64_t sequence,
 
 /* What is wrong with something that `peer` sent; a few a second and peer, the others are left out. */
 void tc_replica_complain(struct tc_replica_base *base, uint32_t peer, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+    __attribute__((cold, format(printf, 3, 4)));
 
 /* ---- envelopes ---- */
 

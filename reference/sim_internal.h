@@ -171,7 +171,7 @@ struct tc_sim {
 /* ---- sim.c ---- */
 
 /* Ends the run with this status; the first one stays. Returns it. */
-int tc_sim_fail(struct tc_sim *sim, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int tc_sim_fail(struct tc_sim *sim, int status, const char *format, ...) __attribute__((cold, format(printf, 3, 4)));
 /* What the engine observed, for the phases: a first decision begins them, decisions_max ends the run. */
 void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observation);
 
@@ -216,7 +216,7 @@ void tc_sim_step(struct tc_sim *sim, struct tc_event *event);
 void tc_sim_observe(struct tc_sim *sim, const struct tc_observation *observation); /* a node's line */
 /* A node's complaint about a peer, as its process would print it. */
 void tc_sim_complain(struct tc_sim *sim, uint16_t node, uint16_t peer, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+    __attribute__((cold, format(printf, 4, 5)));
 /* A line of the simulation's own, for the report. */
 void tc_sim_note(struct tc_sim *sim, const char *text);
 

@@ -251,7 +251,7 @@ void tc_justify_keep_frame(struct tc_justifier *j, const struct tc_message *m, u
  * of that view; of sequence 0 those about `view`. */
 void tc_justify_breach(struct tc_justifier *j, uint16_t replica, const struct tc_message *m, const char *rule,
                        const char *section, uint64_t view, uint64_t sequence, const char *format, ...)
-    __attribute__((format(printf, 8, 9)));
+    __attribute__((cold, format(printf, 8, 9)));
 /* "0, 2" into `buffer`; "nobody" for the empty set. */
 const char *tc_justify_list(const struct justify_set *set, char *buffer, size_t size);
 /* The first four bytes of a digest in hexadecimal, or "nil". */
