@@ -10,15 +10,25 @@
  *
  * No false alarm: a replica whose disk was wiped is in F_s; a state transfer may jump; a life that printed nothing yet
  * has forgotten nothing; votes count as said after the restart only on links that came up since, and only if they were
- * never said before and are of sequence numbers not executed yet. Acknowledgements are judged only where every correct
- * replica prints its executions. */
+ * never said before, are of sequence numbers not executed yet, and are for proposals that it had not heard before: what
+ * it voted for may have been lost on its way to us, and be said again. Acknowledgements are judged only where every
+ * correct replica prints its executions. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "oracles.h"
 
 #define CLIENTS_MAX (TC_NODES_MAX - TC_CLIENT_FIRST)
+
+#define HEARD_MAX 64 /* proposals of each replica's that are kept: the newest */
+
+struct heard {
+    uint64_t view;
+    uint8_t value[8]; /* its first bytes */
+    uint32_t incarnation;
+};
 
 /* A replica over its lives. */
 struct replica {
@@ -27,9 +37,11 @@ struct replica {
     uint64_t asked, asked_before; /* highest view asked for, likewise */
     uint64_t end_ns;              /* when end_before was executed */
     uint32_t incarnation;
-    bool told, printed;       /* it printed something in this life; in any */
-    bool breached;            /* in this life */
-    struct tc_nodeset linked; /* to whom a connection came up in this life */
+    bool told, printed;            /* it printed something in this life; in any */
+    bool breached;                 /* in this life */
+    struct tc_nodeset linked;      /* to whom a connection came up in this life */
+    struct heard heard[HEARD_MAX]; /* a ring; of this life and earlier ones */
+    uint32_t heard_next;
 };
 
 /* A client's operations come one after another. */
@@ -244,9 +256,38 @@ static bool said_first(const struct tc_oracle *o)
     return count > 0 && votes[0].statement == 0 && (votes[0].flags & TC_VOTE_SPOKEN);
 }
 
+static void hears(struct tc_oracle *o, uint16_t node, const struct tc_statement *s)
+{
+    struct replica *r = &o->replicas[node];
+    struct heard *at = &r->heard[r->heard_next++ % HEARD_MAX];
+    at->view = s->view;
+    at->incarnation = r->incarnation;
+    memcpy(at->value, s->value.bytes, sizeof at->value);
+}
+
+/* Did an earlier life hear the proposal that this vote is for, so that it may have voted for it? */
+static bool knew_before(const struct replica *r, const struct tc_statement *vote)
+{
+    const uint32_t count = r->heard_next < HEARD_MAX ? r->heard_next : HEARD_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct heard *at = &r->heard[i];
+        if (at->view == vote->view && at->incarnation != r->incarnation &&
+            memcmp(at->value, vote->value.bytes, sizeof at->value) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void message(struct tc_oracle *o, const struct tc_observation *observation)
 {
     const struct tc_message *m = observation->message.message;
+    if (m->statement_count > 0 && m->statements[0].kind == TC_KIND_PROPOSE) {
+        if (observation->message.heard && m->to < o->n)
+            hears(o, m->to, &m->statements[0]);
+        if (observation->message.said && m->from < o->n) /* who leads knows its own */
+            hears(o, m->from, &m->statements[0]);
+        return;
+    }
     if (!observation->message.said || m->statement_count == 0 || m->touched || m->from >= o->n)
         return;
     const struct tc_statement *s = &m->statements[0];
@@ -262,7 +303,7 @@ static void message(struct tc_oracle *o, const struct tc_observation *observatio
         !tc_nodeset_has(&r->linked, m->to) || !tc_oracle_judges(o->env, m->from))
         return;
     const uint64_t done = r->end > r->end_before ? r->end : r->end_before;
-    if ((!s->has_sequence || s->sequence > done) && said_first(o))
+    if ((!s->has_sequence || s->sequence > done) && !knew_before(r, s) && said_first(o))
         breach_promise(o, observation);
 }
 
@@ -312,7 +353,7 @@ const struct tc_oracle_class tc_oracle_durability = {
     .property = TC_SAFETY,
     .observations = TC_OBS_BIT(TC_OBS_MESSAGE) | TC_OBS_BIT(TC_OBS_EXECUTED) | TC_OBS_BIT(TC_OBS_STABLE) |
                     TC_OBS_BIT(TC_OBS_REPLIED) | TC_OBS_BIT(TC_OBS_NODE_UP) | TC_OBS_BIT(TC_OBS_LINK_UP),
-    .kinds = TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE),
+    .kinds = TC_KIND_BIT(TC_KIND_PROPOSE) | TC_KIND_BIT(TC_KIND_VOTE) | TC_KIND_BIT(TC_KIND_VIEW_CHANGE),
     .size = sizeof(struct tc_oracle),
     .init = init,
     .observe = observe,

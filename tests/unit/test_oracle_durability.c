@@ -196,6 +196,33 @@ static void breaking_a_promise_is_a_breach(void **state)
     bench_close(&b);
 }
 
+static void proposal(struct bench *b, uint64_t sequence)
+{
+    const struct toy s = {.type = TOY_PROPOSE, .view = 0, .sequence = sequence, .value = 'a', .signer = 0};
+    bench_message(b, 0, 1, &s, 1);
+}
+
+/* What it voted for before its crash may have been lost before we saw it, and be said again; what it hears only
+ * afterwards is no such thing. */
+static void a_vote_that_was_lost_before_the_crash_is_said_again(void **state)
+{
+    (void)state;
+    struct bench b;
+    for (int late = 0; late < 2; late++) {
+        bench_open(&b, 4, 1, NAME);
+        execute(&b, 1, 3, 1, TC_EXEC_EXECUTED);
+        if (!late)
+            proposal(&b, 6);
+        ask(&b, 1);
+        restart(&b, 1);
+        bench_link_up(&b, 1, 0);
+        if (late)
+            proposal(&b, 6);
+        vote(&b, 0, 6);
+        assert_int_equal(bench_verdict(&b, NAME), late ? TC_VIOLATED : TC_HOLDS);
+    }
+}
+
 static void bytes_of_the_earlier_life_are_no_breach(void **state)
 {
     (void)state;
@@ -218,6 +245,7 @@ int main(void)
         cmocka_unit_test(one_who_still_holds_it_is_enough),
         cmocka_unit_test(silent_replicas_hide_who_executed_it),
         cmocka_unit_test(breaking_a_promise_is_a_breach),
+        cmocka_unit_test(a_vote_that_was_lost_before_the_crash_is_said_again),
         cmocka_unit_test(bytes_of_the_earlier_life_are_no_breach),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
