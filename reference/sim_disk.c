@@ -120,9 +120,9 @@ static struct tc_sim_turn *turn_new(struct tc_sim *sim, const struct tc_outputs 
     for (size_t i = 0; i < outputs->count; i++) {
         struct tc_output *output = &turn->outputs[i];
         struct tc_observation *o = &output->observation; /* most outputs have none, and it is most of their size */
-        const bool observes = outputs->items[i].kind == TC_OUT_OBSERVE;
-        memcpy(output, &outputs->items[i], observes ? sizeof *output : offsetof(struct tc_output, observation));
+        memcpy(output, &outputs->items[i], offsetof(struct tc_output, observation));
         if (output->kind == TC_OUT_OBSERVE) {
+            *o = outputs->items[i].observation;
             const size_t operations = operations_size(o);
             if (o->text)
                 o->text = copy(&at, o->text, text_size(o));
