@@ -59,4 +59,17 @@ static inline bool tc_scan_bytes(struct tc_scan *in, ProtobufCBinaryData *bytes)
     return true;
 }
 
+/* As many elements as follow one another at `in`, which is behind the tag of the first; 0: one is cut off. */
+static inline size_t tc_scan_count(struct tc_scan in, uint8_t tag)
+{
+    ProtobufCBinaryData element;
+    size_t count = 0;
+    do {
+        if (!tc_scan_bytes(&in, &element))
+            return 0;
+        count++;
+    } while (in.at < in.end && *in.at++ == tag);
+    return count;
+}
+
 #endif

@@ -1,5 +1,6 @@
 #include "node_wire.h"
 
+#include "fields_alloc.h"
 #include "wire.h"
 
 #include <string.h>
@@ -14,17 +15,14 @@ static int make_request(const struct tc_protocol_env *env, uint16_t client, uint
     op.key = tc_wire_binary(operation->key);
     op.value = tc_wire_binary(operation->value);
     op.expected = tc_wire_binary(operation->expected);
-    size_t len = wire__operation__get_packed_size(&op);
-    uint8_t *packed = tc_arena_alloc(arena, len);
-    if (!packed)
-        return TC_ELIMIT;
-    (void)wire__operation__pack(&op, packed);
-    out->operation = (struct tc_slice){packed, len};
+    int rc = tc_fields_pack(&op.base, arena, &out->operation);
+    if (rc != 0)
+        return rc;
     request.timestamp = timestamp;
     request.operation = tc_wire_binary(out->operation);
     envelope.type = WIRE__TYPE__REQUEST;
     envelope.sender = client;
-    int rc = tc_wire_set_body(&envelope, &request.base, arena);
+    rc = tc_wire_set_body(&envelope, &request.base, arena);
     if (rc == 0)
         rc = tc_wire_seal(env, &envelope, client, arena);
     if (rc == 0)

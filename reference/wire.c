@@ -56,9 +56,11 @@ int tc_wire_pack(const Wire__Envelope *envelope, struct tc_arena *arena, struct 
 int tc_wire_set_body(Wire__Envelope *envelope, const ProtobufCMessage *body, struct tc_arena *arena)
 {
     struct tc_slice bytes;
-    int rc = 0;
-    if (!tc_wire_is_vote(body->descriptor) || !tc_wire_write_vote((const struct tc_wire_vote *)body, arena, &bytes))
-        rc = tc_fields_pack(body, arena, &bytes);
+    const bool written =
+        body->descriptor == &wire__reply__descriptor
+            ? tc_wire_write_reply((const Wire__Reply *)body, arena, &bytes)
+            : tc_wire_is_vote(body->descriptor) && tc_wire_write_vote((const struct tc_wire_vote *)body, arena, &bytes);
+    const int rc = written ? 0 : tc_fields_pack(body, arena, &bytes);
     if (rc == 0)
         envelope->body = tc_wire_binary(bytes);
     return rc;

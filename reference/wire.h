@@ -52,6 +52,12 @@ int tc_wire_read_envelope(struct tc_slice packed, struct tc_arena *arena, Wire__
 bool tc_wire_scan_envelope(struct tc_slice frame, struct tc_arena *arena, Wire__Envelope *envelope);
 bool tc_wire_scan_packed(struct tc_slice packed, struct tc_arena *arena, Wire__Envelope *envelope);
 
+/* A list of envelopes without requests, in one piece, the rest of it behind the first one's tag; *list is NULL before.
+ * For messages that carry such (see fields_scan.h). */
+struct tc_scan;
+bool tc_wire_scan_envelopes(struct tc_scan *in, uint8_t tag, struct tc_arena *arena, size_t *count,
+                            Wire__Envelope ***list);
+
 /* A body of two numbers and bytes, numbered 1 to 3, and nothing else: what nearly every proposal and vote is (view,
  * sequence, digest). The generated structs of such messages are laid out like this one. */
 struct tc_wire_vote {
@@ -70,10 +76,11 @@ bool tc_wire_scan_vote(struct tc_slice body, const ProtobufCMessageDescriptor *d
 bool tc_wire_scan_request(struct tc_slice body, Wire__Request *request);
 bool tc_wire_scan_reply(struct tc_slice body, Wire__Reply *reply);
 
-/* The same the other way round: the envelope, behind room for its length, and the body, in `arena`. false: not that
+/* The same the other way round: the envelope, behind room for its length, and bodies, in `arena`. false: not that
  * simple, or no room; pack it. */
 bool tc_wire_write_envelope(const Wire__Envelope *envelope, struct tc_arena *arena, struct tc_slice *bytes);
 bool tc_wire_write_vote(const struct tc_wire_vote *vote, struct tc_arena *arena, struct tc_slice *body);
+bool tc_wire_write_reply(const Wire__Reply *reply, struct tc_arena *arena, struct tc_slice *body);
 
 /* Bytes of the packed envelope, without the length in front. */
 size_t tc_wire_size(const Wire__Envelope *envelope);

@@ -69,35 +69,23 @@ static bool scan_flat(struct tc_scan in, Wire__Envelope *envelope)
     return true;
 }
 
-/* As many requests as follow one another at `in`, which is behind the tag of the first. */
-static size_t count_requests(struct tc_scan in)
+bool tc_wire_scan_envelopes(struct tc_scan *in, uint8_t tag, struct tc_arena *arena, size_t *count,
+                            Wire__Envelope ***list)
 {
-    ProtobufCBinaryData request;
-    size_t count = 0;
-    do {
-        if (!tc_scan_bytes(&in, &request))
-            return 0;
-        count++;
-    } while (in.at < in.end && *in.at++ == BYTES(6));
-    return count;
-}
-
-static bool scan_requests(struct tc_scan *in, struct tc_arena *arena, Wire__Envelope *envelope)
-{
-    const size_t count = count_requests(*in);
-    Wire__Envelope **pointers = count > 0 ? tc_arena_alloc(arena, count * sizeof *pointers) : NULL;
-    Wire__Envelope *requests = count > 0 ? tc_arena_alloc(arena, count * sizeof *requests) : NULL;
-    if (!pointers || !requests)
+    const size_t found = *list ? 0 : tc_scan_count(*in, tag);
+    Wire__Envelope **pointers = found > 0 ? tc_arena_alloc(arena, found * sizeof *pointers) : NULL;
+    Wire__Envelope *envelopes = found > 0 ? tc_arena_alloc(arena, found * sizeof *envelopes) : NULL;
+    if (!pointers || !envelopes)
         return false;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < found; i++) {
         ProtobufCBinaryData bytes;
         in->at += i > 0; /* the tag */
-        if (!tc_scan_bytes(in, &bytes) || !scan_flat((struct tc_scan){in->at - bytes.len, in->at}, &requests[i]))
+        if (!tc_scan_bytes(in, &bytes) || !scan_flat((struct tc_scan){in->at - bytes.len, in->at}, &envelopes[i]))
             return false;
-        pointers[i] = &requests[i];
+        pointers[i] = &envelopes[i];
     }
-    envelope->requests = pointers;
-    envelope->n_requests = count;
+    *list = pointers;
+    *count = found;
     return true;
 }
 
@@ -108,8 +96,8 @@ bool tc_wire_scan_packed(struct tc_slice packed, struct tc_arena *arena, Wire__E
         return false;
     while (in.at < in.end) {
         const uint8_t tag = *in.at++;
-        if (tag == BYTES(6) && !envelope->requests ? !scan_requests(&in, arena, envelope)
-                                                   : !scan_field(&in, tag, envelope))
+        if (tag == BYTES(6) ? !tc_wire_scan_envelopes(&in, tag, arena, &envelope->n_requests, &envelope->requests)
+                            : !scan_field(&in, tag, envelope))
             return false;
     }
     return true;
@@ -340,6 +328,21 @@ bool tc_wire_write_vote(const struct tc_wire_vote *vote, struct tc_arena *arena,
     uint8_t *at = put_number(begin, VARINT(1), vote->view);
     at = put_number(at, VARINT(2), vote->sequence);
     at = put_bytes(at, BYTES(3), vote->digest);
+    *body = (struct tc_slice){begin, (size_t)(at - begin)};
+    return true;
+}
+
+bool tc_wire_write_reply(const Wire__Reply *reply, struct tc_arena *arena, struct tc_slice *body)
+{
+    if (reply->base.n_unknown_fields > 0 || reply->result.len > TC_FRAME_MAX)
+        return false;
+    uint8_t *begin = tc_arena_alloc(arena, 4 * NUMBER_SIZE_MAX + reply->result.len);
+    if (!begin)
+        return false;
+    uint8_t *at = put_number(begin, VARINT(1), reply->view);
+    at = put_number(at, VARINT(2), reply->timestamp);
+    at = put_number(at, VARINT(3), reply->client);
+    at = put_bytes(at, BYTES(4), reply->result);
     *body = (struct tc_slice){begin, (size_t)(at - begin)};
     return true;
 }

@@ -36,7 +36,7 @@ static bool read_changes(struct weighing *w)
         if (envelope->type != PBFT__TYPE__VIEW_CHANGE || envelope->sender >= j->n ||
             sender_counted(w, envelope->sender))
             continue;
-        const int rc = tc_wire_get_body(envelope, &pbft__view_change__descriptor, &j->scratch, &body);
+        const int rc = tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &j->scratch, &body);
         if (rc == TC_ELIMIT)
             return false;
         const Pbft__ViewChange *change = body;
@@ -148,7 +148,7 @@ void tc_justify_weigh(struct tc_justifier *j, struct justify_new_view *record)
     record->verdict = JUSTIFY_UNREADABLE;
     tc_arena_reset(&j->scratch);
     if (tc_wire_unpack((struct tc_slice){record->frame, record->frame_len}, &j->scratch, &envelope) != 0 ||
-        tc_wire_get_body(envelope, &pbft__new_view__descriptor, &j->scratch, &body) != 0)
+        tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &j->scratch, &body) != 0)
         return;
     if (!tc_justify_genuine(j, envelope)) {
         record->verdict = JUSTIFY_NO_QUORUM;

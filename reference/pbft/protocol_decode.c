@@ -170,7 +170,7 @@ static int read_body(struct tc_statements *b, uint32_t type, struct tc_slice byt
             return 0;
         }
     }
-    return tc_wire_read_body(bytes, descriptor, b->arena, body);
+    return tc_pbft_read_body(bytes, descriptor, b->arena, body);
 }
 
 /* How deep envelopes may lie in one another: a new view's view changes' certificates' pre-prepares' requests. */

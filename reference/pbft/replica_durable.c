@@ -39,6 +39,19 @@ static struct tc_slice make_record(struct pbft *r, uint8_t kind, struct tc_slice
 
 static const struct tc_slice no_head = {NULL, 0};
 
+/* kind ‖ packed envelope: the last byte of the room for its length becomes the kind. */
+static struct tc_slice envelope_record(struct pbft *r, uint8_t kind, const Wire__Envelope *envelope)
+{
+    struct tc_slice frame;
+    if (tc_wire_pack(envelope, &r->base.arena, &frame) != 0) {
+        r->base.out_of_memory = true;
+        return no_head;
+    }
+    uint8_t *record = (uint8_t *)(uintptr_t)frame.data + TC_WIRE_LENGTH_SIZE - 1;
+    record[0] = kind;
+    return (struct tc_slice){record, frame.len - TC_WIRE_LENGTH_SIZE + 1};
+}
+
 static struct tc_slice pre_prepare_record(struct pbft *r, const struct slot *slot, bool with_batch)
 {
     Wire__Envelope envelope;
@@ -46,7 +59,7 @@ static struct tc_slice pre_prepare_record(struct pbft *r, const struct slot *slo
     const struct batch *batch = with_batch ? tc_pbft_slot_batch(slot, slot->digest) : NULL;
     if (batch)
         tc_pbft_batch_attach(r, batch, &envelope);
-    return make_record(r, RECORD_PRE_PREPARE, no_head, &envelope.base);
+    return envelope_record(r, RECORD_PRE_PREPARE, &envelope);
 }
 
 /* A Prepared packed by hand: there is one for each decision, with a quorum of envelopes. */
@@ -118,7 +131,7 @@ void tc_pbft_record_batch(struct pbft *r, uint64_t sequence, const struct batch 
 
 void tc_pbft_record_envelope(struct pbft *r, const Wire__Envelope *envelope)
 {
-    tc_replica_persist(&r->base, TC_OUT_PERSIST, make_record(r, RECORD_ENVELOPE, no_head, &envelope->base));
+    tc_replica_persist(&r->base, TC_OUT_PERSIST, envelope_record(r, RECORD_ENVELOPE, envelope));
 }
 
 /* ---- snapshot ---- */

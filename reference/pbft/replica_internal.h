@@ -24,8 +24,7 @@
 
 /* A signed body as it stood on the wire: what certificates are made of. */
 struct signed_text {
-    uint16_t sender;
-    uint8_t body_len;
+    uint16_t sender, body_len;
     uint8_t body[VOTE_BODY_MAX];
     uint8_t signature[TC_SIGNATURE_SIZE];
 };

@@ -214,7 +214,7 @@ void tc_pbft_on_new_view(struct pbft *r, const Wire__Envelope *envelope)
 {
     void *base;
     uint64_t stable = 0;
-    if (tc_wire_get_body(envelope, &pbft__new_view__descriptor, &r->base.arena, &base) != 0) {
+    if (tc_pbft_get_body(envelope, &pbft__new_view__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed new view");
         return;
     }

@@ -9,7 +9,7 @@ bool tc_pbft_text_from(struct signed_text *text, const Wire__Envelope *envelope)
         envelope->sender >= TC_REPLICAS_MAX)
         return false;
     text->sender = (uint16_t)envelope->sender;
-    text->body_len = (uint8_t)envelope->body.len;
+    text->body_len = (uint16_t)envelope->body.len;
     if (envelope->body.len > 0)
         memcpy(text->body, envelope->body.data, envelope->body.len);
     memcpy(text->signature, envelope->signature.data, TC_SIGNATURE_SIZE);

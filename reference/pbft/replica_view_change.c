@@ -138,7 +138,7 @@ void tc_pbft_on_view_change(struct pbft *r, const Wire__Envelope *envelope)
     /* Said again until the view comes: what is known need not be unpacked. */
     const bool again = known->view > 0 && known->body_len == envelope->body.len &&
                        memcmp(known->body, envelope->body.data, known->body_len) == 0;
-    if (!again && tc_wire_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0) {
+    if (!again && tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) != 0) {
         tc_replica_complain(&r->base, r->base.from, "malformed view change");
         return;
     }

@@ -133,6 +133,6 @@ bool tc_pbft_view_change_read(struct pbft *r, const Wire__Envelope *envelope, bo
     void *base;
     memset(out, 0, sizeof *out);
     return envelope->type == PBFT__TYPE__VIEW_CHANGE &&
-           tc_wire_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) == 0 &&
+           tc_pbft_get_body(envelope, &pbft__view_change__descriptor, &r->base.arena, &base) == 0 &&
            tc_pbft_view_change_check(r, envelope, base, trusted, out);
 }

@@ -17,4 +17,10 @@ static inline bool tc_pbft_is_null(const uint8_t digest[static TC_VALUE_SIZE])
     return true;
 }
 
+/* tc_wire_read_body and tc_wire_get_body, cheaper for the messages of a view change. */
+int tc_pbft_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
+                      ProtobufCMessage **body);
+int tc_pbft_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
+                     struct tc_arena *arena, void **body);
+
 #endif

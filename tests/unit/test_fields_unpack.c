@@ -11,8 +11,7 @@
 #include "../../proxy/random.h"
 #include "../../reference/fields_alloc.h"
 #include "../../reference/hotstuff/wire.h"
-
-#include "pbft.pb-c.h"
+#include "../../reference/pbft/wire.h"
 
 #define ROUNDS    20000
 #define BYTES_MAX 4096
@@ -130,6 +129,9 @@ static void assert_short_ways(struct tc_slice bytes, const ProtobufCMessageDescr
     Wire__Envelope *envelope;
     struct tc_slice frame;
     assert_int_equal(tc_hotstuff_read_body(bytes, descriptor, arena, &body), rc);
+    if (rc == 0)
+        assert_same(body, theirs);
+    assert_int_equal(tc_pbft_read_body(bytes, descriptor, arena, &body), rc);
     if (rc == 0)
         assert_same(body, theirs);
     if (descriptor != &wire__envelope__descriptor)
