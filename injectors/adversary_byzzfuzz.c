@@ -75,7 +75,8 @@ static void crash(struct tc_adversary *a, uint32_t round, struct tc_plan *plan)
 /* Lost before it is a lie. */
 static void byzzfuzz_message(struct tc_adversary *a, const struct tc_message *m, struct tc_plan *plan)
 {
-    tc_memory_add(a->base.heard, m);
+    if (a->process_count > 0) /* else nobody will lie */
+        tc_memory_add(a->base.heard, m);
     if (m->statement_count == 0)
         return;
     const uint32_t round = tc_rounds_of(&a->rounds, m);

@@ -40,7 +40,7 @@ void tc_engine_gather_flush_all(struct tc_engine *e)
 struct tc_message *tc_engine_gather(struct tc_engine *e, uint32_t conn, struct tc_message *m)
 {
     struct tc_lane *lane = tc_engine_lane(e, conn);
-    if (!e->protocol->gather || !e->attacking || !tc_nodeset_has(&e->traitors, lane->from))
+    if (!e->attacking || !tc_nodeset_has(&e->traitors, lane->from))
         return m;
     enum tc_gather what = e->protocol->gather(&lane->gathering, m);
     const bool kept = what == TC_GATHER_KEEP || what == TC_GATHER_WHOLE;

@@ -351,8 +351,8 @@ void tc_engine_lane_flush(struct tc_engine *e, uint32_t conn); /* the same, half
 
 /* ---- engine_message.c: frame → message → verdict ---- */
 
-/* One whole frame that arrived on conn: decodes it, asks the script, does what it says. */
-void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame);
+/* One whole frame that arrived on conn, which feeds `lane`: decodes it, asks the script, does what it says. */
+void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_lane *lane, struct tc_slice frame);
 /* Decodes into the step's arena; NULL if there is no room. Never fails on wire data. */
 struct tc_message *tc_engine_decode(struct tc_engine *e, const struct tc_lane *lane, uint32_t conn,
                                     struct tc_slice frame);
@@ -381,7 +381,8 @@ void tc_engine_gap_tell(struct tc_engine *e, struct tc_lane *lane);
 
 /* ---- engine_gather.c: messages of several frames ---- */
 
-/* The message to go on with: m itself, or the whole of which it is the last frame, or NULL: it is kept for that. */
+/* The message to go on with: m itself, or the whole of which it is the last frame, or NULL: it is kept for that. Only
+ * of a protocol that gathers. */
 struct tc_message *tc_engine_gather(struct tc_engine *e, uint32_t conn, struct tc_message *m);
 void tc_engine_gather_flush(struct tc_engine *e, uint32_t conn); /* what is kept goes on as it came */
 void tc_engine_gather_flush_all(struct tc_engine *e);

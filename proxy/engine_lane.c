@@ -130,7 +130,7 @@ static void lane_frames(struct tc_engine *e, uint32_t conn, struct tc_slice rest
     if (!lane) /* the transport found that the peer broke its rules */
         return;
     if (!lane->raw && lane->in_len > 0 && rest.len > 0 && complete_frame(e, conn, &rest, &frame))
-        tc_engine_message(e, conn, frame);
+        tc_engine_message(e, conn, lane, frame);
     while ((lane = tc_engine_lane(e, conn)) && rest.len > 0) {
         if (lane->lost && !tc_engine_found_again(e, lane, rest))
             return;
@@ -149,7 +149,7 @@ static void lane_frames(struct tc_engine *e, uint32_t conn, struct tc_slice rest
         }
         frame = (struct tc_slice){rest.data, (size_t)len};
         rest = (struct tc_slice){rest.data + len, rest.len - (size_t)len};
-        tc_engine_message(e, conn, frame);
+        tc_engine_message(e, conn, lane, frame);
     }
     if (lane && lane->in_len == 0 && lane->in_size > IN_SIZE_KEPT)
         in_steal(e, lane);

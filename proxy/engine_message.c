@@ -254,9 +254,8 @@ static bool script_takes(const struct tc_engine *e, enum tc_call_kind call, cons
     return tc_engine_wants(e, call) && (e->handler->kinds >> message_kind(m) & 1u);
 }
 
-void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame)
+void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_lane *lane, struct tc_slice frame)
 {
-    struct tc_lane *lane = tc_engine_lane(e, conn);
     lane->messages++;
     e->stats.messages += lane->shows != TC_SHOWS_HEARD; /* of a capture's two legs one counts */
     struct tc_message *m = tc_engine_decode(e, lane, conn, frame);
@@ -268,7 +267,8 @@ void tc_engine_message(struct tc_engine *e, uint32_t conn, struct tc_slice frame
     e->stats.undecodable += !m->decoded && lane->shows != TC_SHOWS_HEARD;
     if (!lane->first_seen && first_frame(e, conn, lane, m))
         return;
-    m = tc_engine_gather(e, conn, m);
+    if (e->protocol->gather)
+        m = tc_engine_gather(e, conn, m);
     if (!m)
         return; /* the first of several frames: the last one brings them all */
     if (m->statement_count > 0)

@@ -323,10 +323,9 @@ static bool lane_finish(struct tc_engine *e, uint32_t conn, struct tc_pair *pair
 /* Half a frame counts, but alone it never stops reading: the other half would never come. */
 static void lane_pressure(struct tc_engine *e, uint32_t conn, const struct tc_pair *pair, struct tc_lane *lane)
 {
-    size_t drains = tc_schedule_lane_bytes(e->schedule, conn + 1) + lane->queued;
-    if (!pair->dialled)
-        drains += lane->in_len;
-    size_t used = tc_schedule_lane_bytes(e->schedule, conn + 1) + lane->queued + lane->in_len + lane->held;
+    const size_t waiting = tc_schedule_lane_bytes(e->schedule, conn + 1) + lane->queued;
+    const size_t drains = waiting + (pair->dialled ? 0 : lane->in_len);
+    const size_t used = waiting + lane->in_len + lane->held;
     size_t budget = e->config.lane_budget_bytes;
     if (!lane->stopped && drains > 0 && used >= budget) {
         lane->stopped = true;
