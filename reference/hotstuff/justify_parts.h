@@ -59,8 +59,8 @@ struct justify_vote {
 
 /* What a replica said to one peer, in the order of that link. */
 struct justify_link {
-    uint32_t conn;  /* the newest connection */
-    uint64_t asked; /* highest view that it asked for after a timeout */
+    uint32_t conn;  /* the connection on which it last asked for a view */
+    uint64_t asked; /* highest view that it asked for on it after a timeout */
 };
 
 /* What one replica told another in new-view messages for one view. */

@@ -119,12 +119,13 @@ static void judge_later(struct tc_justifier *j, uint16_t replica, const struct t
     }
 }
 
-/* A link keeps order, also over its connections: whoever asked for a later view votes no more in this one. */
+/* A connection keeps order: whoever asked for a later view on it votes no more in this one. Of two connections nobody
+ * knows which was dialled first: bytes of an earlier life may come on one that came up late. */
 static void judge_order(struct tc_justifier *j, uint16_t replica, const struct tc_message *m,
                         const struct justify_point *at)
 {
     const struct justify_link *link = m->to < j->n ? &j->replicas[replica].links[m->to] : NULL;
-    if (link && m->conn >= link->conn && at->view < link->asked)
+    if (link && m->conn == link->conn && at->view < link->asked)
         vote_breach(j, replica, m, "vote-after-timeout", at, "after it had asked the same peer for a later view");
 }
 
@@ -273,8 +274,7 @@ void tc_hotstuff_justify_new_view(struct tc_justifier *j, uint16_t replica, cons
     if (m->to >= j->n || body->share.len == 0)
         return;
     struct justify_link *link = &j->replicas[replica].links[m->to];
-    if (m->conn >= link->conn)
-        link->conn = m->conn;
-    if (s->view > link->asked)
+    if (m->conn != link->conn || s->view > link->asked)
         link->asked = s->view;
+    link->conn = m->conn;
 }

@@ -115,6 +115,7 @@ static int start(struct hotstuff *r)
     r->base.started = true;
     r->dirty = false;
     tc_replica_observe_view(&r->base);
+    tc_hotstuff_resume(r);
     if (r->stable.sequence > 0)
         tc_hotstuff_observe_stable(r);
     tc_hotstuff_chain_rules(r);

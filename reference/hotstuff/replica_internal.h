@@ -258,6 +258,8 @@ void tc_hotstuff_decide(struct hotstuff *r, const struct certificate *certificat
 void tc_hotstuff_enter(struct hotstuff *r, uint64_t view);
 void tc_hotstuff_on_new_view(struct hotstuff *r, const Wire__Envelope *envelope);
 void tc_hotstuff_view_timeout(struct hotstuff *r);
+/* After a restart in the middle of a question for a view: what it asked before counts still. */
+void tc_hotstuff_resume(struct hotstuff *r);
 void tc_hotstuff_resend_timeout(struct hotstuff *r);
 void tc_hotstuff_update_timers(struct hotstuff *r);
 /* Tells a peer where we are: certificates, and what was decided last. */

@@ -88,19 +88,33 @@ static void try_certificate(struct hotstuff *r, uint64_t view)
     tc_hotstuff_enter(r, view);
 }
 
-static void ask(struct hotstuff *r, uint64_t view)
+/* Our own share is one of a quorum's. */
+static bool take_own_share(struct hotstuff *r, uint64_t view)
 {
     Wire__Envelope share;
+    if (!sign_timeout(r, view, &share))
+        return false;
+    r->peers[r->base.id].asked_view = view;
+    memcpy(r->peers[r->base.id].share, share.signature.data, TC_SIGNATURE_SIZE);
+    return true;
+}
+
+void tc_hotstuff_resume(struct hotstuff *r)
+{
+    if (!r->base.active)
+        (void)take_own_share(r, r->base.view);
+}
+
+static void ask(struct hotstuff *r, uint64_t view)
+{
     r->base.view = view;
     r->base.active = false;
     r->dirty = true;
     r->view_deadline_ns = TC_NEVER_NS;
     r->resend_deadline_ns = TC_NEVER_NS;
     r->resend_wait_ns = r->base.cluster->view_timeout_ns / 2;
-    if (!sign_timeout(r, view, &share))
+    if (!take_own_share(r, view))
         return;
-    r->peers[r->base.id].asked_view = view;
-    memcpy(r->peers[r->base.id].share, share.signature.data, TC_SIGNATURE_SIZE);
     tc_replica_observe_view(&r->base);
     tc_replica_broadcast(&r->base, new_view_frame(r, true, false));
     if (r->chained && r->voted.view > 0) {

@@ -39,14 +39,19 @@ static bool may_propose(const struct hotstuff *r)
     return ready >= r->base.quorum;
 }
 
-/* Chained: whoever made the certificate that commits a block is the only one that knows; the next proposal tells it. */
+/* Chained: whoever made the certificate that commits a block is the only one that knows; the next proposal tells it. So
+ * nobody waits only once the chain holds three blocks of consecutive views, the certificate of whose highest stands in
+ * a block above it (PODC'19 §5: then all know the lowest committed), and none but empty ones above the lowest. A leader
+ * that executed everything itself must go on until then: the others cannot commit without its views. */
 static bool others_wait(const struct hotstuff *r)
 {
     const struct block *block = r->chained ? tc_hotstuff_block_find(r, r->high.at.digest) : NULL;
-    for (uint32_t i = 0; block && i < 3; i++) {
-        if (block->count > 0)
+    for (uint32_t links = 0, above = 0; block && links < 2; above++) {
+        const struct block *below = tc_hotstuff_block_find(r, block->parent);
+        if (block->count > 0 || (!below && block->at.sequence > 1)) /* its parent is forgotten: maybe only by us */
             return true;
-        block = tc_hotstuff_block_find(r, block->parent);
+        links = above > 0 && below && below->at.view + 1 == block->at.view ? links + 1 : 0;
+        block = below;
     }
     return false;
 }
