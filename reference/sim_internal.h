@@ -19,6 +19,8 @@
 
 #define TC_SIM_NONE UINT32_MAX
 
+#define TC_SIM_REDIAL_MAX_NS UINT64_C(1250000000) /* the longest wait before a lost connection is dialled again */
+
 #define TC_SIM_SPARE 6 /* sizes of blobs that are used again: 256 << 0 … 5; larger ones are freed */
 
 /* Bytes with an owner count. */
@@ -226,6 +228,8 @@ void tc_sim_note(struct tc_sim *sim, const char *text);
  * the node says hello. What fails is dialled again after a backoff. */
 void tc_sim_dial_all(struct tc_sim *sim, uint16_t node);
 void tc_sim_redial(struct tc_sim *sim, const struct tc_sim_event *event);
+/* Has every replica that runs its connection to every other that does? */
+bool tc_sim_all_linked(const struct tc_sim *sim);
 void tc_sim_connected(struct tc_sim *sim, const struct tc_sim_event *event);
 /* The engine dials the real node; DIAL is that dial's arrival there. */
 void tc_sim_dial(struct tc_sim *sim, uint32_t conn, uint16_t to);

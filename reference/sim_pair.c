@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define BACKOFF_MIN_NS UINT64_C(20000000) /* as the node's own dialling */
-#define BACKOFF_MAX_NS UINT64_C(1000000000)
+#define BACKOFF_MAX_NS (TC_SIM_REDIAL_MAX_NS / 5 * 4)
 #define STEADY_NS      UINT64_C(1000000000)
 
 static uint16_t other(const struct tc_sim *sim, uint32_t conn)
@@ -120,6 +120,16 @@ void tc_sim_dial_all(struct tc_sim *sim, uint16_t node)
             .pair = TC_SIM_NONE, .backoff_ns = BACKOFF_MIN_NS, .up_at_ns = TC_NEVER_NS, .attempts = link->attempts};
         redial_at(sim, node, to, sim->now_ns);
     }
+}
+
+bool tc_sim_all_linked(const struct tc_sim *sim)
+{
+    for (uint16_t node = 0; node < sim->cluster->n; node++)
+        for (uint16_t to = 0; to < sim->cluster->n; to++)
+            if (node != to && sim->nodes[node].up && sim->nodes[to].up &&
+                !sim->links[(size_t)node * sim->cluster->n + to].connected)
+                return false;
+    return true;
 }
 
 static void link_lost(struct tc_sim *sim, uint16_t node, uint16_t to)
