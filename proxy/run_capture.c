@@ -151,20 +151,27 @@ static int open_sources(struct tc_checking *c, struct tc_error *err)
     return result;
 }
 
-/* Lays the run's clock beside the capture's, whose first packet has come now. */
-static void place_clock(struct tc_checking *c)
+static int another_run(const struct tc_checking *c, struct tc_error *err)
+{
+    return tc_error_set(err, TC_EUSAGE, "%s: expected what was seen beside the capture, found a run of another time",
+                        c->run->request->check->observations);
+}
+
+/* Lays the run's clock beside the capture's, whose first packet has come now. TC_EUSAGE if it was another run. */
+static int place_clock(struct tc_checking *c, struct tc_error *err)
 {
     const struct tc_record_stream *stream = c->sources[0].stream;
-    uint64_t start_wall_ns, first_link_ns;
+    uint64_t start_wall_ns;
     c->placed = true;
-    if (!stream)
-        return;
-    if (tc_record_stream_wall(stream, &start_wall_ns)) {
-        c->offset_ns = (int64_t)(start_wall_ns - c->counts.first_ns);
-        return;
-    }
-    first_link_ns = tc_record_stream_first_link_ns(stream);
-    c->offset_ns = first_link_ns == TC_NEVER_NS ? 0 : -(int64_t)first_link_ns;
+    if (!stream || c->counts.packets == 0)
+        return 0;
+    if (!tc_record_stream_wall(stream, &start_wall_ns))
+        return tc_error_set(err, TC_EUSAGE,
+                            "%s: expected what was seen beside the capture, found no time of day in it (a simulated "
+                            "run's has none)",
+                            c->run->request->check->observations);
+    c->offset_ns = (int64_t)(start_wall_ns - c->counts.first_ns);
+    return (int64_t)tc_record_stream_last_ns(stream) + c->offset_ns < -LATE_NS ? another_run(c, err) : 0;
 }
 
 static int tell(struct tc_checking *c, struct tc_checking_source *source, struct tc_error *err)
@@ -189,7 +196,7 @@ static int tell_until(void *self, uint64_t time_ns, struct tc_error *err)
     struct tc_checking *c = self;
     int result = 0;
     if (!c->placed)
-        place_clock(c);
+        result = place_clock(c, err);
     while (result == 0) {
         struct tc_checking_source *first = NULL;
         uint64_t first_ns = time_ns;
@@ -247,6 +254,12 @@ static bool tells_in_part(const struct tc_checking *c)
     return false;
 }
 
+/* The run's end is missing in what was seen beside the capture. */
+static bool is_cut(const struct tc_checking *c)
+{
+    return c->sources[0].stream && !tc_record_stream_ended(c->sources[0].stream);
+}
+
 void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config)
 {
     static const struct tc_unjudged no_phases[] = {
@@ -255,11 +268,12 @@ void tc_run_check_judge(const struct tc_run *run, struct tc_judge_config *config
         {NULL, NULL}};
     const struct tc_checking *c = run->checking;
     config->has_executions = has(c, TC_OBS_EXECUTED) || has(c, TC_OBS_VIEW);
-    config->executions_partial = tells_in_part(c);
+    config->executions_partial = tells_in_part(c) || is_cut(c);
     config->complaints_unread = !run->driver->prints_complaints && !has(c, TC_OBS_COMPLAINT);
-    config->has_client_history = has(c, TC_OBS_REQUESTED);
+    config->has_client_history = has(c, TC_OBS_REQUESTED) && !is_cut(c);
     /* A run's record tells every change of who is faulty; one that tells none had nobody faulty. */
-    config->faults_unknown = !run->request->check->traitors_known && !has(c, TC_OBS_FAULTS) && !has(c, TC_OBS_PHASE);
+    config->faults_unknown =
+        !run->request->check->traitors_known && (is_cut(c) || (!has(c, TC_OBS_FAULTS) && !has(c, TC_OBS_PHASE)));
     config->unjudged = has(c, TC_OBS_PHASE) ? NULL : no_phases;
 }
 
@@ -284,6 +298,8 @@ static int tell_rest(struct tc_checking *c, struct tc_error *err)
 {
     struct tc_checking_source *facts = &c->sources[0], *lines = &c->sources[1];
     int result = tell_until(c, c->counts.last_ns, err);
+    if (result == 0 && c->offset_ns > (int64_t)c->counts.last_ns + LATE_NS)
+        result = another_run(c, err);
     while (result == 0 && facts->has_next)
         result = tell(c, facts, err);
     while (result == 0 && lines->has_next) {

@@ -98,8 +98,8 @@ void tc_run_check_notes(const struct tc_run *run, struct tc_run_info *info)
     if (seen->middle_streams || seen->undecided_bytes)
         note(c, "%" PRIu64 " streams were there before the capture began: what was said until then is not known",
              seen->middle_streams);
-    if (c->sources[0].stream && tc_record_stream_torn(c->sources[0].stream))
-        note(c, "%s ends in the middle of a line: what came after it is not known",
+    if (c->sources[0].stream && !tc_record_stream_ended(c->sources[0].stream))
+        note(c, "%s ends before its run did: who was faulty, and what replicas executed after it, is not known",
              c->run->request->check->observations);
     if (c->left_out)
         note(c, "%" PRIu64 " lines of nodes after the capture's end were left out", c->left_out);

@@ -22,8 +22,8 @@ struct tc_record_stream {
     uint32_t kinds;
     struct tc_nodeset tellers;
     bool has_wall;
-    uint64_t start_wall_ns, first_link_ns;
-    bool torn;
+    uint64_t start_wall_ns, first_link_ns, last_ns;
+    bool ended;
 };
 
 /* The next line as JSON: 1, 0 at the end, or an error. */
@@ -38,9 +38,8 @@ static int next_line(struct tc_record_stream *s, json_t **out, struct tc_error *
     *out = json_loadb(s->text, (size_t)len, JSON_REJECT_DUPLICATES, &why);
     if (*out)
         return 1;
-    s->torn = s->text[len - 1] != '\n'; /* the run was cut off while it wrote */
-    if (s->torn)
-        return 0;
+    if (s->text[len - 1] != '\n')
+        return 0; /* the run was cut off while it wrote */
     return tc_error_set(err, TC_EMALFORMED, "%s:%llu: %s", s->path, (unsigned long long)s->line, why.text);
 }
 
@@ -70,6 +69,15 @@ static bool is_wall(const char *text)
     return strstr(text, "\"e\":\"wall\"") != NULL;
 }
 
+/* Lines come in order of time. */
+static void note_end(struct tc_record_stream *s)
+{
+    unsigned long long time_ns;
+    if (sscanf(s->text, "{\"t\":%llu,", &time_ns) == 1 && time_ns > s->last_ns)
+        s->last_ns = time_ns;
+    s->ended = strstr(s->text, "\"e\":\"end\"") != NULL;
+}
+
 /* Nodes whose lines were read, or that were processes of ours and might have printed some. */
 static void note_teller(struct tc_record_stream *s, int kind)
 {
@@ -86,6 +94,7 @@ static int scan(struct tc_record_stream *s, struct tc_error *err)
     while (getline(&s->text, &s->size, s->file) > 0) {
         int kind = kind_of(s->text);
         bool wall = kind < 0 && is_wall(s->text);
+        note_end(s);
         if (kind >= 0) {
             s->kinds |= UINT32_C(1) << kind;
             note_teller(s, kind);
@@ -166,9 +175,14 @@ uint32_t tc_record_stream_kinds(const struct tc_record_stream *s)
     return s->kinds;
 }
 
-bool tc_record_stream_torn(const struct tc_record_stream *s)
+bool tc_record_stream_ended(const struct tc_record_stream *s)
 {
-    return s->torn;
+    return s->ended;
+}
+
+uint64_t tc_record_stream_last_ns(const struct tc_record_stream *s)
+{
+    return s->last_ns;
 }
 
 uint64_t tc_record_stream_first_link_ns(const struct tc_record_stream *s)

@@ -16,8 +16,11 @@ void tc_record_stream_close(struct tc_record_stream *stream);
  * TC_EMALFORMED with file and line; TC_EIO. */
 int tc_record_stream_next(struct tc_record_stream *stream, struct tc_observation *out, struct tc_error *err);
 
-/* Was the last line cut off? Known once the end was reached. */
-bool tc_record_stream_torn(const struct tc_record_stream *stream);
+/* Is the run's end in it? Else it was cut off, or the run was: nobody knows what came after. */
+bool tc_record_stream_ended(const struct tc_record_stream *stream);
+
+/* The largest run time in it. */
+uint64_t tc_record_stream_last_ns(const struct tc_record_stream *stream);
 
 /* When the run's time 0 was, in nanoseconds since 1970. false: the file does not say (an older run's). */
 bool tc_record_stream_wall(const struct tc_record_stream *stream, uint64_t *start_wall_ns);

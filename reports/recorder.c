@@ -361,9 +361,18 @@ static void write_result(struct tc_recorder *r, struct tc_error *err)
     tc_result_write(r->dir, r->result, err);
 }
 
+/* So that a reader knows a whole file from one whose end is missing. */
+static void end_observations(struct tc_recorder *r, uint64_t now_ns)
+{
+    begin_line(r);
+    tc_buf_format(&r->line, "{\"t\":%llu,\"e\":\"end\"}\n", (unsigned long long)now_ns);
+    end_line(r, &r->observations);
+}
+
 int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err)
 {
     struct tc_error late = {0};
+    end_observations(r, input->info->duration_ns);
     unsigned had = tc_out_spares(r->dir);
     tc_out_has_room(r->dir, "observations.jsonl", 2 * TC_OUT_BUFFER); /* of what is still in the buffers */
     tc_out_close(&r->decisions, &late);
