@@ -179,10 +179,10 @@ enum tc_run_phase { TC_RUN_BEFORE = 0, TC_RUN_DURING, TC_RUN_AFTER, TC_RUN_ENDED
 /* Who may be blamed. Handed to oracles, which never look at scripts or injectors. */
 struct tc_faults {
     struct tc_nodeset signed_for; /* F_s: identities we signed for, twinned, or whose disk we wiped */
-    struct tc_nodeset liveness;   /* F_l: F_s, nodes down, a minimum vertex cover of unhealed links; clients cut off from
-                                     so many of the others that no answer is due to them; all replicas before the
-                                     global stabilisation time of a simulated network */
-    struct tc_nodeset down;       /* not running, or paused */
+    struct tc_nodeset liveness; /* F_l: F_s, nodes down, a minimum vertex cover of unhealed links; clients cut off from
+                                   so many of the others that no answer is due to them; all replicas before the
+                                   global stabilisation time of a simulated network */
+    struct tc_nodeset down;     /* not running, or paused */
     uint64_t healed_ns; /* when the last network or process fault ended; TC_NEVER_NS while one lasts; 0 if there never
                            was one */
     uint64_t bitten;    /* faults bitten so far */
