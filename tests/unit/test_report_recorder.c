@@ -46,7 +46,7 @@ static void a_fork_is_told_in_full(void **state)
     assert_int_equal(check_lines(r.dir, "decisions.jsonl"), 2);
     json_t *signers = json_object_get(result, "signed_for");
     assert_true(json_is_array(signers));
-    assert_int_equal(check_lines(r.dir, "observations.jsonl"), 4 + 3 + 400);
+    assert_int_equal(check_lines(r.dir, "observations.jsonl"), 4 + 3 + 400 + 1 /* the end */);
     json_t *cost = json_object_get(result, "cost");
     assert_int_equal(json_integer_value(json_object_get(cost, "messages_per_decision")), 24);
     json_decref(result);
