@@ -97,14 +97,14 @@ static int names_read(const char *folder, struct names *names)
     return rc;
 }
 
-static bool is_path(const char *name)
+bool tc_script_is_path(const char *name)
 {
     return strchr(name, '/') || (strlen(name) > 4 && strcmp(name + strlen(name) - 4, ".lua") == 0);
 }
 
 int tc_script_find(const char *lua_dir, const char *kind, const char *name, char path[static 512], struct tc_error *err)
 {
-    if (is_path(name)) {
+    if (tc_script_is_path(name)) {
         if (strlen(name) >= 512)
             return tc_error_set(err, TC_EUSAGE, "%.100s…: path longer than 511 bytes", name);
         if (access(name, R_OK) != 0)

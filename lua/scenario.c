@@ -147,8 +147,7 @@ static void read_attack(struct tc_reader *r, struct tc_scenario *s, const char *
         return;
     snprintf(s->attack, sizeof s->attack, "%s", name);
     const char *slash = strrchr(s->path, '/');
-    bool is_path = strchr(name, '/') || (strlen(name) > 4 && strcmp(name + strlen(name) - 4, ".lua") == 0);
-    if (is_path && name[0] != '/' && slash) {
+    if (tc_script_is_path(name) && name[0] != '/' && slash) {
         int folder = (int)(slash - s->path) + 1;
         if ((size_t)snprintf(s->attack, sizeof s->attack, "%.*s%s", folder, s->path, name) >= sizeof s->attack)
             tc_read_fail(r, "attack", "attack: path longer than %d bytes", TC_PATH_MAX - 1);

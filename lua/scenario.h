@@ -141,6 +141,9 @@ int tc_cluster_load(const char *lua_dir, const char *path, struct tc_cluster_spe
 typedef void tc_script_each_fn(void *self, const struct tc_script_info *info);
 int tc_script_each(const char *lua_dir, const char *kind, tc_script_each_fn *each, void *self);
 
+/* Does `name` mean a file, and not one of the library's? It has a slash in it, or ends in ".lua". */
+bool tc_script_is_path(const char *name);
+
 /* Says the same of one file: of an attack all that it declares, of a scenario name, summary and protocol. The name is
  * the file's. Errors as tc_scenario_load gives them: the file is to be mended first. */
 int tc_script_describe(const char *lua_dir, const char *path, struct tc_script_info *out, bool *is_attack,

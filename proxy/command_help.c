@@ -213,8 +213,7 @@ int tc_command_help(const struct tc_arguments *a, struct tc_error *err)
     wanted.found |= help_strategy(wanted.name);
     wanted.found |= tc_help_protocol(wanted.name);
     wanted.found |= tc_help_api(wanted.name);
-    const size_t len = strlen(wanted.name);
-    if (!wanted.found && (strchr(wanted.name, '/') || (len > 4 && strcmp(wanted.name + len - 4, ".lua") == 0)))
+    if (!wanted.found && tc_script_is_path(wanted.name))
         return help_file(tc_command_lua_dir(a), wanted.name, err);
     if (!wanted.found)
         return tc_error_set(

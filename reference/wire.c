@@ -1,5 +1,7 @@
 #include "wire.h"
+
 #include "fields_alloc.h"
+#include "fields_scan.h"
 
 #include <string.h>
 
@@ -86,14 +88,42 @@ int tc_wire_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *d
     return *body ? 0 : tc_fields_unpack_borrowed(descriptor, bytes, arena, body);
 }
 
-int tc_wire_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
-                     struct tc_arena *arena, void **body)
+void *tc_wire_scan_message(struct tc_slice bytes, const struct tc_wire_form *form, struct tc_arena *arena)
+{
+    void *message = tc_arena_alloc(arena, form->descriptor->sizeof_message);
+    if (!message)
+        return NULL;
+    form->descriptor->message_init(message);
+    for (struct tc_scan in = tc_scan_of(bytes); in.at < in.end;)
+        if (!form->field(&in, arena, message))
+            return NULL;
+    return message;
+}
+
+int tc_wire_read_body_by(const struct tc_wire_form *forms, struct tc_slice bytes,
+                         const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena, ProtobufCMessage **body)
+{
+    while (forms->descriptor && forms->descriptor != descriptor)
+        forms++;
+    *body = forms->descriptor ? tc_wire_scan_message(bytes, forms, arena) : NULL;
+    return *body ? 0 : tc_wire_read_body(bytes, descriptor, arena, body);
+}
+
+int tc_wire_get_body_by(const struct tc_wire_form *forms, const Wire__Envelope *envelope,
+                        const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena, void **body)
 {
     ProtobufCMessage *base;
-    const int rc = tc_wire_read_body(tc_wire_slice(envelope->body), descriptor, arena, &base);
+    const int rc = tc_wire_read_body_by(forms, tc_wire_slice(envelope->body), descriptor, arena, &base);
     if (rc == 0)
         *body = base;
     return rc;
+}
+
+int tc_wire_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
+                     struct tc_arena *arena, void **body)
+{
+    static const struct tc_wire_form none = {NULL, NULL};
+    return tc_wire_get_body_by(&none, envelope, descriptor, arena, body);
 }
 
 int tc_wire_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_arena *arena, struct tc_slice *frame)

@@ -100,6 +100,24 @@ int tc_wire_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescr
 int tc_wire_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
                       ProtobufCMessage **body);
 
+/* How messages of one descriptor are read by hand (fields_scan.h): `field` reads the one field whose tag comes next;
+ * false: it is not as simple as that, or malformed, or the arena is full. */
+struct tc_wire_form {
+    const ProtobufCMessageDescriptor *descriptor;
+    bool (*field)(struct tc_scan *in, struct tc_arena *arena, void *message);
+};
+
+/* The message in `bytes`, in `arena`; what is bytes in it is borrowed from them. NULL: the form does not do; unpack it.
+ */
+void *tc_wire_scan_message(struct tc_slice bytes, const struct tc_wire_form *form, struct tc_arena *arena);
+
+/* tc_wire_read_body and tc_wire_get_body, by a form of the protocol's own where there is one that does. `forms` end
+ * with one whose descriptor is NULL. Results and errors are the same. */
+int tc_wire_read_body_by(const struct tc_wire_form *forms, struct tc_slice bytes,
+                         const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena, ProtobufCMessage **body);
+int tc_wire_get_body_by(const struct tc_wire_form *forms, const Wire__Envelope *envelope,
+                        const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena, void **body);
+
 /* A whole HELLO frame of `node`. TC_ELIMIT. */
 int tc_wire_hello(const struct tc_cluster *cluster, uint16_t node, struct tc_arena *arena, struct tc_slice *frame);
 

@@ -102,9 +102,10 @@ struct tc_report_input {
     size_t threshold_count;
 };
 
-/* Writes result.json, evidence, metrics.tsv, plots, junit.xml, report.html. 0, or the first failure in writing anything
- * of the run (TC_EIO with file and reason): say that the run directory is not complete, and go on. 0 with a text in
- * err: trace.pcap alone gave way to the report; say it. */
+/* Ends observations.jsonl with {"t":…,"e":"end"}, so that one that was cut off is known, and writes result.json,
+ * evidence, metrics.tsv, plots, junit.xml, report.html. 0, or the first failure in writing anything of the run (TC_EIO
+ * with file and reason): say that the run directory is not complete, and go on. 0 with a text in err: trace.pcap alone
+ * gave way to the report; say it. */
 int tc_recorder_finish(struct tc_recorder *r, const struct tc_report_input *input, struct tc_error *err);
 void tc_recorder_free(struct tc_recorder *r);
 

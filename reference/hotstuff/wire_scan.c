@@ -53,8 +53,9 @@ static inline bool scan_nested(struct tc_scan *in, const void *already, struct t
     return true;
 }
 
-static bool certificate_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff__Certificate *c)
+static bool certificate_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Hotstuff__Certificate *c = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_small(in, &c->type);
@@ -73,24 +74,9 @@ static bool certificate_field(struct tc_scan *in, struct tc_arena *arena, Hotstu
     }
 }
 
-static bool scan_certificate(struct tc_scan *in, struct tc_arena *arena, Hotstuff__Certificate **out)
+static bool timeout_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
-    struct tc_slice bytes;
-    if (!scan_nested(in, *out, &bytes))
-        return false;
-    Hotstuff__Certificate *c = tc_arena_alloc(arena, sizeof *c);
-    if (!c)
-        return false;
-    *c = (Hotstuff__Certificate)HOTSTUFF__CERTIFICATE__INIT;
-    for (struct tc_scan fields = tc_scan_of(bytes); fields.at < fields.end;)
-        if (!certificate_field(&fields, arena, c))
-            return false;
-    *out = c;
-    return true;
-}
-
-static bool timeout_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff__TimeoutCertificate *c)
-{
+    Hotstuff__TimeoutCertificate *c = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_number(in, 9, &c->view);
@@ -103,20 +89,15 @@ static bool timeout_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff__
     }
 }
 
-static bool scan_timeout(struct tc_scan *in, struct tc_arena *arena, Hotstuff__TimeoutCertificate **out)
+static const struct tc_wire_form certificate_form = {&hotstuff__certificate__descriptor, certificate_field};
+static const struct tc_wire_form timeout_form = {&hotstuff__timeout_certificate__descriptor, timeout_field};
+
+/* A message inside, for a field that holds `already`. */
+static void *scan_inside(struct tc_scan *in, struct tc_arena *arena, const struct tc_wire_form *form,
+                         const void *already)
 {
     struct tc_slice bytes;
-    if (!scan_nested(in, *out, &bytes))
-        return false;
-    Hotstuff__TimeoutCertificate *c = tc_arena_alloc(arena, sizeof *c);
-    if (!c)
-        return false;
-    *c = (Hotstuff__TimeoutCertificate)HOTSTUFF__TIMEOUT_CERTIFICATE__INIT;
-    for (struct tc_scan fields = tc_scan_of(bytes); fields.at < fields.end;)
-        if (!timeout_field(&fields, arena, c))
-            return false;
-    *out = c;
-    return true;
+    return scan_nested(in, already, &bytes) ? tc_wire_scan_message(bytes, form, arena) : NULL;
 }
 
 static bool scan_vote(struct tc_scan *in, struct tc_arena *arena, Hotstuff__Vote **out)
@@ -130,8 +111,9 @@ static bool scan_vote(struct tc_scan *in, struct tc_arena *arena, Hotstuff__Vote
 
 /* ---- bodies ---- */
 
-static bool announcement_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff__Announcement *body)
+static bool announcement_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Hotstuff__Announcement *body = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_number(in, 9, &body->view);
@@ -140,14 +122,15 @@ static bool announcement_field(struct tc_scan *in, struct tc_arena *arena, Hotst
     case BYTES(3):
         return tc_scan_bytes(in, &body->digest);
     case BYTES(4):
-        return scan_certificate(in, arena, &body->justify);
+        return (body->justify = scan_inside(in, arena, &certificate_form, body->justify)) != NULL;
     default:
         return false;
     }
 }
 
-static bool proposal_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff__Proposal *body)
+static bool proposal_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Hotstuff__Proposal *body = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_number(in, 9, &body->view);
@@ -158,21 +141,22 @@ static bool proposal_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff_
     case BYTES(4):
         return tc_scan_bytes(in, &body->parent);
     case BYTES(5):
-        return scan_certificate(in, arena, &body->justify);
+        return (body->justify = scan_inside(in, arena, &certificate_form, body->justify)) != NULL;
     case BYTES(6):
-        return scan_timeout(in, arena, &body->timeout);
+        return (body->timeout = scan_inside(in, arena, &timeout_form, body->timeout)) != NULL;
     default:
         return false;
     }
 }
 
-static bool new_view_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff__NewView *body)
+static bool new_view_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Hotstuff__NewView *body = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_number(in, 9, &body->view);
     case BYTES(2):
-        return scan_certificate(in, arena, &body->justify);
+        return (body->justify = scan_inside(in, arena, &certificate_form, body->justify)) != NULL;
     case BYTES(3):
         return tc_scan_bytes(in, &body->share);
     case BYTES(4):
@@ -180,47 +164,27 @@ static bool new_view_field(struct tc_scan *in, struct tc_arena *arena, Hotstuff_
     case BYTES(5):
         return tc_scan_bytes(in, &body->vote_signature);
     case BYTES(6):
-        return scan_timeout(in, arena, &body->timeout);
+        return (body->timeout = scan_inside(in, arena, &timeout_form, body->timeout)) != NULL;
     case BYTES(7):
-        return scan_certificate(in, arena, &body->decide);
+        return (body->decide = scan_inside(in, arena, &certificate_form, body->decide)) != NULL;
     default:
         return false;
     }
 }
 
-/* NULL: none of these, or not that simple. */
-static ProtobufCMessage *scan_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor,
-                                   struct tc_arena *arena)
-{
-    const bool announcement = descriptor == &hotstuff__announcement__descriptor;
-    const bool proposal = descriptor == &hotstuff__proposal__descriptor;
-    if (!announcement && !proposal && descriptor != &hotstuff__new_view__descriptor)
-        return NULL;
-    void *body = tc_arena_alloc(arena, descriptor->sizeof_message);
-    if (!body)
-        return NULL;
-    protobuf_c_message_init(descriptor, body);
-    for (struct tc_scan in = tc_scan_of(bytes); in.at < in.end;)
-        if (!(announcement ? announcement_field(&in, arena, body)
-              : proposal   ? proposal_field(&in, arena, body)
-                           : new_view_field(&in, arena, body)))
-            return NULL;
-    return body;
-}
+static const struct tc_wire_form forms[] = {{&hotstuff__announcement__descriptor, announcement_field},
+                                            {&hotstuff__proposal__descriptor, proposal_field},
+                                            {&hotstuff__new_view__descriptor, new_view_field},
+                                            {NULL, NULL}};
 
 int tc_hotstuff_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
                           ProtobufCMessage **body)
 {
-    *body = scan_body(bytes, descriptor, arena);
-    return *body ? 0 : tc_wire_read_body(bytes, descriptor, arena, body);
+    return tc_wire_read_body_by(forms, bytes, descriptor, arena, body);
 }
 
 int tc_hotstuff_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
                          struct tc_arena *arena, void **body)
 {
-    ProtobufCMessage *base;
-    const int rc = tc_hotstuff_read_body(tc_wire_slice(envelope->body), descriptor, arena, &base);
-    if (rc == 0)
-        *body = base;
-    return rc;
+    return tc_wire_get_body_by(forms, envelope, descriptor, arena, body);
 }

@@ -7,8 +7,9 @@
 #define VARINT TC_SCAN_VARINT
 #define BYTES  TC_SCAN_BYTES
 
-static bool prepared_field(struct tc_scan *in, struct tc_arena *arena, Pbft__Prepared *prepared)
+static bool prepared_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Pbft__Prepared *prepared = message;
     Wire__Envelope **one = NULL;
     size_t count;
     switch (*in->at++) {
@@ -24,37 +25,28 @@ static bool prepared_field(struct tc_scan *in, struct tc_arena *arena, Pbft__Pre
     }
 }
 
-static bool scan_prepared(struct tc_scan in, struct tc_arena *arena, Pbft__Prepared *prepared)
-{
-    *prepared = (Pbft__Prepared)PBFT__PREPARED__INIT;
-    while (in.at < in.end)
-        if (!prepared_field(&in, arena, prepared))
-            return false;
-    return true;
-}
-
 /* From the first one on, behind whose tag we are. */
 static bool scan_list(struct tc_scan *in, struct tc_arena *arena, Pbft__ViewChange *body)
 {
+    static const struct tc_wire_form form = {&pbft__prepared__descriptor, prepared_field};
     const size_t count = body->prepared ? 0 : tc_scan_count(*in, BYTES(5));
-    Pbft__Prepared **pointers = count > 0 ? tc_arena_alloc(arena, count * sizeof *pointers) : NULL;
-    Pbft__Prepared *list = count > 0 ? tc_arena_alloc(arena, count * sizeof *list) : NULL;
-    if (!pointers || !list)
+    Pbft__Prepared **list = count > 0 ? tc_arena_alloc(arena, count * sizeof *list) : NULL;
+    if (!list)
         return false;
     for (size_t i = 0; i < count; i++) {
         ProtobufCBinaryData bytes;
         in->at += i > 0; /* the tag */
-        if (!tc_scan_bytes(in, &bytes) || !scan_prepared((struct tc_scan){in->at - bytes.len, in->at}, arena, &list[i]))
+        if (!tc_scan_bytes(in, &bytes) || !(list[i] = tc_wire_scan_message(tc_wire_slice(bytes), &form, arena)))
             return false;
-        pointers[i] = &list[i];
     }
-    body->prepared = pointers;
+    body->prepared = list;
     body->n_prepared = count;
     return true;
 }
 
-static bool view_change_field(struct tc_scan *in, struct tc_arena *arena, Pbft__ViewChange *body)
+static bool view_change_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Pbft__ViewChange *body = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_number(in, 9, &body->view);
@@ -71,8 +63,9 @@ static bool view_change_field(struct tc_scan *in, struct tc_arena *arena, Pbft__
     }
 }
 
-static bool new_view_field(struct tc_scan *in, struct tc_arena *arena, Pbft__NewView *body)
+static bool new_view_field(struct tc_scan *in, struct tc_arena *arena, void *message)
 {
+    Pbft__NewView *body = message;
     switch (*in->at++) {
     case VARINT(1):
         return tc_scan_number(in, 9, &body->view);
@@ -85,36 +78,17 @@ static bool new_view_field(struct tc_scan *in, struct tc_arena *arena, Pbft__New
     }
 }
 
-/* NULL: none of these, or not that simple. */
-static ProtobufCMessage *scan_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor,
-                                   struct tc_arena *arena)
-{
-    const bool view_change = descriptor == &pbft__view_change__descriptor;
-    if (!view_change && descriptor != &pbft__new_view__descriptor)
-        return NULL;
-    void *body = tc_arena_alloc(arena, descriptor->sizeof_message);
-    if (!body)
-        return NULL;
-    protobuf_c_message_init(descriptor, body);
-    for (struct tc_scan in = tc_scan_of(bytes); in.at < in.end;)
-        if (!(view_change ? view_change_field(&in, arena, body) : new_view_field(&in, arena, body)))
-            return NULL;
-    return body;
-}
+static const struct tc_wire_form forms[] = {
+    {&pbft__view_change__descriptor, view_change_field}, {&pbft__new_view__descriptor, new_view_field}, {NULL, NULL}};
 
 int tc_pbft_read_body(struct tc_slice bytes, const ProtobufCMessageDescriptor *descriptor, struct tc_arena *arena,
                       ProtobufCMessage **body)
 {
-    *body = scan_body(bytes, descriptor, arena);
-    return *body ? 0 : tc_wire_read_body(bytes, descriptor, arena, body);
+    return tc_wire_read_body_by(forms, bytes, descriptor, arena, body);
 }
 
 int tc_pbft_get_body(const Wire__Envelope *envelope, const ProtobufCMessageDescriptor *descriptor,
                      struct tc_arena *arena, void **body)
 {
-    ProtobufCMessage *base;
-    const int rc = tc_pbft_read_body(tc_wire_slice(envelope->body), descriptor, arena, &base);
-    if (rc == 0)
-        *body = base;
-    return rc;
+    return tc_wire_get_body_by(forms, envelope, descriptor, arena, body);
 }
