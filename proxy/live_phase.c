@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #define PROBE_MS 500
-#define LATE_NS  UINT64_C(5000000000) /* replicas that do not vote yet are waited for, after the first decision */
+/* So long after the first decision replicas that do not vote yet are waited for: a node whose link broke dials again
+ * after seconds, CometBFT after five to eight. */
+#define LATE_NS UINT64_C(9000000000)
 
 /* Is there anything that could tell us of an execution? */
 static bool has_executions(const struct tc_live *live)

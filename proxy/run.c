@@ -178,6 +178,16 @@ static void set_log(const struct tc_run *run, uint32_t node, struct tc_live_conf
     config->log_where[node] = where[node];
 }
 
+/* Where votes are always due, every replica whose votes can be told is heard before the phases begin: nodes that others
+ * started come back to their links only after seconds. */
+static uint32_t voters_awaited(const struct tc_run *run)
+{
+    uint32_t count = 0;
+    for (uint16_t node = 0; run->protocol->decides_always && node < run->cluster.n; node++)
+        count += tc_keyring_public(run->keys, node) != NULL;
+    return count;
+}
+
 static int open_live(struct tc_run *run, struct tc_error *err)
 {
     static char capture_path[600], log_dir[600];
@@ -197,7 +207,7 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .dial_from_link = run->protocol->transport != NULL,
         .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run),
-                 .wait_voters = run->launch && run->protocol->decides_always ? run->cluster.n : 0,
+                 .wait_voters = voters_awaited(run),
                  .every_node = !request->interrupt_ends && !run->scenario->cluster.start},
         .reload = tc_run_reload,
         .reload_self = run,

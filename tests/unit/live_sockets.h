@@ -24,12 +24,21 @@ static inline struct tc_endpoint endpoint_of(const char *text)
     return endpoint;
 }
 
-static inline int dial_blocking(const char *address)
+/* The socket; *status is what connect(2) answered. */
+static inline int dial_any(const char *address, int *status)
 {
     const struct tc_endpoint endpoint = endpoint_of(address);
     const int fd = socket(endpoint.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&endpoint.address, endpoint.length), 0);
+    *status = connect(fd, (const struct sockaddr *)&endpoint.address, endpoint.length) ? errno : 0;
+    return fd;
+}
+
+static inline int dial_blocking(const char *address)
+{
+    int status;
+    const int fd = dial_any(address, &status);
+    assert_int_equal(status, 0);
     return fd;
 }
 
@@ -74,6 +83,15 @@ static inline int read_end_of(int fd)
         if (got <= 0)
             return got == 0 ? 0 : errno;
     }
+}
+
+/* Whoever takes the call resets it at once: on a busy machine before connect(2) has returned. */
+static inline void dial_reset(const char *address)
+{
+    int status;
+    const int fd = dial_any(address, &status);
+    assert_int_equal(status ? status : read_end_of(fd), ECONNRESET);
+    close(fd);
 }
 
 static inline void reset_close(int fd)
