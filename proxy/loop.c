@@ -264,9 +264,8 @@ static int wait_ready(struct tc_loop *loop, int timeout_ms)
     return (int)syscall(SYS_epoll_pwait, loop->epoll_fd, loop->batch, BATCH_MAX, timeout_ms, NULL, (size_t)0);
 }
 
-int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
+static int turn(struct tc_loop *loop, uint64_t wait_max_ns)
 {
-    loop->stopped = false;
     int timeout_ms;
     int status = sleep_ms(loop, &timeout_ms);
     if (status)
@@ -287,14 +286,21 @@ int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
     return 0;
 }
 
+int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns)
+{
+    loop->stopped = false;
+    const int status = turn(loop, wait_max_ns);
+    loop->stopped = false;
+    return status;
+}
+
 int tc_loop_run(struct tc_loop *loop)
 {
-    do {
-        int status = tc_loop_turn(loop, TC_NEVER_NS);
-        if (status)
-            return status;
-    } while (!loop->stopped);
-    return 0;
+    int status = 0;
+    while (!loop->stopped && status == 0)
+        status = turn(loop, TC_NEVER_NS);
+    loop->stopped = false;
+    return status;
 }
 
 void tc_loop_stop(struct tc_loop *loop)

@@ -73,7 +73,8 @@ uint64_t tc_loop_clock_ns(void);
 /* Reads the clock now and makes it the loop's time. */
 uint64_t tc_loop_refresh_ns(struct tc_loop *loop);
 
-/* Runs until tc_loop_stop. 0, or TC_EIO if epoll fails (a programmer error or a lost descriptor). */
+/* Runs until tc_loop_stop; not at all if that was called before. 0, or TC_EIO if epoll fails (a programmer error or a
+ * lost descriptor). */
 int tc_loop_run(struct tc_loop *loop);
 
 /* One turn: waits at most wait_max_ns (0: does not wait, TC_NEVER_NS: as long as it takes; rounded up to milliseconds),

@@ -204,6 +204,11 @@ static bool exits_reach(const struct cluster *c, uint64_t wanted)
     return c->exits >= wanted;
 }
 
+static bool output_comes(const struct cluster *c, uint64_t node)
+{
+    return c->outputs[node].fd >= 0;
+}
+
 static bool replica_0_reaches(const struct cluster *c, uint64_t wanted)
 {
     return c->highest[0] >= wanted;

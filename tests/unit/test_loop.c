@@ -187,6 +187,25 @@ static void test_deadline_moves(void **state)
     assert_int_equal(f->dues, 3);
 }
 
+/* A stop before the run counts, once. */
+static void test_stop_before_run(void **state)
+{
+    struct fixture *f = *state;
+    f->dues = 0;
+    tc_loop_on_deadline(f->loop, stop_after_due, f);
+    tc_loop_set_deadline(f->loop, tc_loop_refresh_ns(f->loop), 0);
+    tc_loop_stop(f->loop);
+    assert_int_equal(tc_loop_run(f->loop), 0);
+    assert_int_equal(f->dues, 0);
+    assert_int_equal(tc_loop_run(f->loop), 0);
+    assert_int_equal(f->dues, 1);
+    tc_loop_set_deadline(f->loop, tc_loop_refresh_ns(f->loop), 0);
+    assert_int_equal(tc_loop_turn(f->loop, MS), 0); /* which a stop ends too, and no more than this turn */
+    tc_loop_set_deadline(f->loop, tc_loop_refresh_ns(f->loop), 0);
+    assert_int_equal(tc_loop_run(f->loop), 0);
+    assert_int_equal(f->dues, 3);
+}
+
 static void due_again(void *self)
 {
     struct fixture *f = self;
@@ -261,6 +280,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_add_refuses_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadline, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadline_moves, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stop_before_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_deadline_sets_the_next, setup, teardown),
         cmocka_unit_test_setup_teardown(test_turns, setup, teardown),
         cmocka_unit_test_setup_teardown(test_signals, setup, teardown),

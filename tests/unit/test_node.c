@@ -182,16 +182,23 @@ static void test_client_restart(void **state)
     stop_cluster(c);
 }
 
-/* Nobody reads a replica's lines any more: it ends by itself, in order. */
+/* Nobody reads a replica's lines any more: it ends by itself, in order; so does one that nobody ever read. */
 static void test_closed_output_ends_it(void **state)
 {
     (void)state;
+    struct tc_error err = {0};
     struct tc_scenario scenario = four_replicas(1);
     struct cluster *c = start_cluster(&scenario);
     assert_true(wait_until(c, replies_reach, 10));
     close(c->outputs[3].fd);
     c->outputs[3].fd = -1;
     assert_true(wait_until(c, exits_reach, 1));
+    assert_int_equal(c->status[3], 0);
+    assert_int_equal(tc_keeper_act(c->keeper, 3, TC_RESTART, &err), 0);
+    assert_true(wait_until(c, output_comes, 3));
+    close(c->outputs[3].fd);
+    c->outputs[3].fd = -1;
+    assert_true(wait_until(c, exits_reach, 2));
     assert_int_equal(c->status[3], 0);
     assert_true(wait_until(c, replies_reach, c->replies + 20));
     stop_cluster(c);
