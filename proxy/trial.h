@@ -17,7 +17,7 @@ struct tc_trial_setup {
     const struct tc_adversary_class *strategy; /* NULL: the scenario's own attack */
     struct tc_adversary_limits limits;
     uint64_t bugs;          /* TC_BUG_BITs of every replica, beside the bug that the scenario names */
-    uint64_t decisions_max; /* the run ends after so many; 0: when its phases end */
+    uint64_t decisions_max; /* the run ends after so many since the attack began; 0: when its phases end */
     bool ed25519;           /* real signatures in place of the keyed hash */
     uint32_t properties;    /* judge by oracles of these alone: TC_PROPERTY_BITs; 0: by all */
     /* What takes the place of the scenario's: plan, load, network, disk, clocks, decisions_max and `interrupted` are

@@ -58,9 +58,22 @@ static uint32_t executed_by(const struct tc_sim *sim, uint64_t sequence)
 
 static bool decided_enough(const struct tc_sim *sim)
 {
-    const uint64_t enough = sim->config.decisions_max;
-    return executed_by(sim, enough) >= sim->cluster->n - sim->cluster->f ||
-           (enough <= UINT64_MAX / TC_SIM_OVERRUN && executed_by(sim, enough * TC_SIM_OVERRUN) > sim->cluster->f);
+    return executed_by(sim, sim->enough) >= sim->cluster->n - sim->cluster->f ||
+           executed_by(sim, sim->overrun) > sim->cluster->f;
+}
+
+/* The attack begins: what was decided before does not count, as the adversary could not act yet. */
+static void count_from_here(struct tc_sim *sim)
+{
+    const uint64_t wanted = sim->config.decisions_max;
+    uint64_t before = 0;
+    sim->counts = true;
+    for (uint32_t i = 0; i < sim->cluster->n; i++)
+        before = sim->nodes[i].executed > before ? sim->nodes[i].executed : before;
+    if (wanted > 0 && wanted <= (UINT64_MAX - before) / TC_SIM_OVERRUN) {
+        sim->enough = before + wanted;
+        sim->overrun = before + wanted * TC_SIM_OVERRUN;
+    }
 }
 
 void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observation)
@@ -70,8 +83,7 @@ void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observati
     uint64_t *executed = &sim->nodes[observation->node].executed;
     if (observation->executed.sequence > *executed) {
         *executed = observation->executed.sequence;
-        const uint64_t enough = sim->config.decisions_max;
-        if (enough > 0 && *executed >= enough && decided_enough(sim)) /* a transferred state jumps over numbers */
+        if (*executed >= sim->enough && decided_enough(sim)) /* a transferred state jumps over numbers */
             sim->finished = true;
     }
     if (!sim->seen_start)
@@ -98,6 +110,8 @@ static void phase_turn(struct tc_sim *sim)
         return;
     }
     const enum tc_run_phase phase = (enum tc_run_phase)sim->phase_next++;
+    if (phase > TC_RUN_BEFORE && !sim->counts)
+        count_from_here(sim);
     const bool endless = phase_ns[phase] > TC_NEVER_NS - sim->phase_end_ns;
     sim->phase_end_ns = endless ? TC_NEVER_NS : sim->phase_end_ns + phase_ns[phase];
     tc_sim_push(sim, (struct tc_sim_event){.time_ns = sim->phase_end_ns, .kind = TC_SIM_PHASE});
@@ -318,6 +332,7 @@ static int open_parts(struct tc_sim *sim, struct tc_error *err)
 {
     const struct tc_sim_config *config = &sim->config;
     const size_t nodes = config->env.cluster->n + config->load.clients;
+    sim->enough = sim->overrun = UINT64_MAX;
     sim->cluster = config->env.cluster;
     sim->protocol = config->protocol;
     sim->replica_class = tc_replica_find(sim->protocol->name);

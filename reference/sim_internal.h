@@ -152,6 +152,8 @@ struct tc_sim {
     bool seen_start, phase_begun;
     uint32_t phase_next;
     uint64_t phase_end_ns;
+    bool counts;              /* the attack has begun */
+    uint64_t enough, overrun; /* sequence numbers that end the run, see decisions_max; UINT64_MAX: none does */
     /* connections */
     struct tc_sim_pair *pairs;
     uint32_t pair_count, pair_size, pair_free; /* 1 + first free one */
@@ -174,7 +176,8 @@ struct tc_sim {
 
 /* Ends the run with this status; the first one stays. Returns it. */
 int tc_sim_fail(struct tc_sim *sim, int status, const char *format, ...) __attribute__((cold, format(printf, 3, 4)));
-/* What the engine observed, for the phases: a first decision begins them, decisions_max ends the run. */
+/* What the engine observed, for the phases: a first decision begins them, decisions_max from the attack's begin on ends
+ * the run. */
 void tc_sim_phase_saw(struct tc_sim *sim, const struct tc_observation *observation);
 
 /* A node's place in tables of all nodes: replicas first, then clients. */

@@ -47,11 +47,19 @@ static void test_real_signatures(void **state)
     assert_true(signed_hash != hash_of("equivocate-half", 7, TC_SCHEME_KEYED_HASH));
 }
 
+/* The phase in which decisions count begins at once. */
+static void ends_after(uint64_t decisions)
+{
+    run.config.plan.phase_ns[TC_RUN_BEFORE] = 0;
+    run.config.plan.wait_first_decision = false;
+    run.config.decisions_max = decisions;
+}
+
 static void test_decisions_end_a_run(void **state)
 {
     (void)state;
     sim_run_load(&run, "correct", 1);
-    run.config.decisions_max = 10;
+    ends_after(10);
     sim_run_go(&run);
     assert_int_equal(run.status, 0);
     assert_int_equal(run.decided, 10);
@@ -84,7 +92,7 @@ static void test_latency_is_what_decisions_cost(void **state)
     for (size_t i = 0; i < 2; i++) {
         correct_cluster(1);
         run.config.network.latency.min_ns = run.config.network.latency.max_ns = i == 0 ? 2 * MS : 20 * MS;
-        run.config.decisions_max = 20;
+        ends_after(20);
         must_hold();
         took_ns[i] = run.now_ns;
     }
@@ -98,7 +106,7 @@ static void test_bandwidth_slows(void **state)
     for (size_t i = 0; i < 2; i++) {
         correct_cluster(1);
         run.config.network.bandwidth_bytes_per_s = i == 0 ? 0 : 100000;
-        run.config.decisions_max = 20;
+        ends_after(20);
         must_hold();
         took_ns[i] = run.now_ns;
     }
@@ -252,7 +260,7 @@ static void test_slow_disk(void **state)
         for (uint32_t node = 0; i == 1 && node < 4; node++)
             tc_nodeset_add(&run.config.disk.slow, node);
         run.config.disk.slow_ns = 30 * MS;
-        run.config.decisions_max = 20;
+        ends_after(20);
         must_hold();
         assert_true(run.stats.syncs > 20);
         took_ns[i] = run.now_ns;

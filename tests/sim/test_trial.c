@@ -248,6 +248,50 @@ static void test_a_run_does_not_wait_for_those_cut_off(void **state)
     tc_trial_free(trial);
 }
 
+struct watch {
+    uint64_t before, all; /* executed when the attack began; at last */
+    bool begun;
+};
+
+static void watch(void *self, const struct tc_observation *o)
+{
+    struct watch *w = self;
+    if (o->kind == TC_OBS_EXECUTED && o->executed.sequence > w->all)
+        w->all = o->executed.sequence;
+    if (o->kind == TC_OBS_PHASE && o->phase.phase == TC_RUN_DURING) {
+        w->begun = true;
+        w->before = w->all;
+    }
+}
+
+/* A phase before the attack decides as much as it likes; the run ends so many decisions after the attack began. */
+static void test_decisions_count_from_the_attack_on(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    load("hunt-pbft", &scenario);
+    scenario.phase_ns[TC_RUN_BEFORE] = SECOND / 10;
+    const struct tc_trial_setup setup = {.scenario = &scenario,
+                                         .lua_dir = TC_SOURCE_LUA_DIR,
+                                         .strategy = tc_adversary_find("byzzfuzz"),
+                                         .decisions_max = 5};
+    struct tc_trial *trial = begin(&setup);
+    uint64_t bitten = 0;
+    for (uint64_t seed = 1; seed <= 5; seed++) {
+        struct watch w = {0};
+        const struct tc_trial_request request = {.seed = seed, .sink = {.self = &w, .observe = watch}};
+        assert_int_equal(tc_trial_run(trial, &request, &result, &err), 0);
+        assert_true(w.begun && w.before > 5);
+        assert_true(w.all >= w.before + 5 && w.all <= w.before + 5 * TC_SIM_OVERRUN);
+        assert_true(result.now_ns >= SECOND / 10 && result.now_ns < 3 * SECOND);
+        bitten += result.bitten;
+    }
+    assert_true(bitten > 0);
+    tc_trial_free(trial);
+}
+
 /* ---- whom it is judged by ---- */
 
 static size_t oracles_of(enum tc_property property)
@@ -354,6 +398,7 @@ int main(void)
         cmocka_unit_test(test_reuse_with_real_signatures),
         cmocka_unit_test(test_handler_takes_the_place_of_the_attack),
         cmocka_unit_test(test_a_run_does_not_wait_for_those_cut_off),
+        cmocka_unit_test(test_decisions_count_from_the_attack_on),
         cmocka_unit_test(test_judged_for_safety_alone),
         cmocka_unit_test(test_chained_hotstuff_gets_over_losses),
         cmocka_unit_test(test_errors_leave_a_usable_trial),
