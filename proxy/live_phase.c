@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #define PROBE_MS 500
-/* So long after the first decision replicas that do not vote yet are waited for: a node whose link broke dials again
- * after seconds, CometBFT after five to eight. */
+/* So long after the first decision replicas that do not vote yet and links that are not up are waited for: a node whose
+ * link broke dials again after seconds, CometBFT after five to eight. */
 #define LATE_NS UINT64_C(9000000000)
 
 /* Is there anything that could tell us of an execution? */
@@ -55,7 +55,9 @@ void tc_live_phase_saw(struct tc_live *live, const struct tc_observation *observ
         note_voter(live, observation);
     if (live->first_ns == TC_NEVER_NS && (execution || (message && !has_executions(live))))
         live->first_ns = tc_live_time_ns(live);
-    if (live->first_ns != TC_NEVER_NS && tc_nodeset_count(&live->voters) >= live->config.plan.wait_voters)
+    const struct tc_world_plan *plan = &live->config.plan;
+    if (live->first_ns != TC_NEVER_NS && tc_nodeset_count(&live->voters) >= plan->wait_voters &&
+        (!plan->linked || plan->linked(plan->linked_self)))
         started(live);
 }
 
@@ -115,7 +117,8 @@ static void give_up_waiting(struct tc_live *live)
         tc_error_set(
             &err, TC_EUNREACHABLE,
             "nobody dialled the proxy within %g s: tell the nodes to dial its addresses ('turncoat proxy --cluster "
-            "FILE --dry-run' prints them) in place of each other's",
+            "FILE --dry-run' prints them) in place of each other's; if they do, restart them: who found nobody there "
+            "for minutes dials ever more rarely",
             wait_s);
         tc_live_fail(live, TC_EUNREACHABLE, &err);
         return;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define START_TIMEOUT_NS UINT64_C(10000000000)
+#define START_LINKS_NS   UINT64_C(20000000000) /* of encrypted links: whom nobody answered dials again after seconds */
 #define BUCKET_NS        UINT64_C(100000000)
 #define HUNG_GRACE_S     5 /* in which a halted script must end its step */
 
@@ -188,6 +189,13 @@ static uint32_t voters_awaited(const struct tc_run *run)
     return count;
 }
 
+static uint64_t start_timeout_ns(const struct tc_run *run)
+{
+    if (run->request->start_timeout_ns)
+        return run->request->start_timeout_ns;
+    return run->protocol->transport ? START_LINKS_NS : START_TIMEOUT_NS;
+}
+
 static int open_live(struct tc_run *run, struct tc_error *err)
 {
     static char capture_path[600], log_dir[600];
@@ -205,9 +213,11 @@ static int open_live(struct tc_run *run, struct tc_error *err)
         .capture_path = request->capture ? capture_path : NULL,
         .capture_plain = run->protocol->transport != NULL,
         .dial_from_link = run->protocol->transport != NULL,
-        .plan = {.start_timeout_ns = request->start_timeout_ns ? request->start_timeout_ns : START_TIMEOUT_NS,
+        .plan = {.start_timeout_ns = start_timeout_ns(run),
                  .wait_first_decision = !request->interrupt_ends && !replays_at_once(run),
                  .wait_voters = voters_awaited(run),
+                 .linked = run->links && !run->scenario->cluster.start ? tc_run_links_known : NULL,
+                 .linked_self = run,
                  .every_node = !request->interrupt_ends && !run->scenario->cluster.start},
         .reload = tc_run_reload,
         .reload_self = run,

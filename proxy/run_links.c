@@ -211,6 +211,15 @@ bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *o, ch
     }
 }
 
+bool tc_run_links_known(void *run)
+{
+    const struct tc_run_links *links = ((const struct tc_run *)run)->links;
+    for (uint32_t at = 0; at < links->n * links->n; at++)
+        if (at / links->n < at % links->n && !links->links[at].ever && !links->links[at].told)
+            return false;
+    return true;
+}
+
 bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_RUN_LINK_TEXT_MAX])
 {
     const struct tc_run_links *links = run->links;

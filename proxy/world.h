@@ -21,7 +21,9 @@ struct tc_world_plan {
     uint64_t start_timeout_ns; /* until the first decision (or first message) is seen */
     bool wait_first_decision;  /* `before` begins when a first execution was observed */
     uint32_t wait_voters; /* … and so many replicas were heard voting; 9 s after that execution it begins anyway */
-    bool every_node;      /* TC_EUNREACHABLE if one is dialled in vain until the attack begins */
+    bool (*linked)(void *self); /* … and this says that every link is known; waited for as long. NULL: not asked */
+    void *linked_self;
+    bool every_node; /* TC_EUNREACHABLE if one is dialled in vain until the attack begins */
 };
 
 #endif

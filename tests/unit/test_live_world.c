@@ -76,6 +76,36 @@ static void test_start_by_the_last_voter(void **state)
     run_free(run);
 }
 
+static bool is_set(void *flag)
+{
+    return atomic_load((atomic_bool *)flag);
+}
+
+/* They wait for links that are not up yet, too. */
+static void test_start_by_the_last_link(void **state)
+{
+    (void)state;
+    atomic_bool linked = false;
+    struct run *run = run_serving();
+    run->engine->observe_bytes = true;
+    run->config.plan = (struct tc_world_plan){.phase_ns = {30 * MS, 0, 0, 0},
+                                              .wait_first_decision = true,
+                                              .linked = is_set,
+                                              .linked_self = &linked,
+                                              .start_timeout_ns = 20000 * MS};
+    run_start(run);
+    run_connect(run);
+    write_all(run->client, "\1", 1);
+    await_observed(run, TC_OBS_MESSAGE, 1);
+    atomic_store(&linked, true);
+    write_all(run->client, "\2", 1);
+    run_join(run);
+    assert_int_equal(run->status, 0);
+    assert_int_equal(count_of(run, TC_EV_PHASE), 1);
+    assert_int_equal(nth(run, TC_EV_PHASE, 0)->bytes, 2);
+    run_free(run);
+}
+
 static void test_unreachable_node(void **state)
 {
     (void)state;
@@ -414,13 +444,21 @@ int main(void)
 {
     block_signals();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_phases_by_time),         cmocka_unit_test(test_phase_of_no_length_is_skipped),
-        cmocka_unit_test(test_start_by_first_message), cmocka_unit_test(test_start_by_the_last_voter),
-        cmocka_unit_test(test_unreachable_node),       cmocka_unit_test(test_unreachable_when_the_attack_begins),
-        cmocka_unit_test(test_no_decision_goes_on),    cmocka_unit_test(test_nobody_dials),
-        cmocka_unit_test(test_engine_finishes),        cmocka_unit_test(test_engine_out_of_memory),
-        cmocka_unit_test(test_end_drains_queues),      cmocka_unit_test(test_reload),
-        cmocka_unit_test(test_verification),           cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_phases_by_time),
+        cmocka_unit_test(test_phase_of_no_length_is_skipped),
+        cmocka_unit_test(test_start_by_first_message),
+        cmocka_unit_test(test_start_by_the_last_voter),
+        cmocka_unit_test(test_start_by_the_last_link),
+        cmocka_unit_test(test_unreachable_node),
+        cmocka_unit_test(test_unreachable_when_the_attack_begins),
+        cmocka_unit_test(test_no_decision_goes_on),
+        cmocka_unit_test(test_nobody_dials),
+        cmocka_unit_test(test_engine_finishes),
+        cmocka_unit_test(test_engine_out_of_memory),
+        cmocka_unit_test(test_end_drains_queues),
+        cmocka_unit_test(test_reload),
+        cmocka_unit_test(test_verification),
+        cmocka_unit_test(test_hung),
         cmocka_unit_test(test_capture_of_both_legs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
