@@ -126,16 +126,19 @@ static void tick(struct tc_sim *sim)
     tc_sim_push(sim, (struct tc_sim_event){.time_ns = sim->now_ns + TICK_NS, .kind = TC_SIM_TICK});
 }
 
-/* What broke before the global stabilisation time, and is dialled again after a backoff, is that time's doing still. */
+/* What broke before the global stabilisation time, and is dialled again after a backoff, is that time's doing still; so
+ * is the backoff itself, which would otherwise make a second of a break of milliseconds that comes after it. */
 static void stabilise(struct tc_sim *sim)
 {
     const struct tc_sim_network *network = &sim->config.network;
     const uint64_t last_ns = network->gst_ns + network->gst_delay_ns + TC_SIM_REDIAL_MAX_NS;
     const bool ok = sim->now_ns >= last_ns || tc_sim_all_linked(sim);
-    if (ok)
-        tc_sim_step(sim, &(struct tc_event){.kind = TC_EV_NETWORK, .ok = true});
-    else
+    if (!ok) {
         tc_sim_push(sim, (struct tc_sim_event){.time_ns = sim->now_ns + STABLE_LOOK_NS, .kind = TC_SIM_STABLE});
+        return;
+    }
+    tc_sim_links_calm(sim);
+    tc_sim_step(sim, &(struct tc_event){.kind = TC_EV_NETWORK, .ok = true});
 }
 
 /* ---- the loop ---- */

@@ -233,6 +233,8 @@ void tc_sim_dial_all(struct tc_sim *sim, uint16_t node);
 void tc_sim_redial(struct tc_sim *sim, const struct tc_sim_event *event);
 /* Has every replica that runs its connection to every other that does? */
 bool tc_sim_all_linked(const struct tc_sim *sim);
+/* Forgets how often connections broke: the next one that does is dialled again soon. */
+void tc_sim_links_calm(struct tc_sim *sim);
 void tc_sim_connected(struct tc_sim *sim, const struct tc_sim_event *event);
 /* The engine dials the real node; DIAL is that dial's arrival there. */
 void tc_sim_dial(struct tc_sim *sim, uint32_t conn, uint16_t to);

@@ -132,6 +132,13 @@ bool tc_sim_all_linked(const struct tc_sim *sim)
     return true;
 }
 
+void tc_sim_links_calm(struct tc_sim *sim)
+{
+    const size_t nodes = sim->cluster->n + sim->client_count;
+    for (size_t i = 0; i < nodes * sim->cluster->n; i++)
+        sim->links[i].backoff_ns = BACKOFF_MIN_NS;
+}
+
 static void link_lost(struct tc_sim *sim, uint16_t node, uint16_t to)
 {
     struct tc_sim_link *link = tc_sim_link(sim, node, to);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -292,6 +293,64 @@ static void test_decisions_count_from_the_attack_on(void **state)
     tc_trial_free(trial);
 }
 
+/* Links that a partition broke, and when the last of them was up again. */
+struct links {
+    uint64_t stable_ns, cut_ns, up_ns;
+    uint32_t broken, up;
+};
+
+static void see_links(void *self, const struct tc_observation *o)
+{
+    struct links *links = self;
+    if (o->kind == TC_OBS_FAULTS && o->faults.healed_ns != TC_NEVER_NS && links->stable_ns == 0)
+        links->stable_ns = o->time_ns;
+    if (o->kind == TC_OBS_LINK_DOWN && links->stable_ns > 0) {
+        links->cut_ns = o->time_ns;
+        links->broken++;
+    }
+    if (o->kind == TC_OBS_LINK_UP && links->cut_ns > 0) {
+        links->up_ns = o->time_ns;
+        links->up++;
+    }
+}
+
+/* Losses before GST make every connection wait longer before it is dialled again. A partition of milliseconds that
+ * comes soon afterwards is over soon after it heals, all the same. */
+static void test_backoffs_end_with_gst(void **state)
+{
+    (void)state;
+    static struct tc_scenario scenario;
+    struct tc_error err = {0};
+    struct tc_trial_result result;
+    load("hunt-chained-hotstuff", &scenario);
+    scenario.phase_ns[TC_RUN_DURING] = 3 * SECOND;
+    scenario.world.has_network = true;
+    scenario.world.network =
+        (struct tc_sim_network){.gst_ns = SECOND, .gst_delay_ns = SECOND / 25, .gst_loss = 26214 /* of 65536 */};
+    char path[] = "/tmp/trial-XXXXXX.lua";
+    const int file = mkstemps(path, 4);
+    assert_true(file >= 0);
+    assert_true(dprintf(file, "return attack 'cut' {\n summary = 'A short partition.', expect = { safety = true },\n"
+                              " on_start = function(c)\n c:after(2, function(c)\n c:partition{ { 0, 1 }, { 2, 3 } }\n"
+                              " c:after(0.0075, function(c) c:heal() end)\n end)\n end,\n}\n") > 0);
+    close(file);
+    snprintf(scenario.attack, sizeof scenario.attack, "%s", path);
+    const struct tc_trial_setup setup = {.scenario = &scenario, .lua_dir = TC_SOURCE_LUA_DIR};
+    struct tc_trial *trial = begin(&setup);
+    for (uint64_t seed = 1; seed <= 3; seed++) {
+        struct links links = {0};
+        const struct tc_trial_request request = {.seed = seed, .sink = {.self = &links, .observe = see_links}};
+        assert_int_equal(tc_trial_run(trial, &request, &result, &err), 0);
+        assert_true(links.stable_ns > SECOND && links.stable_ns < 2 * SECOND && links.cut_ns == 2 * SECOND);
+        assert_int_equal(links.broken, 8);
+        assert_int_equal(links.up, 8);
+        assert_true(links.up_ns < links.cut_ns + SECOND / 20);
+        assert_int_equal(result.summary.status, TC_HOLDS);
+    }
+    tc_trial_free(trial);
+    unlink(path);
+}
+
 /* ---- whom it is judged by ---- */
 
 static size_t oracles_of(enum tc_property property)
@@ -399,6 +458,7 @@ int main(void)
         cmocka_unit_test(test_handler_takes_the_place_of_the_attack),
         cmocka_unit_test(test_a_run_does_not_wait_for_those_cut_off),
         cmocka_unit_test(test_decisions_count_from_the_attack_on),
+        cmocka_unit_test(test_backoffs_end_with_gst),
         cmocka_unit_test(test_judged_for_safety_alone),
         cmocka_unit_test(test_chained_hotstuff_gets_over_losses),
         cmocka_unit_test(test_errors_leave_a_usable_trial),
