@@ -9,7 +9,8 @@
  * client asks again must do, so that a cluster that was halted is known for one within a run of ordinary length. A
  * scenario's own bound is taken as it is. A run that ends in a shorter wait holds, unless that wait is most of what
  * came since the attack began. A chain that decides unasked, and at the end has not done so for two view timers and ten
- * such waits, whoever was faulty meanwhile, is at least no chain that held.
+ * such waits, whoever was faulty meanwhile, is at least no chain that held. Where a message takes longer than the view
+ * timer, waiting for a full link included, there is no bound: nobody sees that here, the scenario must not ask for it.
  *
  * While more than f are faulty nothing is due, nor to a client that is cut off from too many. If the run ends in a
  * standstill then, that is the breach which theory expects. One that passes (a partition that heals) is told only where
