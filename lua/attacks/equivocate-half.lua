@@ -12,7 +12,8 @@ return attack "equivocate-half" {
   verdict  = "caught  equivocation  replica 0 signed two proposals for view 0, sequence 1913",
 
   on_message = function(c, m, a)
-    if not m:has("signer") or not c:is_traitor(m.signer) then return end -- the signer, not the link: peers relay
+    -- What it says itself: that peers pass on what it told the others is not in its power.
+    if not m:has("signer") or not c:is_traitor(m.signer) or m.from ~= m.signer then return end
     local e = c.state[m.slot]
     if m.kind == "propose" and not e then
       local second, why = m:perturb{ omit_requests = a.omit_requests }

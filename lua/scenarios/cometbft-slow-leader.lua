@@ -3,6 +3,7 @@ return scenario "cometbft-slow-leader" {
   protocol = "cometbft",
   cluster  = reference { n = 4, clients = 0, id = "turncoat", view_timeout = 1 },
   attack   = "slow-leader",
-  phases   = { before = 1, during = 6, after = 2 },
+  -- The search doubles its delay up to 3.2 s: what is so late is waited for.
+  phases   = { before = 1, during = 6, after = 7 },
   expect   = { verdict = "holds" },
 }
