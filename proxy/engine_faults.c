@@ -2,8 +2,8 @@
 #include "engine_internal.h"
 
 /* Peers relay what a traitor signed. Where something else stands in its place, and we did sign for that traitor, the
- * link has delivered a message and the lie is its signer's. Bytes that were merely spoilt are the link's fault still.
- */
+ * lie is its signer's and nothing is lost. But what correct peers relay is not in a traitor's power: while that lasts,
+ * their link is not sound. Bytes that were merely spoilt are the link's fault alone. */
 static bool is_signers_lie(const struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
 {
     return verb == TC_REPLACE && e->config.ledger && m->statement_count > 0 &&
@@ -20,14 +20,17 @@ enum tc_loss tc_engine_loss(const struct tc_engine *e)
  * of their link, until the attack ends, or for good where the protocol never says a lost message again. */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
 {
-    if (tc_nodeset_has(&e->traitors, m->from) || tc_nodeset_has(&e->traitors, m->to) || is_signers_lie(e, m, verb)) {
+    const bool traitors = tc_nodeset_has(&e->traitors, m->from) || tc_nodeset_has(&e->traitors, m->to);
+    const bool lie = is_signers_lie(e, m, verb);
+    if (traitors || lie) {
         e->faults_dirty |= !e->traitors_acted;
         e->traitors_acted = true;
-        return;
     }
+    if (traitors)
+        return;
     if (verb == TC_DUPLICATE || verb == TC_SEND || verb == TC_FORWARD)
         return;
-    bool loses = verb == TC_DROP || verb == TC_HOLD || verb == TC_REPLACE;
+    const bool loses = verb == TC_DROP || verb == TC_HOLD || (verb == TC_REPLACE && !lie);
     /* A client asks again by a timer of its own, of which the protocol's bound knows nothing: when it does, we hear it.
      */
     const bool is_clients = m->from >= TC_CLIENT_FIRST || m->to >= TC_CLIENT_FIRST;
