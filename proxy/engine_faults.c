@@ -1,9 +1,9 @@
 /* Who may be blamed: F_s and F_l, as design.md defines them, and when the last fault ended. */
 #include "engine_internal.h"
 
-/* Peers relay what a traitor signed. Where something else stands in its place, and we did sign for that traitor, the
- * lie is its signer's and nothing is lost. But what correct peers relay is not in a traitor's power: while that lasts,
- * their link is not sound. Bytes that were merely spoilt are the link's fault alone. */
+/* Peers relay what a traitor signed. Where something else stands in its place or beside it, and we did sign for that
+ * traitor, the lie is its signer's. But what correct peers relay is not in a traitor's power: in its place, it is lost
+ * on their link too. Bytes that were merely spoilt are the link's fault alone. */
 static bool is_signers_lie(const struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
 {
     return verb == TC_REPLACE && e->config.ledger && m->statement_count > 0 &&
@@ -18,7 +18,7 @@ enum tc_loss tc_engine_loss(const struct tc_engine *e)
 
 /* A verdict on a message of (or to) a traitor is the traitors' doing. On a message between correct nodes it is a fault
  * of their link, until the attack ends, or for good where the protocol never says a lost message again. */
-void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb)
+void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb, bool delivered)
 {
     const bool traitors = tc_nodeset_has(&e->traitors, m->from) || tc_nodeset_has(&e->traitors, m->to);
     const bool lie = is_signers_lie(e, m, verb);
@@ -28,9 +28,9 @@ void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc
     }
     if (traitors)
         return;
-    if (verb == TC_DUPLICATE || verb == TC_SEND || verb == TC_FORWARD)
+    if (verb == TC_DUPLICATE || verb == TC_SEND || verb == TC_FORWARD || (lie && delivered))
         return;
-    const bool loses = verb == TC_DROP || verb == TC_HOLD || (verb == TC_REPLACE && !lie);
+    const bool loses = verb == TC_DROP || verb == TC_HOLD || verb == TC_REPLACE;
     /* A client asks again by a timer of its own, of which the protocol's bound knows nothing: when it does, we hear it.
      */
     const bool is_clients = m->from >= TC_CLIENT_FIRST || m->to >= TC_CLIENT_FIRST;

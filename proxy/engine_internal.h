@@ -440,8 +440,9 @@ void tc_engine_verified(struct tc_engine *e, uint64_t token, bool ok);
 /* A client's message passes: if the attack is over, what it lost is behind it. */
 void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m);
 enum tc_loss tc_engine_loss(const struct tc_engine *e); /* the protocol's, or worse where the cluster's file says so */
-void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb); /* a verdict was taken */
-void tc_engine_faults_recompute(struct tc_engine *e);                                        /* and tells of a change */
+/* A verdict was taken; delivered: what was said is heard now, whatever is heard beside it. */
+void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb, bool delivered);
+void tc_engine_faults_recompute(struct tc_engine *e); /* and tells of a change */
 
 /* Recomputes them if they may have changed. Here, for each message asks it twice. */
 static inline void tc_engine_faults_update(struct tc_engine *e)

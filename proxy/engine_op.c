@@ -34,7 +34,7 @@ static void op_send(struct tc_engine *e, const struct tc_op *op)
     d.count = 1;
     d.bitten = true;
     if (m)
-        tc_engine_fault_on(e, m, TC_SEND);
+        tc_engine_fault_on(e, m, TC_SEND, true);
     tc_engine_faults_update(e);
     tc_engine_write(e, TC_CONN_PEER(conn), op->frame);
     if (m) {

@@ -198,6 +198,14 @@ static bool changes(const struct tc_message *m, const struct tc_verdict *v)
     }
 }
 
+static bool delivers(const struct tc_message *m, const struct tc_verdict *v)
+{
+    for (uint32_t i = 0; v->verb == TC_REPLACE && v->delay_ns == 0 && i < v->frame_count; i++)
+        if (same(v->frames[i], m->frame))
+            return true;
+    return false;
+}
+
 /* A message for which nothing, or only something late, is delivered counts as dropped. */
 static enum tc_verb fault_of(const struct tc_verdict *v)
 {
@@ -215,7 +223,7 @@ void tc_engine_verdict(struct tc_engine *e, uint32_t conn, struct tc_message *m,
         return;
     }
     if (changes(m, v))
-        tc_engine_fault_on(e, m, fault_of(v));
+        tc_engine_fault_on(e, m, fault_of(v), delivers(m, v));
     tc_engine_faults_update(e); /* who is faulty is known before what the fault does is seen */
     switch (v->verb) {
     case TC_DROP:

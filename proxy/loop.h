@@ -78,7 +78,8 @@ uint64_t tc_loop_refresh_ns(struct tc_loop *loop);
 int tc_loop_run(struct tc_loop *loop);
 
 /* One turn: waits at most wait_max_ns (0: does not wait, TC_NEVER_NS: as long as it takes; rounded up to milliseconds),
- * calls what is ready. For tests and for loops inside loops. As tc_loop_run. */
+ * calls what is ready. For tests, and for loops after tc_loop_run. Errors as there; a stop is
+ * over with its turn, and one from before the turn is forgotten. */
 int tc_loop_turn(struct tc_loop *loop, uint64_t wait_max_ns);
 
 /* Ends tc_loop_run after the callback that is running; further events of this turn are not delivered (they come again

@@ -184,7 +184,9 @@ static void set_log(const struct tc_run *run, uint32_t node, struct tc_live_conf
 static uint32_t voters_awaited(const struct tc_run *run)
 {
     uint32_t count = 0;
-    for (uint16_t node = 0; run->protocol->decides_always && node < run->cluster.n; node++)
+    if (run->request->pass_through || !run->protocol->decides_always)
+        return 0;
+    for (uint16_t node = 0; node < run->cluster.n; node++)
         count += tc_keyring_public(run->keys, node) != NULL;
     return count;
 }
@@ -193,7 +195,7 @@ static uint64_t start_timeout_ns(const struct tc_run *run)
 {
     if (run->request->start_timeout_ns)
         return run->request->start_timeout_ns;
-    return run->protocol->transport ? START_LINKS_NS : START_TIMEOUT_NS;
+    return run->protocol->transport && !run->scenario->cluster.start ? START_LINKS_NS : START_TIMEOUT_NS;
 }
 
 static int open_live(struct tc_run *run, struct tc_error *err)

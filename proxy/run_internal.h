@@ -112,7 +112,7 @@ int tc_run_links_open(struct tc_run *run, struct tc_error *err);
  * run ends, is hidden from the judge, which is told. Call before the judge sees the observation. */
 bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *observation,
                           char text[static TC_RUN_LINK_TEXT_MAX]);
-/* `run` is a struct tc_run: of each link is known that it came up, or why it does not (struct tc_world_plan). */
+/* `run` is a struct tc_run: each link is up, or known is why it is not (struct tc_world_plan). */
 bool tc_run_links_known(void *run);
 /* The next link that is not up when the attack begins, from *at on (0 at first); false: no more. */
 bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_RUN_LINK_TEXT_MAX]);

@@ -215,7 +215,7 @@ bool tc_run_links_known(void *run)
 {
     const struct tc_run_links *links = ((const struct tc_run *)run)->links;
     for (uint32_t at = 0; at < links->n * links->n; at++)
-        if (at / links->n < at % links->n && !links->links[at].ever && !links->links[at].told)
+        if (at / links->n < at % links->n && !links->links[at].up && !links->links[at].told)
             return false;
     return true;
 }

@@ -43,8 +43,9 @@ struct tc_sim_config {
     /* A phase of TC_NEVER_NS does not end by itself. start_timeout_ns 0 = 10 s. */
     struct tc_world_plan plan;
     /* The run ends once n - f replicas executed so many sequence numbers more than anyone had when the attack began
-     * (the end of the phase before it), or f + 1 TC_SIM_OVERRUN times as many: then so many are cut off from a decision
-     * for good that nothing but a far checkpoint brings them back. 0, and at the latest: when the plan ends. */
+     * (the first phase after `before`, which must end), or f + 1 TC_SIM_OVERRUN times as many: then so many are cut off
+     * from a decision for good that nothing but a far checkpoint brings them back. 0, and at the latest: when the plan
+     * ends. */
     uint64_t decisions_max;
     struct tc_sim_load load;
     struct tc_sim_network network;

@@ -40,27 +40,45 @@ static void test_signing_makes_faulty_before_it_is_heard(void **state)
     fixture_end(&f);
 }
 
-/* V0 is signed by 0, a traitor, and passed on by 2, who is correct. */
-/* … Either way the link between 2 and 1 is not sound for the time: a lie ends with the attack, what was lost stays
- * lost. */
+static int double_votes(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err)
+{
+    forge_votes(f, call, plan, err);
+    plan->verdict.frames[plan->verdict.frame_count++] = frame_of(f, "V001");
+    return 0;
+}
+
+/* V0 is signed by 0, a traitor, and passed on by 2, who is correct. A lie is its signer's; unless what 2 passed on
+ * comes with it, that is lost on 2's link, as what is spoilt. */
 static void test_a_lie_in_a_relayed_message_is_its_signers(void **state)
 {
     (void)state;
-    for (int lies = 0; lies < 2; lies++) {
+    static const struct {
+        int (*answer)(struct fixture *f, const struct tc_call *call, struct tc_plan *plan, struct tc_error *err);
+        enum tc_loss loss;
+        const char *during, *after;
+    } cases[] = {
+        {spoil_votes, TC_LOSS_FINAL, "faults s{} l{1} down{} healed never active\n",
+         "phase after\nfaults s{} l{1} down{} healed never\n"},
+        {forge_votes, TC_LOSS_FINAL, "faults s{0} l{01} down{} healed never active\n",
+         "phase after\nfaults s{0} l{01} down{} healed never\n"},
+        {forge_votes, TC_LOSS_RETRANSMITTED, "faults s{0} l{01} down{} healed never active\n",
+         "phase after\nfaults s{0} l{0} down{} healed 8\n"},
+        {double_votes, TC_LOSS_FINAL, "faults s{0} l{0} down{} healed 0 active\n",
+         "phase after\nfaults s{0} l{0} down{} healed 0\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fixture f;
         fixture_init(&f);
-        f.protocol.loss = TC_LOSS_FINAL;
+        f.protocol.loss = cases[i].loss;
         tc_nodeset_add(&f.traitors, 0);
-        f.answer = lies ? forge_votes : spoil_votes;
+        f.answer = cases[i].answer;
         attack_on_link(&f, 0, 2, 1);
         receive(&f, 0, "V001");
-        assert_non_null(strstr(f.trace, lies ? "faults s{0} l{01} down{} healed never active\n"
-                                             : "faults s{} l{1} down{} healed never active\n"));
+        assert_non_null(strstr(f.trace, cases[i].during));
         forget_trace(&f);
         f.now_ns = 8 * MS;
         enter(&f, TC_RUN_AFTER);
-        expect_trace(&f, lies ? "phase after\nfaults s{0} l{0} down{} healed 8\n"
-                              : "phase after\nfaults s{} l{1} down{} healed never\n");
+        expect_trace(&f, cases[i].after);
         fixture_end(&f);
     }
 }

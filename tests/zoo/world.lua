@@ -32,7 +32,8 @@ if chance(40) then
   network.delay_before_gst = timer * any(0.5, 2, 10)
   network.loss_before_gst = any(0.02, 0.1, 0.4)
 end
-if chance(20) then network.bandwidth = 2000000 end
+-- A change of view says some 8 kB to each peer with n = 4, and more as n² grows: the links carry ten times that in a timer.
+if chance(20) then network.bandwidth = 5000 * n * n // timer end
 
 local clocks, disk
 if chance(30) then clocks = { { node = draw(n), offset = any(0.5, 3600), drift = any(0.001, -0.001) } } end
