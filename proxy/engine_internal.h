@@ -442,7 +442,8 @@ void tc_engine_asked_again(struct tc_engine *e, const struct tc_message *m);
 enum tc_loss tc_engine_loss(const struct tc_engine *e); /* the protocol's, or worse where the cluster's file says so */
 /* A verdict was taken; delivered: what was said is heard now, whatever is heard beside it. */
 void tc_engine_fault_on(struct tc_engine *e, const struct tc_message *m, enum tc_verb verb, bool delivered);
-void tc_engine_faults_recompute(struct tc_engine *e); /* and tells of a change */
+/* Works out anew who is faulty, and tells of a change. */
+void tc_engine_faults_recompute(struct tc_engine *e);
 
 /* Recomputes them if they may have changed. Here, for each message asks it twice. */
 static inline void tc_engine_faults_update(struct tc_engine *e)

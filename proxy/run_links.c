@@ -211,15 +211,6 @@ bool tc_run_links_observe(struct tc_run *run, const struct tc_observation *o, ch
     }
 }
 
-bool tc_run_links_known(void *run)
-{
-    const struct tc_run_links *links = ((const struct tc_run *)run)->links;
-    for (uint32_t at = 0; at < links->n * links->n; at++)
-        if (at / links->n < at % links->n && !links->links[at].up && !links->links[at].told)
-            return false;
-    return true;
-}
-
 bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_RUN_LINK_TEXT_MAX])
 {
     const struct tc_run_links *links = run->links;
@@ -234,6 +225,13 @@ bool tc_run_links_missing(struct tc_run *run, uint32_t *at, char text[static TC_
         return true;
     }
     return false;
+}
+
+bool tc_run_links_known(void *run)
+{
+    char why[TC_RUN_LINK_TEXT_MAX];
+    uint32_t at = 0;
+    return !tc_run_links_missing(run, &at, why);
 }
 
 void tc_run_links_end(struct tc_run *run)

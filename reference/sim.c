@@ -67,7 +67,6 @@ static void count_from_here(struct tc_sim *sim)
 {
     const uint64_t wanted = sim->config.decisions_max;
     uint64_t before = 0;
-    sim->counts = true;
     for (uint32_t i = 0; i < sim->cluster->n; i++)
         before = sim->nodes[i].executed > before ? sim->nodes[i].executed : before;
     if (wanted > 0 && wanted <= (UINT64_MAX - before) / TC_SIM_OVERRUN) {
@@ -110,7 +109,7 @@ static void phase_turn(struct tc_sim *sim)
         return;
     }
     const enum tc_run_phase phase = (enum tc_run_phase)sim->phase_next++;
-    if (phase > TC_RUN_BEFORE && !sim->counts)
+    if (phase > TC_RUN_BEFORE && sim->enough == UINT64_MAX)
         count_from_here(sim);
     const bool endless = phase_ns[phase] > TC_NEVER_NS - sim->phase_end_ns;
     sim->phase_end_ns = endless ? TC_NEVER_NS : sim->phase_end_ns + phase_ns[phase];

@@ -152,7 +152,6 @@ struct tc_sim {
     bool seen_start, phase_begun;
     uint32_t phase_next;
     uint64_t phase_end_ns;
-    bool counts;              /* the attack has begun */
     uint64_t enough, overrun; /* sequence numbers that end the run, see decisions_max; UINT64_MAX: none does */
     /* connections */
     struct tc_sim_pair *pairs;

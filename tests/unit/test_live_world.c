@@ -55,6 +55,23 @@ static void test_start_by_first_message(void **state)
     run_free(run);
 }
 
+/* A first message is not enough for the phases. They begin with the second, once `missing` is there (NULL: it is). */
+static void begins_with_the_second(struct run *run, atomic_bool *missing)
+{
+    run_start(run);
+    run_connect(run);
+    write_all(run->client, "\1", 1);
+    await_observed(run, TC_OBS_MESSAGE, 1);
+    if (missing)
+        atomic_store(missing, true);
+    write_all(run->client, "\2", 1);
+    run_join(run);
+    assert_int_equal(run->status, 0);
+    assert_int_equal(count_of(run, TC_EV_PHASE), 1);
+    assert_int_equal(nth(run, TC_EV_PHASE, 0)->bytes, 2);
+    run_free(run);
+}
+
 /* The first message counts as a decision where nothing tells of any; the phases wait for whoever has not voted yet, and
  * what others pass on of its votes is not its taking part. */
 static void test_start_by_the_last_voter(void **state)
@@ -64,16 +81,7 @@ static void test_start_by_the_last_voter(void **state)
     run->engine->observe_bytes = run->engine->observe_votes = true;
     run->config.plan = (struct tc_world_plan){
         .phase_ns = {30 * MS, 0, 0, 0}, .wait_first_decision = true, .wait_voters = 1, .start_timeout_ns = 20000 * MS};
-    run_start(run);
-    run_connect(run);
-    write_all(run->client, "\1", 1);
-    await_observed(run, TC_OBS_MESSAGE, 1);
-    write_all(run->client, "\2", 1);
-    run_join(run);
-    assert_int_equal(run->status, 0);
-    assert_int_equal(count_of(run, TC_EV_PHASE), 1);
-    assert_int_equal(nth(run, TC_EV_PHASE, 0)->bytes, 2);
-    run_free(run);
+    begins_with_the_second(run, NULL);
 }
 
 static bool is_set(void *flag)
@@ -93,17 +101,7 @@ static void test_start_by_the_last_link(void **state)
                                               .linked = is_set,
                                               .linked_self = &linked,
                                               .start_timeout_ns = 20000 * MS};
-    run_start(run);
-    run_connect(run);
-    write_all(run->client, "\1", 1);
-    await_observed(run, TC_OBS_MESSAGE, 1);
-    atomic_store(&linked, true);
-    write_all(run->client, "\2", 1);
-    run_join(run);
-    assert_int_equal(run->status, 0);
-    assert_int_equal(count_of(run, TC_EV_PHASE), 1);
-    assert_int_equal(nth(run, TC_EV_PHASE, 0)->bytes, 2);
-    run_free(run);
+    begins_with_the_second(run, &linked);
 }
 
 static void test_unreachable_node(void **state)
